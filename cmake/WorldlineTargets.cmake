@@ -1,0 +1,67 @@
+# The four kinds of target. Each lists its sources, headers and direct dependencies; nothing arrives
+# by luck. Third-party packages are found in the room that uses them.
+
+add_library(worldline_warnings INTERFACE)
+target_compile_options(worldline_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                                    -Werror)
+
+function(_wl_common target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  target_link_libraries(${target} PRIVATE worldline_warnings)
+endfunction()
+
+# wl_library(name SOURCES … HEADERS … DEPS … PRIVATE_DEPS … PCH header…): alias worldline::name.
+function(wl_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
+  add_library(wl_${name} STATIC ${ARG_SOURCES})
+  add_library(worldline::${name} ALIAS wl_${name})
+  _wl_common(wl_${name})
+  target_sources(wl_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+  target_link_libraries(wl_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+  if(ARG_PCH AND WORLDLINE_PCH)
+    target_precompile_headers(wl_${name} PRIVATE ${ARG_PCH})
+  endif()
+endfunction()
+
+# wl_test(name ROOM room TIMEOUT seconds SOURCES … DEPS …): GoogleTest; run with ctest -L room.
+function(wl_test name)
+  cmake_parse_arguments(ARG "" "ROOM;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT WORLDLINE_TESTS)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  _wl_common(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest_main)
+  if(WORLDLINE_PCH)
+    target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
+  endif()
+  target_compile_definitions(${name} PRIVATE WL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_ROOM})
+endfunction()
+
+# wl_bench(name SOURCES … DEPS …): Google Benchmark; built, never run as a test.
+function(wl_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(NOT WORLDLINE_BENCH)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  _wl_common(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} benchmark::benchmark_main)
+endfunction()
+
+# wl_fuzz(name SOURCES … DEPS …): libFuzzer target; only with clang and WORLDLINE_FUZZ.
+function(wl_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(NOT WORLDLINE_FUZZ)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  _wl_common(${name})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  set_property(GLOBAL APPEND PROPERTY WORLDLINE_FUZZ_TARGETS ${name})
+endfunction()
