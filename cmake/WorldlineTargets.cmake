@@ -11,7 +11,7 @@ function(_wl_common target)
   target_link_libraries(${target} PRIVATE worldline_warnings)
 endfunction()
 
-# wl_library(name SOURCES … HEADERS … DEPS … PRIVATE_DEPS … PCH header…): alias worldline::name.
+# wl_library(name SOURCES ... HEADERS ... DEPS ... PRIVATE_DEPS ... PCH header...): alias worldline::name.
 function(wl_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
   add_library(wl_${name} STATIC ${ARG_SOURCES})
@@ -24,7 +24,7 @@ function(wl_library name)
   endif()
 endfunction()
 
-# wl_test(name ROOM room TIMEOUT seconds SOURCES … DEPS …): GoogleTest; run with ctest -L room.
+# wl_test(name ROOM room TIMEOUT seconds SOURCES ... DEPS ...): GoogleTest; run with ctest -L room.
 function(wl_test name)
   cmake_parse_arguments(ARG "" "ROOM;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT WORLDLINE_TESTS)
@@ -41,7 +41,7 @@ function(wl_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_ROOM})
 endfunction()
 
-# wl_bench(name SOURCES … DEPS …): Google Benchmark; built, never run as a test.
+# wl_bench(name SOURCES ... DEPS ...): Google Benchmark; built, never run as a test.
 function(wl_bench name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(NOT WORLDLINE_BENCH)
@@ -52,7 +52,7 @@ function(wl_bench name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} benchmark::benchmark_main)
 endfunction()
 
-# wl_fuzz(name SOURCES … DEPS …): libFuzzer target; only with clang and WORLDLINE_FUZZ.
+# wl_fuzz(name SOURCES ... DEPS ...): libFuzzer target; only with clang and WORLDLINE_FUZZ.
 function(wl_fuzz name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(NOT WORLDLINE_FUZZ)
