@@ -72,10 +72,14 @@ RowListView RowListView::read(WireReader& reader) {
   list.offsets_ = reader.read_raw(list.count_ * sizeof(uint64_t));
   list.data_ = reader.read_bytes();
   if (!reader.ok()) return {};
+  if (list.count_ == 0 && !list.data_.empty()) {
+    reader.fail(Status::invalid_argument("row list of no rows has {} B", list.data_.size()));
+    return {};
+  }
   uint64_t previous = 0;
   for (size_t i = 0; i < list.count_; ++i) {
     const auto offset = load_le<uint64_t>(list.offsets_.data() + i * sizeof(uint64_t));
-    if (offset < previous || offset > list.data_.size()) {
+    if (offset < previous || offset > list.data_.size() || (i == 0 && offset != 0)) {
       reader.fail(Status::invalid_argument("row offset {} is outside of {} B of rows", offset,
                                            list.data_.size()));
       return {};
