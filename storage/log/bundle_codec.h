@@ -1,0 +1,71 @@
+// storage/log/bundle_codec.h
+//
+// The payload of a bundle entry: 1..n transactions with their net row changes, and a trailer with
+// the state digest and cluster time after them [S 08/4.1, S 05/3.4].
+//
+// BundleEncoder is on the hot path: one buffer, one resize per transaction, rows by memcpy.
+// BundleReader validates everything before it hands anything out.
+//
+// Invariants: offsets are consecutive where consumed; timestamps strictly increase.
+// Thread: a value of its user. Units: bytes; timestamps in microseconds, cluster time nanoseconds.
+// Errors: kCorruption with the place; kNotSupported for a newer version; kTooLarge from the
+//   encoder's caller, who asks encoded_bytes() first. Sources: docs/formats/log-record.md.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "storage/log/log_types.h"
+#include "storage/tx_data.h"
+
+namespace worldline::storage {
+
+inline constexpr uint8_t kBundleVersion = 1;
+
+struct BundleTrailer {
+  Digest128 digest{};            // Of the state after the last transaction.
+  uint64_t cluster_time_ns = 0;  // Never decreases [S 08/4.7].
+  friend bool operator==(const BundleTrailer&, const BundleTrailer&) = default;
+};
+
+// Usage: append() per committed transaction, finish() once; then it is empty again.
+class BundleEncoder {
+ public:
+  void append(const TxData& tx);
+  uint32_t transactions() const { return transactions_; }
+  size_t bytes() const { return buffer_.size(); }
+  bool empty() const { return transactions_ == 0; }
+
+  // REQUIRES: not empty().
+  SharedBytes finish(const BundleTrailer& trailer);
+
+  static size_t encoded_bytes(const TxData& tx);
+
+ private:
+  ByteBuffer buffer_;
+  uint32_t transactions_ = 0;
+};
+
+// Decodes one bundle. All of it is checked by parse(); the transactions own their bytes.
+struct Bundle {
+  std::vector<TxData> transactions;
+  BundleTrailer trailer;
+};
+Result<Bundle> decode_bundle(Bytes payload);
+
+// The payload of a barrier (EntryKind::kNoop) [S 08/4.1].
+struct Barrier {
+  NodeId leader;
+  uint64_t incarnation = 0;
+  Timestamp wall;
+  uint64_t cluster_time_ns = 0;
+  TxOffset next_offset;
+  Digest128 digest{};
+  friend bool operator==(const Barrier&, const Barrier&) = default;
+};
+SharedBytes encode_barrier(const Barrier& barrier);
+Result<Barrier> decode_barrier(Bytes payload);
+
+}  // namespace worldline::storage

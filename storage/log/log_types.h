@@ -1,0 +1,143 @@
+// storage/log/log_types.h
+//
+// The values of the node's log: entries with their envelope, and the rows that say where a group's
+// log begins and ends and whom it voted for [S 08/3.6].
+//
+// Units: payloads in bytes; log indexes from 1, terms from 1 (0 = uninitialised replica).
+// Thread: values; payloads are frozen and may cross threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/limits.h"
+#include "storage/storage_types.h"
+
+namespace worldline::storage {
+
+using ReplicaId = StrongId<struct ReplicaIdTag, uint64_t>;  // One copy of one group, for ever.
+using NodeId = StrongId<struct NodeIdTag, uint64_t>;        // Bound to one node uuid for ever.
+using CheckpointId = StrongId<struct CheckpointIdTag, uint64_t>;  // Per group, grows, from 1.
+using Chain = StrongId<struct ChainTag, uint64_t>;  // Running hash of a group's log.
+using RandomId = std::array<Byte, 16>;              // Cluster id, node uuid.
+
+inline constexpr GroupId kCatalogGroup{1};
+inline constexpr uint8_t kEntryFormat = 1;         // Raised when the envelope changes.
+inline constexpr uint32_t kNodeFormatVersion = 1;  // Raised when the data directory changes.
+inline constexpr size_t kGroupConfigBytesMax = 64 * limits::KiB;
+// One synchronous write: a full batch, or a single entry that alone exceeds it [S 08/3.6].
+inline constexpr size_t kLogBatchBytesTarget = 8 * limits::MiB;
+inline constexpr size_t kLogBatchJobsMax = 4096;
+
+// What an entry carries [S 08/4.1]. Numbers are on disk: never renumbered, never reused.
+enum class EntryKind : uint8_t {
+  kNoop = 1,  // Barrier of a new term.
+  kConfig = 2,
+  kBundle = 3,
+  kPart = 4,  // Piece of an oversized bundle.
+  kViewSync = 5,
+  kProgramPrepare = 6,
+  kProgramAbort = 7,
+  kDigestMark = 8,
+  kDedupGc = 9,
+};
+inline constexpr uint8_t kEntryKindMax = 9;
+
+// The envelope as it lies on disk: little-endian, followed by the payload.
+struct EntryHeader {
+  uint8_t format;  // kEntryFormat.
+  uint8_t kind;    // EntryKind.
+  uint16_t flags;  // None defined; anything else is a newer format.
+  uint32_t payload_bytes;
+  uint64_t term;
+  uint64_t index;
+  uint64_t chain;     // Over the previous chain, the fields above and the payload.
+  uint32_t crc;       // CRC-32C over the fields above and the payload.
+  uint32_t reserved;  // 0.
+};
+static_assert(sizeof(EntryHeader) == 40, "no padding may reach the disk");
+
+// A log entry, sealed: its header agrees with the payload. The payload is never null.
+struct LogEntry {
+  EntryHeader header{};
+  SharedBytes payload;
+
+  Term term() const { return Term{header.term}; }
+  LogIndex index() const { return LogIndex{header.index}; }
+  EntryKind kind() const { return static_cast<EntryKind>(header.kind); }
+  Chain chain() const { return Chain{header.chain}; }
+  size_t stored_bytes() const { return sizeof header + payload->size(); }
+};
+
+// Term and vote of a replica [S 08/1.1]. Durable before any effect of it leaves the node.
+struct HardState {
+  ReplicaId replica;
+  Term term;
+  ReplicaId vote;         // 0 = none in `term`.
+  LogIndex commit_hint;   // Lower bound of commit after a restart.
+  uint64_t generation{};  // Counts writes of this row.
+  friend bool operator==(const HardState&, const HardState&) = default;
+};
+
+// Names a checkpoint in the checkpoint database; id 0 = none (the state of birth).
+struct CheckpointRef {
+  CheckpointId id;
+  Digest128 manifest_hash{};
+  friend bool operator==(const CheckpointRef&, const CheckpointRef&) = default;
+};
+
+// The last position the local checkpoint covers; the log that counts follows it.
+struct Boundary {
+  LogIndex index;
+  Term term;
+  Chain chain;
+  ByteBuffer config;  // Members as of `index`; opaque here.
+  CheckpointRef checkpoint;
+  Digest128 digest{};  // Of the state at `index`.
+  friend bool operator==(const Boundary&, const Boundary&) = default;
+};
+
+// End of a group's log, in the same batch as every append or truncation.
+struct TailRow {
+  LogIndex last;
+  Term term;
+  Chain chain;
+  friend bool operator==(const TailRow&, const TailRow&) = default;
+};
+
+// The least ReplicaId that may live here, and a copy that must never be used again [S 08/2].
+struct Tombstone {
+  ReplicaId lowest_allowed;
+  ReplicaId quarantined;  // 0 = none.
+  std::string reason;     // Of the quarantine, for people.
+  friend bool operator==(const Tombstone&, const Tombstone&) = default;
+};
+
+// Who this data directory belongs to.
+struct NodeRecord {
+  RandomId cluster{};
+  RandomId uuid{};
+  NodeId node;
+  uint64_t incarnation = 0;  // +1 per process start, durable before any message is sent.
+  uint32_t format = kNodeFormatVersion;
+  bool clean_shutdown = false;
+  friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
+};
+
+// One atomic change of one group's log, the unit the log writer makes stable [S 08/1.3].
+struct LogJob {
+  GroupId group;
+  std::optional<LogIndex> truncate_from;  // Drop entries from here to the end first.
+  std::vector<LogEntry> entries;          // Consecutive, after the (truncated) end.
+  std::optional<HardState> hard_state;
+  std::optional<Boundary> boundary;
+
+  size_t bytes() const;  // What it adds to a write, roughly.
+};
+
+}  // namespace worldline::storage

@@ -1,0 +1,77 @@
+// storage/log/log_writer_queue.h
+//
+// Group commit: everything queued while the previous sync ran goes into the next write. No timer:
+// back to back under load, at once when idle [S 08/3.6].
+//
+// Thread: push() and close() from any; take_batch() and write_jobs() from the one writer thread.
+//   The mutex guards the hand-over only; it is never held during a write.
+// Invariants: jobs complete in the order of their tickets; after a failed write every job, queued
+//   or new, is completed or refused with that failure.
+// Units: bytes of entries. Errors: kOverloaded at the byte limit, kUnavailable after close().
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "storage/log/log_store.h"
+
+namespace worldline::storage {
+
+using LogTicket = StrongId<struct LogTicketTag, uint64_t>;  // Order of admission, from 1.
+
+struct QueuedJob {
+  LogTicket ticket;
+  LogJob job;
+};
+
+// Told by the writer thread when jobs are stable, in order. Must not block.
+class LogCompletions {
+ public:
+  virtual ~LogCompletions() = default;
+  // `status` holds for all of them: OK = stable; else the node must stop acknowledging.
+  virtual void on_written(std::span<const QueuedJob> jobs, const Status& status) = 0;
+};
+
+struct LogWriterLimits {
+  size_t queued_bytes_max = 256 * limits::MiB;  // Four databases at their uncommitted limit.
+  size_t batch_bytes_target = kLogBatchBytesTarget;
+  size_t batch_jobs_max = kLogBatchJobsMax;
+};
+
+class LogWriterQueue {
+ public:
+  // `store` and `completions` are borrowed; they outlive this.
+  LogWriterQueue(LogStore& store, LogCompletions& completions, LogWriterLimits limits_in = {});
+
+  Result<LogTicket> push(LogJob job);
+  void close();  // What is queued is still written; then take_batch() returns false.
+
+  // Waits for work and takes as much as fits one write. False: closed and drained.
+  bool take_batch(std::vector<QueuedJob>& batch);
+  // One synchronous write, then the completions.
+  void write_jobs(std::span<const QueuedJob> batch);
+  // take_batch + write_jobs until closed: the body of the writer's thread.
+  void run();
+
+  size_t queued_bytes() const;
+
+ private:
+  LogStore& store_;              // Borrowed; outlives this.
+  LogCompletions& completions_;  // Borrowed; outlives this.
+  const LogWriterLimits limits_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<QueuedJob> queue_;  // Guarded by mutex_.
+  size_t queued_bytes_ = 0;      // Guarded by mutex_; of queue_ and the batch being written.
+  uint64_t last_ticket_ = 0;     // Guarded by mutex_.
+  bool closed_ = false;          // Guarded by mutex_.
+  Status failure_;               // Guarded by mutex_; sticky.
+};
+
+}  // namespace worldline::storage

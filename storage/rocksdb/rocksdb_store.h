@@ -1,0 +1,34 @@
+// storage/rocksdb/rocksdb_store.h
+//
+// KeyValueStore on RocksDB, with the settings the log's guarantees rest on [S 08/3.6]. The only
+// place that knows RocksDB.
+//
+// Thread: see KeyValueStore. Ownership: handles and database are closed by the destructor, in the
+//   order RocksDB asks for. Errors: kIoError, kCorruption (also for a log damaged in the middle:
+//   the database then does not open), kNotSupported.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "storage/log/key_value_store.h"
+
+namespace worldline::storage {
+
+enum class DatabaseRole : uint8_t {
+  kLog,         // Families log, hard, node, tomb; small values, synced writes.
+  kCheckpoint,  // Families manifest, page; bulk writes, synced at the end.
+};
+
+struct RocksdbOptions {
+  DatabaseRole role = DatabaseRole::kLog;
+  std::string path;
+  size_t memtable_bytes = 64 * 1024 * 1024;  // Per family log; the others are small.
+};
+
+// Opens or creates. Drops the page cache of the write-ahead log first, so that recovery reads what
+// the disk has and not what a killed process left in memory [S 08/3.7 step 2].
+Result<std::unique_ptr<KeyValueStore>> open_rocksdb(const RocksdbOptions& options);
+
+}  // namespace worldline::storage
