@@ -27,23 +27,26 @@ struct Caller {
 // One session of the subscription actor; chosen by it, never reused while subscribed.
 using ClientHandle = StrongId<struct ClientHandleTag, uint64_t>;
 
-// The current rows of one query, with its table's canonical name.
+// The current rows of one query: `encoded` is a SingleTableRows, ready to be spliced into a message.
 struct RowBlock {
-  std::string table_name;
-  SharedBytes row_list;  // An encoded BsatnRowList.
+  std::string table_name;  // Canonical.
+  SharedBytes encoded;
+  uint32_t row_list_begin = 0;  // Where the BsatnRowList starts, behind the table name.
   uint64_t row_count = 0;
 };
 
 // What one transaction changed in the result of one distinct query; shared by all its subscribers.
+// `encoded` is a whole TableUpdate that holds one TableUpdateRows; when several queries of one set
+// change the same table, write the head once and splice each block from `rows_begin` on.
 struct DeltaBlock {
   enum class Kind : uint8_t {
-    kPersistent,  // `inserts` and `deletes`, either of which may be an empty row list.
-    kEvent,       // `inserts` holds the events; `deletes` is null.
+    kPersistent,  // TableUpdateRows::PersistentTable {inserts, deletes}.
+    kEvent,       // TableUpdateRows::EventTable {events}; deletes_count is 0.
   };
-  std::string table_name;
+  std::string table_name;  // Canonical.
   Kind kind = Kind::kPersistent;
-  SharedBytes inserts;  // Encoded BsatnRowLists.
-  SharedBytes deletes;
+  SharedBytes encoded;
+  uint32_t rows_begin = 0;
   uint64_t inserts_count = 0;
   uint64_t deletes_count = 0;
 };
