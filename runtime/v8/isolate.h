@@ -1,0 +1,103 @@
+// runtime/v8/isolate.h
+//
+// JsIsolate owns one V8 isolate with one context and its limits; IsolateScope is the token that
+// proves it is entered: every function of this folder takes it first.
+//
+// Invariants: near the heap limit the script is ended and the limit raised for the clean-up;
+// array buffers count against the same limit and fail with a RangeError beyond it. After stop() the
+// running script unwinds without running `catch` or `finally`.
+// Ownership and thread: entered by one thread at a time; the stack limit follows the thread. stop()
+// may come from any thread.
+// Units: bytes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <v8.h>
+
+#include "runtime/runtime_types.h"
+#include "runtime/watchdog.h"
+
+namespace worldline::runtime {
+
+class CountingAllocator;
+
+// A v8::Global: the one way to keep an object of the isolate. REQUIRES: reset before the isolate.
+template <typename T>
+class Kept {
+ public:
+  void set(v8::Isolate* isolate, v8::Local<T> value) { global_.Reset(isolate, value); }
+  v8::Local<T> get(v8::Isolate* isolate) const { return global_.Get(isolate); }
+  bool empty() const { return global_.IsEmpty(); }
+  void reset() { global_.Reset(); }
+
+ private:
+  v8::Global<T> global_;
+};
+
+class JsIsolate final : public Stopper {
+ public:
+  struct Limits {
+    size_t heap_bytes;
+    size_t stack_bytes;
+  };
+  explicit JsIsolate(Limits limits);
+  ~JsIsolate() override;
+  JsIsolate(const JsIsolate&) = delete;
+  JsIsolate& operator=(const JsIsolate&) = delete;
+
+  void stop() noexcept override;
+
+  // After a stop and once no script is on the stack: makes the isolate usable again.
+  void cancel_stop();
+
+  v8::Isolate* isolate() const { return isolate_; }
+  HeapStats heap_stats() const;
+  // Raised heap limit since the last cancel_stop(): the script hit it. 0 = no.
+  size_t raised_heap_limit() const { return raised_heap_limit_; }
+  size_t initial_heap_limit() const { return limits_.heap_bytes; }
+
+ private:
+  friend class EnteredIsolate;
+  static size_t on_near_heap_limit(void* self, size_t current, size_t initial);
+  void follow_thread();  // Sets the stack limit for the calling thread.
+
+  const Limits limits_;
+  std::unique_ptr<CountingAllocator> allocator_;
+  v8::Isolate* isolate_ = nullptr;
+  Kept<v8::Context> context_;
+  size_t raised_heap_limit_ = 0;
+  const void* thread_mark_ = nullptr;  // Of the thread the stack limit was set for.
+};
+
+// The isolate is entered and `context` is current. Cheap to make inside callbacks from JavaScript.
+class IsolateScope {
+ public:
+  explicit IsolateScope(v8::Isolate* isolate) : isolate_(isolate) {}
+  v8::Isolate* isolate() const { return isolate_; }
+  v8::Local<v8::Context> context() const { return isolate_->GetCurrentContext(); }
+
+ private:
+  v8::Isolate* isolate_;
+};
+
+// Enters an isolate for as long as it lives.
+class EnteredIsolate {
+ public:
+  explicit EnteredIsolate(JsIsolate& owner);
+  EnteredIsolate(const EnteredIsolate&) = delete;
+  EnteredIsolate& operator=(const EnteredIsolate&) = delete;
+  IsolateScope& scope() { return scope_; }
+  v8::Local<v8::Context> context() const { return context_; }
+
+ private:
+  v8::Isolate::Scope isolate_scope_;
+  v8::HandleScope handles_;
+  v8::Local<v8::Context> context_;
+  v8::Context::Scope context_scope_;
+  IsolateScope scope_;
+};
+
+}  // namespace worldline::runtime

@@ -1,0 +1,117 @@
+// runtime/watchdog.h
+//
+// Watchdog ends calls that run longer than their budget. Each instance has a WatchSlot; entering a
+// call is one relaxed store, leaving it one exchange. A thread looks at the slots now and then.
+//
+// Invariants: Stopper::stop() is called only while the slot's call runs, at most once per call; the
+// call's end waits for a stop in progress, so a stop never hits the next call.
+// Thread: begin/end on the slot's thread, everything else on any. The watchdog's own thread calls
+// stop(). One mutex guards the list of slots.
+// Units: a call is ended between one budget and 1.1 budgets (but 250 ms at most) after its start.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace worldline::runtime {
+
+class Stopper {
+ public:
+  virtual ~Stopper() = default;
+  virtual void stop() noexcept = 0;  // Asks the engine to end the running script. Any thread.
+};
+
+class WatchSlot {
+ public:
+  // `stopper` is borrowed and outlives the slot. REQUIRES: budget > 0.
+  WatchSlot(Stopper& stopper, std::chrono::milliseconds budget);
+  WatchSlot(const WatchSlot&) = delete;
+  WatchSlot& operator=(const WatchSlot&) = delete;
+
+  void begin() noexcept {
+    serial_ += kSerialStep;
+    state_.store(serial_ | kRunning, std::memory_order_relaxed);
+  }
+  // True if the call was stopped. Then the stop has been delivered and can be cancelled.
+  bool end() noexcept {
+    const uint64_t last = state_.exchange(serial_, std::memory_order_acq_rel);
+    return (last & kStopping) != 0 && wait_for_stop();
+  }
+  // Stops the running call at once, if there is one. Any thread.
+  void stop_now() noexcept;
+
+  // True about every five seconds: time to look at the heap. Resets itself.
+  bool take_heap_check() noexcept {
+    if (!heap_check_.load(std::memory_order_relaxed)) return false;
+    heap_check_.store(false, std::memory_order_relaxed);
+    return true;
+  }
+
+ private:
+  friend class Watchdog;
+  static constexpr uint64_t kRunning = 1;
+  static constexpr uint64_t kStopping = 2;
+  static constexpr uint64_t kSerialStep = 4;
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  bool wait_for_stop() noexcept;
+  void stop_if(uint64_t seen) noexcept;
+  void look(SteadyTime now) noexcept;  // Watchdog thread only.
+
+  Stopper& stopper_;
+  const std::chrono::milliseconds budget_;
+  uint64_t serial_ = 0;             // Slot's thread only.
+  std::atomic<uint64_t> state_{0};  // serial | flags.
+  std::atomic<uint64_t> stopped_{0};  // The state whose stop has been delivered.
+  std::atomic<bool> heap_check_{false};
+  uint64_t seen_ = 0;  // Watchdog thread only, like the two below.
+  SteadyTime seen_at_{};
+  SteadyTime heap_checked_at_{};
+};
+
+class Watchdog {
+ public:
+  Watchdog();
+  ~Watchdog();  // REQUIRES: no slots. Waits for the thread.
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  void add(WatchSlot& slot);
+  void remove(WatchSlot& slot);  // Afterwards the slot is not touched any more.
+
+ private:
+  void run();
+  std::chrono::milliseconds tick() const;  // REQUIRES: mutex_ held.
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<WatchSlot*> slots_;  // Guarded by mutex_.
+  bool stopping_ = false;          // Guarded by mutex_.
+  std::thread thread_;
+};
+
+// Marks one call for the watchdog. `stopped()` ends the mark and tells if the call was stopped.
+class WatchedCall {
+ public:
+  explicit WatchedCall(WatchSlot& slot) : slot_(slot) { slot_.begin(); }
+  ~WatchedCall() {
+    if (!ended_) slot_.end();
+  }
+  WatchedCall(const WatchedCall&) = delete;
+  WatchedCall& operator=(const WatchedCall&) = delete;
+  bool end() {
+    ended_ = true;
+    return slot_.end();
+  }
+
+ private:
+  WatchSlot& slot_;
+  bool ended_ = false;
+};
+
+}  // namespace worldline::runtime
