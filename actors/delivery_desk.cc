@@ -1,0 +1,241 @@
+#include "actors/delivery_desk.h"
+
+#include <algorithm>
+
+#include "actors/update_encoder.h"
+#include "base/check.h"
+#include "schema/protocol/server_encoder.h"
+#include "storage/read_view.h"
+#include "storage/snapshot.h"
+#include "storage/tx_data.h"
+
+namespace worldline::actors {
+namespace {
+
+query::ClientHandle client_of(SessionId session) {
+  return query::ClientHandle(session.value);
+}
+SessionId session_of(query::ClientHandle client) {
+  return SessionId(client.value);
+}
+
+void append_rows(const std::vector<query::RowBlock>& blocks, OutboxBuilder& outbox) {
+  for (const auto& block : blocks) {
+    protocol::encode_table_name(block.table_name, outbox.own());
+    outbox.splice(block.row_list);
+  }
+}
+
+}  // namespace
+
+void DeliveryDesk::execute(const ExecutedBatch& batch) {
+  WL_CHECK(held_.empty() || held_.back().depends_on <= batch.depends_on);
+  building_ = Held{batch.depends_on, {}, {}, {}};
+  for (const auto& item : batch.items) std::visit([this](const auto& one) { on(one); }, item);
+  collect_outboxes();
+  held_.push_back(std::move(building_));
+  committed(committed_);
+}
+
+void DeliveryDesk::committed(LogIndex index) {
+  committed_ = std::max(committed_, index);
+  while (!held_.empty() && held_.front().depends_on <= committed_) {
+    Held ready = std::move(held_.front());
+    held_.pop_front();
+    release(ready);
+  }
+}
+
+void DeliveryDesk::release(Held& held) {
+  for (const auto& reply : held.replies) reply();
+  for (auto& [sink, batch] : held.out) sink->deliver(std::move(batch));
+  for (auto& [sink, reason] : held.closes) sink->close(std::move(reason));
+}
+
+void DeliveryDesk::collect_outboxes() {
+  for (const SessionId session : touched_) {
+    const auto found = sessions_.find(session);
+    if (found == sessions_.end() || found->second.outbox.empty()) continue;
+    building_.out.emplace_back(found->second.sink, found->second.outbox.finish());
+  }
+  touched_.clear();
+}
+
+DeliveryDesk::SessionEntry* DeliveryDesk::open_outbox(SessionId session) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return nullptr;
+  if (found->second.outbox.empty()) touched_.push_back(session);
+  return &found->second;
+}
+
+void DeliveryDesk::on(const TxItem& item) {
+  if (item.tx != nullptr && subscriptions_.query_set_count() > 0) {
+    const auto updates = subscriptions_.evaluate(*item.tx, item.after.get());
+    tell_failures(updates.failures);
+    deliver_updates(updates, item);
+    return;
+  }
+  if (item.caller) answer_without_rows(item, *item.caller);
+}
+
+void DeliveryDesk::answer_without_rows(const TxItem& item, const CallerRef& caller) {
+  SessionEntry* const session = open_outbox(caller.session);
+  if (session == nullptr) return;
+  ByteBuffer& out = session->outbox.own();
+  switch (item.verdict) {
+    case Verdict::kOk:
+      protocol::encode_reducer_ok_head(caller.request_id, item.timestamp, 0, out);
+      break;
+    case Verdict::kUserError:
+      protocol::encode_reducer_error(caller.request_id, item.timestamp, item.text, out);
+      break;
+    case Verdict::kInternalError:
+      protocol::encode_reducer_internal_error(caller.request_id, item.timestamp, item.text, out);
+      break;
+  }
+  session->outbox.end_message();
+}
+
+void DeliveryDesk::deliver_updates(const query::TransactionUpdates& updates, const TxItem& item) {
+  ClientRun shared_run;  // Whose bytes `shared` holds; equal runs splice them.
+  SharedBytes shared;
+  bool caller_answered = false;
+  for (std::span<const query::Delivery> rest = updates.deliveries; !rest.empty();) {
+    const ClientRun run = first_client_run(rest);
+    rest = rest.subspan(run.size());
+    const SessionId id = session_of(run[0].client);
+    SessionEntry* const session = open_outbox(id);
+    if (session == nullptr) continue;
+    if (item.caller && item.caller->session == id) {
+      protocol::encode_reducer_ok_head(item.caller->request_id, item.timestamp,
+                                       count_query_sets(run), session->outbox.own());
+      encode_query_set_updates(run, updates, session->outbox.own());
+      caller_answered = true;
+    } else {
+      if (shared == nullptr || !same_content(run, shared_run)) {
+        ByteBuffer message;
+        protocol::encode_transaction_update_head(count_query_sets(run), message);
+        encode_query_set_updates(run, updates, message);
+        shared = std::make_shared<const ByteBuffer>(std::move(message));
+        shared_run = run;
+      }
+      session->outbox.splice(shared);
+    }
+    session->outbox.end_message();
+  }
+  if (item.caller && !caller_answered) answer_without_rows(item, *item.caller);
+}
+
+void DeliveryDesk::tell_failures(const std::vector<query::SetFailure>& failures) {
+  for (const auto& failure : failures) {
+    SessionEntry* const session = open_outbox(session_of(failure.client));
+    if (session == nullptr) continue;
+    protocol::encode_subscription_error(std::nullopt, failure.query_set_id, failure.message,
+                                        session->outbox.own());
+    session->outbox.end_message();
+  }
+}
+
+void DeliveryDesk::on(const SubscribeItem& item) {
+  hint_sequence_ = item.sequence;
+  hint_due_ = true;
+  SessionEntry* const session = open_outbox(item.session);
+  if (session == nullptr) return;
+  const auto rows = subscriptions_.subscribe(
+      {client_of(item.session), item.query_set_id, item.caller, item.queries}, *item.state);
+  if (rows.ok()) {
+    protocol::encode_subscribe_applied_head(item.request_id, item.query_set_id,
+                                            static_cast<uint32_t>(rows->size()),
+                                            session->outbox.own());
+    append_rows(*rows, session->outbox);
+  } else {
+    protocol::encode_subscription_error(item.request_id, item.query_set_id, rows.status().message(),
+                                        session->outbox.own());
+  }
+  session->outbox.end_message();
+}
+
+void DeliveryDesk::on(const UnsubscribeItem& item) {
+  SessionEntry* const session = open_outbox(item.session);
+  if (session == nullptr) return;
+  using DroppedRows = query::SubscriptionSet::DroppedRows;
+  const auto rows = subscriptions_.unsubscribe(
+      client_of(item.session), item.query_set_id,
+      item.send_dropped_rows ? DroppedRows::kSend : DroppedRows::kOmit, *item.state);
+  ByteBuffer& out = session->outbox.own();
+  if (!rows.ok()) {
+    protocol::encode_subscription_error(item.request_id, item.query_set_id, rows.status().message(),
+                                        out);
+  } else if (item.send_dropped_rows) {
+    protocol::encode_unsubscribe_applied_head(item.request_id, item.query_set_id,
+                                              static_cast<uint32_t>(rows->size()), out);
+    append_rows(*rows, session->outbox);
+  } else {
+    protocol::encode_unsubscribe_applied_without_rows(item.request_id, item.query_set_id, out);
+  }
+  session->outbox.end_message();
+}
+
+void DeliveryDesk::on(const OneOffItem& item) {
+  SessionEntry* const session = open_outbox(item.session);
+  if (session == nullptr) return;
+  const auto rows = query::one_off_query(item.query, *item.state, item.caller);
+  ByteBuffer& out = session->outbox.own();
+  if (rows.ok()) {
+    protocol::encode_one_off_ok_head(item.request_id, out);
+    protocol::encode_table_name(rows->table_name, out);
+    session->outbox.splice(rows->row_list);
+  } else {
+    protocol::encode_one_off_error(item.request_id, rows.status().message(), out);
+  }
+  session->outbox.end_message();
+}
+
+void DeliveryDesk::on(const SqlReadItem& item) {
+  auto result = query::execute_read(item.statement, *item.state, item.caller);
+  building_.replies.push_back(
+      [done = item.done, result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+void DeliveryDesk::on(const ProcedureErrorItem& item) {
+  SessionEntry* const session = open_outbox(item.caller.session);
+  if (session == nullptr) return;
+  protocol::encode_procedure_error(item.caller.request_id, item.text, session->outbox.own());
+  session->outbox.end_message();
+}
+
+void DeliveryDesk::on(const SessionOpenedItem& item) {
+  sessions_.insert_or_assign(item.session, SessionEntry{item.sink, {}});
+}
+
+void DeliveryDesk::on(const SessionClosedItem& item) {
+  subscriptions_.remove_client(client_of(item.session));
+  sessions_.erase(item.session);
+}
+
+void DeliveryDesk::on(const ReplyItem& item) {
+  building_.replies.push_back(item.run);
+}
+
+void DeliveryDesk::on(const SchemaChangedItem& item) {
+  tell_failures(subscriptions_.recompile(*item.state));
+}
+
+void DeliveryDesk::on(const CloseAllItem& item) {
+  collect_outboxes();
+  for (auto& [id, session] : sessions_) {
+    subscriptions_.remove_client(client_of(id));
+    building_.closes.emplace_back(session.sink, item.reason);
+  }
+  sessions_.clear();
+}
+
+std::optional<SnapshotHint> DeliveryDesk::take_snapshot_hint() {
+  const uint64_t version = subscriptions_.snapshot_tables_version();
+  if (!hint_due_ && version == hint_version_sent_) return std::nullopt;
+  hint_due_ = false;
+  hint_version_sent_ = version;
+  return SnapshotHint{hint_sequence_, subscriptions_.snapshot_tables()};
+}
+
+}  // namespace worldline::actors

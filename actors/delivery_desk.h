@@ -1,0 +1,92 @@
+// actors/delivery_desk.h
+//
+// DeliveryDesk turns executed batches into messages for sessions and holds them until the log
+// entries they depend on are committed: nothing uncommitted is ever shown.
+//
+// Invariants:
+//  1. Each session receives its messages in the order of execution; one message per transaction.
+//  2. A SubscribeApplied holds exactly the effects of the transactions before it [S 02/10.1].
+//  3. Held batches leave in order, each when committed() reached its depends_on, never before.
+// Ownership: the subscription actor; not thread-safe. Sinks are called on its thread.
+// Cost: one encoding per distinct query and transaction; per subscriber a splice of shared bytes.
+// Sources: [S 02/10.2-10.7], architecture 3.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "actors/executed_batch.h"
+#include "actors/outbox_builder.h"
+#include "query/subscription_set.h"
+
+namespace worldline::actors {
+
+// What the module host must know to pin snapshots only for readers that exist.
+struct SnapshotHint {
+  uint64_t sequence = 0;        // Of the last SubscribeItem evaluated.
+  std::vector<TableId> tables;  // Pin after a transaction that touches one of them.
+};
+
+class DeliveryDesk {
+ public:
+  // Evaluates everything in `batch` and holds the result.
+  void execute(const ExecutedBatch& batch);
+  // All log entries up to `index` are committed: releases what waited for them.
+  void committed(LogIndex index);
+
+  // The hint if it changed since the last call, or a subscribe was evaluated.
+  std::optional<SnapshotHint> take_snapshot_hint();
+
+  size_t session_count() const { return sessions_.size(); }
+  size_t query_set_count() const { return subscriptions_.query_set_count(); }
+  size_t distinct_query_count() const { return subscriptions_.distinct_query_count(); }
+
+ private:
+  struct SessionEntry {
+    std::shared_ptr<SessionSink> sink;
+    OutboxBuilder outbox;
+  };
+  struct Held {
+    LogIndex depends_on;
+    std::vector<std::function<void()>> replies;
+    std::vector<std::pair<std::shared_ptr<SessionSink>, std::shared_ptr<const OutboundBatch>>> out;
+    std::vector<std::pair<std::shared_ptr<SessionSink>, CloseReason>> closes;
+  };
+
+  void on(const TxItem& item);
+  void on(const SubscribeItem& item);
+  void on(const UnsubscribeItem& item);
+  void on(const OneOffItem& item);
+  void on(const SqlReadItem& item);
+  void on(const ProcedureErrorItem& item);
+  void on(const SessionOpenedItem& item);
+  void on(const SessionClosedItem& item);
+  void on(const ReplyItem& item);
+  void on(const SchemaChangedItem& item);
+  void on(const CloseAllItem& item);
+
+  void answer_without_rows(const TxItem& item, const CallerRef& caller);
+  void deliver_updates(const query::TransactionUpdates& updates, const TxItem& item);
+  void tell_failures(const std::vector<query::SetFailure>& failures);
+  // The entry, marked as having messages in this batch; nullptr if the session is gone.
+  SessionEntry* open_outbox(SessionId session);
+  void collect_outboxes();
+  void release(Held& held);
+
+  query::SubscriptionSet subscriptions_;
+  std::unordered_map<SessionId, SessionEntry> sessions_;
+  std::vector<SessionId> touched_;  // Sessions with messages in the batch being executed.
+  Held building_;                   // What the batch being executed will leave.
+  std::deque<Held> held_;           // INVARIANT: depends_on ascending.
+  LogIndex committed_;
+  uint64_t hint_sequence_ = 0;
+  uint64_t hint_version_sent_ = 0;
+  bool hint_due_ = false;
+};
+
+}  // namespace worldline::actors
