@@ -4,12 +4,14 @@
 // the state digest and cluster time after them [S 08/4.1, S 05/3.4].
 //
 // BundleEncoder is on the hot path: one buffer, one resize per transaction, rows by memcpy.
-// BundleReader validates everything before it hands anything out.
+// decode_bundle validates everything before it hands anything out; rows are not compared with a
+// schema, which DatabaseState::apply does, knowing the tables as of that transaction.
 //
-// Invariants: offsets are consecutive where consumed; timestamps strictly increase.
+// Invariants: delete rows of a truncated table are left out; tables keep their ascending order.
 // Thread: a value of its user. Units: bytes; timestamps in microseconds, cluster time nanoseconds.
-// Errors: kCorruption with the place; kNotSupported for a newer version; kTooLarge from the
-//   encoder's caller, who asks encoded_bytes() first. Sources: docs/formats/log-record.md.
+// Errors: kCorruption with the place; kNotSupported for a newer version. The encoder cannot fail:
+//   its caller asks encoded_bytes() and closes or refuses the bundle before it is too large.
+// Sources: docs/formats/log-record.md.
 #pragma once
 
 #include <span>
@@ -35,7 +37,7 @@ class BundleEncoder {
  public:
   void append(const TxData& tx);
   uint32_t transactions() const { return transactions_; }
-  size_t bytes() const { return buffer_.size(); }
+  size_t bytes() const { return buffer_.size(); }  // Without the trailer.
   bool empty() const { return transactions_ == 0; }
 
   // REQUIRES: not empty().
@@ -46,14 +48,17 @@ class BundleEncoder {
  private:
   ByteBuffer buffer_;
   uint32_t transactions_ = 0;
+  size_t capacity_hint_ = 0;  // Size of the last bundle: the next is often as large.
 };
 
-// Decodes one bundle. All of it is checked by parse(); the transactions own their bytes.
+// The transactions own their bytes; their table deltas have no schema yet.
 struct Bundle {
-  std::vector<TxData> transactions;
+  std::vector<std::shared_ptr<TxData>> transactions;
   BundleTrailer trailer;
 };
-Result<Bundle> decode_bundle(Bytes payload);
+// Ephemeral rows serve subscribers of a running follower; replay from disk skips them [S 08/4.1].
+enum class EphemeralRows : uint8_t { kKeep, kSkip };
+Result<Bundle> decode_bundle(Bytes payload, EphemeralRows ephemeral);
 
 // The payload of a barrier (EntryKind::kNoop) [S 08/4.1].
 struct Barrier {

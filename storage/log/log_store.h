@@ -65,8 +65,9 @@ class LogStore {
 
   // --- The hot path ---------------------------------------------------------------------------
   // Makes all jobs stable with one atomic synced batch. REQUIRES: groups attached, entries
-  // consecutive to their group's end and chained.
-  Status write(std::span<const LogJob> jobs);
+  // consecutive to their group's end and chained; a truncated suffix is replaced by entries.
+  Status write(std::span<const QueuedJob> jobs);
+  Status write(const LogJob& job);
 
   // --- Truncation and checkpoints -----------------------------------------------------------
   // Drops entries below `first`, unsynced. REQUIRES: first <= boundary index + 1.
@@ -80,8 +81,6 @@ class LogStore {
   Result<GroupRows> load_group(GroupId group) const;
   Result<std::vector<GroupId>> groups() const;  // With any row, ascending.
   Result<std::optional<Tombstone>> tombstone(GroupId group) const;
-  // Key of the last stored entry, whatever the tail row says; nullopt = no entry.
-  Result<std::optional<LogIndex>> last_stored(GroupId group) const;
 
   // --- The node -------------------------------------------------------------------------------
   Result<std::optional<NodeRecord>> node_record() const;

@@ -129,6 +129,8 @@ struct NodeRecord {
   friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
 
+using LogTicket = StrongId<struct LogTicketTag, uint64_t>;  // Order of admission, from 1.
+
 // One atomic change of one group's log, the unit the log writer makes stable [S 08/1.3].
 struct LogJob {
   GroupId group;
@@ -138,6 +140,12 @@ struct LogJob {
   std::optional<Boundary> boundary;
 
   size_t bytes() const;  // What it adds to a write, roughly.
+};
+
+// A job as the log writer hands it on.
+struct QueuedJob {
+  LogTicket ticket;
+  LogJob job;
 };
 
 }  // namespace worldline::storage

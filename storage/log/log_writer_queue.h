@@ -22,13 +22,6 @@
 
 namespace worldline::storage {
 
-using LogTicket = StrongId<struct LogTicketTag, uint64_t>;  // Order of admission, from 1.
-
-struct QueuedJob {
-  LogTicket ticket;
-  LogJob job;
-};
-
 // Told by the writer thread when jobs are stable, in order. Must not block.
 class LogCompletions {
  public:
