@@ -34,10 +34,10 @@ class RowLayout {
   // REQUIRES: `type` is resolved. Fails only if it is not, or a fixed part exceeds kRowBytesMax.
   static Result<RowLayout> compile(const ProductType& type);
 
-  // Checks that `input` starts with a row and returns how many bytes it takes. Bytes behind the row
-  // are the caller's business.
+  // Checks that `input` is a row and returns how many bytes it takes. QUIRK [S 05/1.3]: a row of
+  // fixed size must be all of `input`, bytes behind a variable row are ignored.
   Result<size_t> validate(Bytes input) const;
-  // The same without a text: nullopt if `input` does not start with a row.
+  // nullopt if `input` does not start with a row; bytes behind it are the caller's business.
   std::optional<size_t> find_row_end(Bytes input) const;
 
   // The bytes of one row at the start of `input`. REQUIRES: it was validated.
@@ -52,7 +52,10 @@ class RowLayout {
   // out.size() == column_count() + 1.
   void split(Bytes row, std::span<uint32_t> out) const;
 
-  std::optional<uint32_t> fixed_size() const { return fixed_size_; }
+  std::optional<uint32_t> fixed_size() const {
+    if (first_variable_ < columns_.size()) return std::nullopt;
+    return prefix_size_;
+  }
   size_t column_count() const { return columns_.size(); }
   const ProductType& type() const { return type_; }
   const AlgebraicType& column_type(ColumnId column) const {
@@ -66,15 +69,15 @@ class RowLayout {
  private:
   struct Column {
     uint32_t node;          // Its program.
-    uint32_t fixed_offset;  // Of this column if `first_variable` is itself or later, else of ...
-    uint32_t anchor;        // ... this column, from which one skips: the first variable one.
+    uint32_t fixed_offset;  // Valid up to and including column first_variable_.
   };
 
   ProductType type_;
   ValueProgram program_;
   std::vector<Column> columns_;
-  std::vector<ByteCheck> checks_;  // Of a fixed-size row; complete if `checks_suffice_`.
-  std::optional<uint32_t> fixed_size_ = 0;
+  size_t first_variable_ = 0;      // Column; column_count() if the row is of fixed size.
+  uint32_t prefix_size_ = 0;       // Bytes of the columns before first_variable_.
+  std::vector<ByteCheck> checks_;  // Of the prefix; complete if checks_suffice_.
   bool checks_suffice_ = true;
 };
 

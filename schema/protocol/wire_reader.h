@@ -12,11 +12,9 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "schema/utf8.h"
 
 namespace worldline::protocol {
-
-// Overlong forms, surrogates and code points above U+10FFFF are refused. ASCII runs at 8 B a step.
-bool is_utf8(Bytes bytes);
 
 class WireReader {
  public:
@@ -42,7 +40,7 @@ class WireReader {
   }
   std::string_view read_string() {  // As read_bytes, and valid UTF-8.
     const Bytes bytes = read_bytes();
-    if (!is_utf8(bytes)) [[unlikely]] {
+    if (!schema::is_valid_utf8(bytes)) [[unlikely]] {
       fail(Status::invalid_argument("invalid utf8"));
       return {};
     }
