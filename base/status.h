@@ -137,9 +137,12 @@ class [[nodiscard]] Result {
 #define WL_CONCAT_INNER(a, b) a##b
 #define WL_CONCAT(a, b) WL_CONCAT_INNER(a, b)
 
-#define WL_RETURN_IF_ERROR(expression)                                                   \
-  do {                                                                                   \
-    if (::worldline::Status wl_status = (expression); !wl_status.ok()) return wl_status; \
+// The lambda-safe name keeps nested uses from shadowing each other.
+#define WL_RETURN_IF_ERROR(expression) \
+  WL_RETURN_IF_ERROR_INNER(WL_CONCAT(wl_status_, __LINE__), expression)
+#define WL_RETURN_IF_ERROR_INNER(status, expression)                            \
+  do {                                                                          \
+    if (::worldline::Status status = (expression); !status.ok()) return status; \
   } while (false)
 
 #define WL_ASSIGN_OR_RETURN(target, expression) \
