@@ -20,10 +20,7 @@ SessionId session_of(query::ClientHandle client) {
 }
 
 void append_rows(const std::vector<query::RowBlock>& blocks, OutboxBuilder& outbox) {
-  for (const auto& block : blocks) {
-    protocol::encode_table_name(block.table_name, outbox.own());
-    outbox.splice(block.row_list);
-  }
+  for (const auto& block : blocks) outbox.splice(block.encoded);
 }
 
 }  // namespace
@@ -183,8 +180,7 @@ void DeliveryDesk::on(const OneOffItem& item) {
   ByteBuffer& out = session->outbox.own();
   if (rows.ok()) {
     protocol::encode_one_off_ok_head(item.request_id, out);
-    protocol::encode_table_name(rows->table_name, out);
-    session->outbox.splice(rows->row_list);
+    session->outbox.splice(rows->encoded);
   } else {
     protocol::encode_one_off_error(item.request_id, rows.status().message(), out);
   }

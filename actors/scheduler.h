@@ -11,6 +11,7 @@
 #include <optional>
 
 #include <caf/behavior.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/stateful_actor.hpp>
 
 #include "actors/host_work.h"

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include <caf/behavior.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/stateful_actor.hpp>
 
 #include "actors/delivery_desk.h"

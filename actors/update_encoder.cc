@@ -33,26 +33,20 @@ size_t table_length(ClientRun run, const query::TransactionUpdates& updates) {
   });
 }
 
-void encode_block(const query::DeltaBlock& block, ByteBuffer& out) {
-  switch (block.kind) {
-    case query::DeltaBlock::Kind::kPersistent:
-      protocol::encode_persistent_tag(out);
-      append(out, *block.inserts);
-      append(out, *block.deletes);
-      return;
-    case query::DeltaBlock::Kind::kEvent:
-      protocol::encode_event_tag(out);
-      append(out, *block.inserts);
-      return;
-  }
-}
-
+// One block is a whole TableUpdate; several of one table share a head and lose their own.
 void encode_tables(ClientRun set, const query::TransactionUpdates& updates, ByteBuffer& out) {
   while (!set.empty()) {
     const size_t length = table_length(set, updates);
-    protocol::encode_table_update_head(block_of(set[0], updates).table_name,
-                                       static_cast<uint32_t>(length), out);
-    for (const auto& delivery : set.first(length)) encode_block(block_of(delivery, updates), out);
+    const query::DeltaBlock& first = block_of(set[0], updates);
+    if (length == 1) {
+      append(out, *first.encoded);
+    } else {
+      protocol::encode_table_update_head(first.table_name, static_cast<uint32_t>(length), out);
+      for (const auto& delivery : set.first(length)) {
+        const query::DeltaBlock& block = block_of(delivery, updates);
+        append(out, Bytes(*block.encoded).subspan(block.rows_begin));
+      }
+    }
     set = set.subspan(length);
   }
 }
