@@ -129,16 +129,14 @@ Status ensure_table(Transaction& tx, const TableDefinition& definition) {
 
 }  // namespace
 
-Result<std::unique_ptr<CatalogState>> CatalogState::open(std::unique_ptr<DatabaseState> state) {
-  std::unique_ptr<CatalogState> catalog(new CatalogState(std::move(state)));
-  if (catalog->state_->view().find_table(kDatabaseTable) == nullptr)
-    WL_RETURN_IF_ERROR(catalog->write(Timestamp{}, [](Transaction& tx) -> Status {
+Status CatalogState::prepare(Timestamp now) {
+  if (state_->view().find_table(kDatabaseTable) == nullptr)
+    WL_RETURN_IF_ERROR(write(now, [](Transaction& tx) -> Status {
       WL_RETURN_IF_ERROR(ensure_table(tx, database_table()));
       WL_RETURN_IF_ERROR(ensure_table(tx, name_table()));
       return ensure_table(tx, counter_table());
     }));
-  WL_RETURN_IF_ERROR(catalog->find_tables());
-  return catalog;
+  return find_tables();
 }
 
 Status CatalogState::find_tables() {

@@ -45,8 +45,11 @@ struct NameRecord {
 
 class CatalogState {
  public:
-  // Adds the tables if `state` has none yet: the first start of a data directory.
-  static Result<std::unique_ptr<CatalogState>> open(std::unique_ptr<DatabaseState> state);
+  explicit CatalogState(std::unique_ptr<DatabaseState> state) : state_(std::move(state)) {}
+
+  // Adds the tables if the state has none yet: the first start of a data directory. Call it once,
+  // after the barrier of the term is logged and before anything else.
+  Status prepare(Timestamp now);
 
   // --- Reading -----------------------------------------------------------------------------
   std::optional<DatabaseRecord> find_database(const schema::Identity& database) const;
@@ -71,14 +74,13 @@ class CatalogState {
   DatabaseState& state() { return *state_; }
 
  private:
-  explicit CatalogState(std::unique_ptr<DatabaseState> state) : state_(std::move(state)) {}
   Status find_tables();
   Status write(Timestamp now, const std::function<Status(Transaction&)>& change);
 
   const std::unique_ptr<DatabaseState> state_;
   std::vector<TxDataPtr> committed_;
 
-  TableId databases_;  // Constant after open(), as are the next four.
+  TableId databases_;  // Constant after prepare(), as are those that follow.
   TableId names_;
   TableId counters_;
   TableIndexId databases_by_identity_;

@@ -1,0 +1,90 @@
+// actors/catalog_desk.h
+//
+// CatalogDesk runs changes of the catalog and publishes what is committed: changes become log
+// entries, callers are answered and a new CatalogIndex is published when those are stable.
+//
+// Invariants: the published index shows committed changes only; answers keep the order of changes.
+// Ownership: the catalog actor; not thread-safe, but for index(), which is frozen and shared.
+// Sources: architecture 2, [S 04/1.2].
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "actors/messages.h"
+#include "base/clock.h"
+#include "storage/catalog/catalog_state.h"
+#include "storage/log/group_appender.h"
+#include "storage/log/log_writer_queue.h"
+
+namespace worldline::actors {
+
+// The committed catalog, frozen.
+struct CatalogIndex {
+  std::map<schema::Identity, storage::DatabaseRecord> databases;
+  std::map<std::string, storage::NameRecord, std::less<>> names;
+
+  const storage::DatabaseRecord* find_database(const schema::Identity& database) const;
+  const storage::NameRecord* find_name(std::string_view name) const;
+  std::vector<std::string> names_of(const schema::Identity& database) const;
+
+  // The database a route names; the texts of [S 02/1.4].
+  Result<storage::DatabaseRecord> resolve(const DatabaseRef& ref) const;
+};
+using CatalogIndexPtr = std::shared_ptr<const CatalogIndex>;
+
+// Where readers on any thread get the latest index.
+class CatalogBoard {
+ public:
+  CatalogIndexPtr index() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return index_;
+  }
+  void publish(CatalogIndexPtr index) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    index_ = std::move(index);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  CatalogIndexPtr index_ = std::make_shared<const CatalogIndex>();  // Guarded by mutex_.
+};
+
+class CatalogDesk {
+ public:
+  // `queue` and `board` are borrowed; they outlive this.
+  CatalogDesk(std::unique_ptr<storage::CatalogState> state, storage::GroupAppender appender,
+              storage::LogWriterQueue& queue, CatalogBoard& board, const Clock& clock);
+
+  // Writes the first entry of this term, with what opening the state may have changed.
+  Status begin_term(const storage::LeaderInfo& leader);
+
+  // Runs `change`; `done` gets its status once everything it did is committed. A change must not
+  // write before its last check: a failed one is told at once.
+  using Change = std::function<Status(storage::CatalogState&, Timestamp now)>;
+  void run(const Change& change, Callback<Status> done);
+
+  void committed(LogIndex index);
+
+ private:
+  struct Held {
+    LogIndex depends_on;
+    Callback<Status> done;
+  };
+  Status append_committed();
+  void publish();
+
+  const std::unique_ptr<storage::CatalogState> state_;
+  storage::GroupAppender appender_;
+  storage::LogWriterQueue& queue_;  // Borrowed; outlives this.
+  CatalogBoard& board_;             // Borrowed; outlives this.
+  const Clock& clock_;              // Borrowed; outlives this.
+  std::deque<Held> held_;           // INVARIANT: depends_on ascending.
+  LogIndex committed_;
+};
+
+}  // namespace worldline::actors
