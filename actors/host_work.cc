@@ -18,6 +18,7 @@ struct Refuser {
   void operator()(UpdateWork& work) const { work.done(why); }
   void operator()(PrePublishWork& work) const { work.done(why); }
   void operator()(SchemaWork& work) const { work.done(why); }
+  void operator()(ProgramWork& work) const { work.done(why); }
   void operator()(LogsWork& work) const { work.done(why); }
   void operator()(SnapshotHintWork&) const {}
   void operator()(StopWork& work) const { work.done(); }

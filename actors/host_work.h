@@ -78,6 +78,15 @@ struct SchemaWork {
   Callback<Result<std::string>> done;
 };
 
+// The program as published, for a reset that keeps it.
+struct ProgramWork {
+  struct Program {
+    HostType host_type = HostType::kJs;
+    SharedBytes bytes;
+  };
+  Callback<Result<Program>> done;
+};
+
 struct LogsWork {
   LogsRequest request;
   std::shared_ptr<LogReader> reader;
@@ -97,7 +106,7 @@ struct StopWork {
 
 using HostWork = std::variant<SessionBatchWork, SessionOpenWork, SessionCloseWork, CallWork,
                               SqlWork, ScheduledWork, ImmediateWork, UpdateWork, PrePublishWork,
-                              SchemaWork, LogsWork, SnapshotHintWork, StopWork>;
+                              SchemaWork, ProgramWork, LogsWork, SnapshotHintWork, StopWork>;
 
 // Answers work that will never run.
 void refuse_work(HostWork& work, const Status& why);

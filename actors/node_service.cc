@@ -1,0 +1,243 @@
+#include "actors/node_service.h"
+
+#include <utility>
+
+#include "actors/publish_process.h"
+#include "base/secure_random.h"
+
+namespace worldline::actors {
+namespace {
+
+schema::ConnectionId random_connection_id() {
+  return schema::ConnectionId{random_bytes<16>()};
+}
+
+}  // namespace
+
+Status check_owner(const storage::DatabaseRecord& record, const Caller& caller,
+                   std::string_view action) {
+  if (record.owner == caller.identity) return {};
+  return Status::permission_denied("{} is not authorized to perform action on database {}: {}",
+                                   caller.identity.to_hex(), record.database.to_hex(), action);
+}
+
+bool PublishGuard::try_enter(const schema::Identity& database) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return busy_.insert(database).second;
+}
+
+void PublishGuard::leave(const schema::Identity& database) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  busy_.erase(database);
+}
+
+Result<DatabaseHandlePtr> NodeService::find_running(const DatabaseRef& database) const {
+  WL_ASSIGN_OR_RETURN(const auto record, parts_.board->index()->resolve(database));
+  DatabaseHandlePtr handle = parts_.directory->find(record.database);
+  if (handle == nullptr) return Status::unavailable("no such module");
+  return handle;
+}
+
+void NodeService::find_database(DatabaseRef database, Callback<Result<DatabaseInfo>> done) {
+  const CatalogIndexPtr index = parts_.board->index();
+  const auto record = index->resolve(database);
+  if (!record.ok()) return done(record.status());
+  done(DatabaseInfo{record->database, record->owner,
+                    record->host_type == 1 ? HostType::kJs : HostType::kWasm,
+                    record->initial_program, record->locked, index->names_of(record->database)});
+}
+
+void NodeService::databases_of(schema::Identity owner,
+                               Callback<Result<std::vector<schema::Identity>>> done) {
+  std::vector<schema::Identity> owned;
+  for (const auto& [identity, record] : parts_.board->index()->databases)
+    if (record.owner == owner) owned.push_back(identity);
+  done(std::move(owned));
+}
+
+void NodeService::publish(PublishRequest request, Callback<Result<PublishReply>> done) {
+  const CatalogIndexPtr index = parts_.board->index();
+  if (!request.database) return start_create(parts_, std::move(request), {}, std::move(done));
+  std::optional<schema::Identity> identity = request.database->identity;
+  if (!identity) {
+    const storage::NameRecord* const name = index->find_name(request.database->name);
+    if (name == nullptr) return start_create(parts_, std::move(request), {}, std::move(done));
+    identity = name->database;
+    if (index->find_database(*identity) == nullptr && name->owner != request.caller.identity)
+      return done(Status::permission_denied("{}", request.database->name));
+  }
+  const storage::DatabaseRecord* const record = index->find_database(*identity);
+  if (record == nullptr) return start_create(parts_, std::move(request), identity, std::move(done));
+  if (request.clear) return reset(std::move(request), std::move(done));
+  update(*record, std::move(request), std::move(done));
+}
+
+void NodeService::update(const storage::DatabaseRecord& record, PublishRequest request,
+                         Callback<Result<PublishReply>> done) {
+  const Status allowed = check_owner(record, request.caller, "update database");
+  if (!allowed.ok()) return done(allowed);
+  const DatabaseHandlePtr handle = parts_.directory->find(record.database);
+  if (handle == nullptr) return done(Status::unavailable("no such module"));
+  PublishReply reply{{}, record.database, PublishOp::kUpdated};
+  if (!request.database->identity) reply.domain = request.database->name;
+  const size_t bytes = request.program->size();
+  handle->queue->push(
+      UpdateWork{std::move(request),
+                 [reply, done = std::move(done)](const Status& status) {
+                   done(status.ok() ? Result<PublishReply>(reply) : Result<PublishReply>(status));
+                 }},
+      bytes);
+}
+
+void NodeService::pre_publish(PrePublishRequest request, Callback<Result<PrePublishReply>> done) {
+  const auto record = parts_.board->index()->resolve(request.database);
+  if (!record.ok()) return done(record.status());
+  const Status allowed = check_owner(*record, request.caller, "update database");
+  if (!allowed.ok()) return done(allowed);
+  const DatabaseHandlePtr handle = parts_.directory->find(record->database);
+  if (handle == nullptr) return done(Status::unavailable("no such module"));
+  const size_t bytes = request.program->size();
+  handle->queue->push(PrePublishWork{std::move(request), std::move(done)}, bytes);
+}
+
+void NodeService::reset(PublishRequest request, Callback<Result<PublishReply>> done) {
+  if (!request.database)
+    return done(Status::invalid_argument("Clear database requires database name or identity"));
+  const auto record = parts_.board->index()->resolve(*request.database);
+  if (!record.ok()) return done(record.status());
+  const Status allowed = check_owner(*record, request.caller, "reset database");
+  if (!allowed.ok()) return done(allowed);
+  if (record->locked)
+    return done(Status::permission_denied(
+        "Database is locked and cannot be reset with --delete-data. Run `spacetime unlock` "
+        "first."));
+  start_reset(parts_, *record, std::move(request), std::move(done));
+}
+
+void NodeService::remove(DatabaseRef database, Caller caller, Callback<Status> done) {
+  const auto record = parts_.board->index()->resolve(database);
+  // Deleting what is not there succeeds for an identity and fails for a name [S 02/3.6].
+  if (!record.ok()) return done(database.identity ? Status() : record.status());
+  const Status allowed = check_owner(*record, caller, "delete database");
+  if (!allowed.ok()) return done(allowed);
+  if (record->locked)
+    return done(Status::permission_denied(
+        "Database is locked and cannot be deleted. Run `spacetime unlock` first."));
+  start_remove(parts_, *record, std::move(done));
+}
+
+void NodeService::set_locked(DatabaseRef database, Caller caller, bool locked,
+                             Callback<Status> done) {
+  const auto record = parts_.board->index()->resolve(database);
+  if (!record.ok()) return done(record.status());
+  const Status allowed = check_owner(*record, caller, "delete database");
+  if (!allowed.ok()) return done(allowed);
+  parts_.catalog->run(
+      [identity = record->database, locked](storage::CatalogState& catalog,
+                                            Timestamp now) -> Status {
+        auto current = catalog.find_database(identity);
+        if (!current) return Status::not_found("No such database.");
+        current->locked = locked;
+        return catalog.replace_database(*current, now);
+      },
+      std::move(done));
+}
+
+void NodeService::add_name(DatabaseRef database, Caller caller, std::string name,
+                           Callback<Result<schema::Identity>> done) {
+  const auto record = parts_.board->index()->resolve(database);
+  if (!record.ok()) return done(record.status());
+  const Status allowed = check_owner(*record, caller, "rename database");
+  if (!allowed.ok()) return done(allowed);
+  storage::NameRecord added{std::move(name), record->database, caller.identity};
+  parts_.catalog->run(
+      [added](storage::CatalogState& catalog, Timestamp now) {
+        return catalog.add_name(added, now);
+      },
+      [identity = record->database, done = std::move(done)](const Status& status) {
+        done(status.ok() ? Result<schema::Identity>(identity) : Result<schema::Identity>(status));
+      });
+}
+
+void NodeService::replace_names(DatabaseRef database, Caller caller, std::vector<std::string> names,
+                                Callback<Status> done) {
+  const auto record = parts_.board->index()->resolve(database);
+  if (!record.ok()) return done(record.status());
+  const Status allowed = check_owner(*record, caller, "rename database");
+  if (!allowed.ok()) return done(allowed);
+  parts_.catalog->run(
+      [identity = record->database, owner = caller.identity, names = std::move(names)](
+          storage::CatalogState& catalog, Timestamp now) {
+        return catalog.replace_names(identity, owner, names, now);
+      },
+      std::move(done));
+}
+
+void NodeService::schema_json(DatabaseRef database, int version,
+                              Callback<Result<std::string>> done) {
+  const auto handle = find_running(database);
+  if (!handle.ok()) return done(handle.status());
+  (*handle)->queue->push(SchemaWork{version, std::move(done)});
+}
+
+void NodeService::call(CallRequest request, Callback<CallReply> done) {
+  const auto handle = find_running(request.database);
+  if (!handle.ok())
+    return done(CallReply{CallStatus::kFailed, handle.status(), handle.status().message(), 0});
+  const size_t bytes = request.args_json.size();
+  (*handle)->queue->push(CallWork{std::move(request), random_connection_id(), std::move(done)},
+                         bytes);
+}
+
+void NodeService::sql(SqlRequest request, Callback<Result<SqlReply>> done) {
+  const auto handle = find_running(request.database);
+  if (!handle.ok()) return done(handle.status());
+  const size_t bytes = request.statement.size();
+  (*handle)->queue->push(SqlWork{std::move(request), random_connection_id(), std::move(done)},
+                         bytes);
+}
+
+void NodeService::logs(LogsRequest request, std::shared_ptr<LogReader> reader,
+                       Callback<Status> done) {
+  const auto record = parts_.board->index()->resolve(request.database);
+  if (!record.ok()) return done(record.status());
+  const Status allowed = check_owner(*record, request.caller, "view module logs");
+  if (!allowed.ok()) return done(allowed);
+  const DatabaseHandlePtr handle = parts_.directory->find(record->database);
+  if (handle == nullptr) return done(Status::unavailable("Logs are temporarily not available"));
+  handle->queue->push(LogsWork{std::move(request), std::move(reader), std::move(done)});
+}
+
+void NodeService::open_session(SessionOpen open, Callback<Result<std::shared_ptr<Session>>> done) {
+  const DatabaseHandlePtr handle = parts_.directory->find(open.database);
+  if (handle == nullptr) return done(Status::unavailable("no such module"));
+  const SessionId id(last_session_.fetch_add(1) + 1);
+  auto session = std::make_shared<SessionHandle>(id, open.sink, handle->queue);
+  handle->queue->push(SessionOpenWork{id, std::move(open), std::move(session), std::move(done)});
+}
+
+std::vector<MetricSample> NodeService::metrics() {
+  std::vector<MetricSample> samples;
+  const auto sample = [&samples](const char* name, const DatabaseHandle& handle,
+                                 const std::atomic<uint64_t>& value, bool is_counter) {
+    samples.push_back({name,
+                       {{"db", handle.database.to_hex()}},
+                       static_cast<double>(value.load(std::memory_order_relaxed)),
+                       is_counter});
+  };
+  for (const auto& handle : parts_.directory->all()) {
+    const DatabaseCounters& counters = *handle->counters;
+    sample("worldline_calls_committed_total", *handle, counters.calls_committed, true);
+    sample("worldline_calls_failed_total", *handle, counters.calls_failed, true);
+    sample("worldline_transactions_total", *handle, counters.transactions, true);
+    sample("worldline_log_bytes_total", *handle, counters.log_bytes, true);
+    sample("worldline_drain_micros_total", *handle, counters.call_micros, true);
+    sample("worldline_checkpoints_total", *handle, counters.checkpoints, true);
+    sample("spacetime_websocket_connections", *handle, counters.sessions, false);
+    sample("worldline_query_sets", *handle, counters.query_sets, false);
+    sample("worldline_distinct_queries", *handle, counters.distinct_queries, false);
+  }
+  return samples;
+}
+
+}  // namespace worldline::actors
