@@ -1,0 +1,9 @@
+import { schema, t, table } from 'spacetimedb/server';
+
+const item = table({ public: true }, { id: t.u32().primaryKey(), name: t.string() });
+const spacetimedb = schema({ item });
+export default spacetimedb;
+
+export const init = spacetimedb.init(() => {
+  for (;;);
+});

@@ -1,0 +1,6 @@
+import { schema, t, table } from 'spacetimedb/server';
+
+const item = table({ public: true }, { id: t.u32().primaryKey() });
+const spacetimedb = schema({ item });
+export default spacetimedb;
+export const init = spacetimedb.init(() => {});

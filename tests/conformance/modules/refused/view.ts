@@ -1,0 +1,11 @@
+import { schema, t, table } from 'spacetimedb/server';
+
+const item = table({ public: true }, { id: t.u32().primaryKey(), name: t.string() });
+const spacetimedb = schema({ item });
+export default spacetimedb;
+
+export const allItems = spacetimedb.anonymousView(
+  { name: 'all_items', public: true },
+  t.array(item.rowType),
+  ctx => [...ctx.db.item.iter()],
+);
