@@ -59,7 +59,9 @@ size_t list_bytes(const RowList& list) {
   return list.size() * (sizeof(uint32_t) + kRefBytes) + list.rows.size();
 }
 
-size_t reducer_bytes(const TxData& tx) { return std::min(tx.reducer.size(), kReducerBytesMax); }
+size_t reducer_bytes(const TxData& tx) {
+  return std::min(tx.reducer.size(), kReducerBytesMax);
+}
 
 size_t body_bytes(const TxData& tx) {
   size_t sum = reducer_bytes(tx) + tx.args.size();
@@ -140,8 +142,7 @@ bool for_each_row(const ListParts& parts, uint32_t count, Add add) {
 
 class BundleDecoder {
  public:
-  BundleDecoder(Bytes payload, EphemeralRows ephemeral)
-      : reader_(payload), ephemeral_(ephemeral) {}
+  BundleDecoder(Bytes payload, EphemeralRows ephemeral) : reader_(payload), ephemeral_(ephemeral) {}
 
   Result<Bundle> decode() {
     const auto head = reader_.number<BundleHead>();
@@ -238,7 +239,9 @@ static_assert(sizeof(BarrierRecord) == 64);
 
 }  // namespace
 
-size_t BundleEncoder::encoded_bytes(const TxData& tx) { return sizeof(TxHead) + body_bytes(tx); }
+size_t BundleEncoder::encoded_bytes(const TxData& tx) {
+  return sizeof(TxHead) + body_bytes(tx);
+}
 
 void BundleEncoder::append(const TxData& tx) {
   if (buffer_.empty()) {

@@ -25,9 +25,13 @@ Result<std::optional<T>> decode_optional(const Result<std::optional<ByteBuffer>>
 }
 
 // End of the key range of a group: nothing sorts after its last possible key but the next group.
-LogKey end_key(GroupId group) { return entry_key(GroupId{group.value + 1}, LogIndex{0}); }
+LogKey end_key(GroupId group) {
+  return entry_key(GroupId{group.value + 1}, LogIndex{0});
+}
 
-std::string group_context(GroupId group) { return fmt::format("group {}", group.value); }
+std::string group_context(GroupId group) {
+  return fmt::format("group {}", group.value);
+}
 
 }  // namespace
 

@@ -23,8 +23,8 @@ namespace worldline::storage {
 using ReplicaId = StrongId<struct ReplicaIdTag, uint64_t>;  // One copy of one group, for ever.
 using NodeId = StrongId<struct NodeIdTag, uint64_t>;        // Bound to one node uuid for ever.
 using CheckpointId = StrongId<struct CheckpointIdTag, uint64_t>;  // Per group, grows, from 1.
-using Chain = StrongId<struct ChainTag, uint64_t>;  // Running hash of a group's log.
-using RandomId = std::array<Byte, 16>;              // Cluster id, node uuid.
+using Chain = StrongId<struct ChainTag, uint64_t>;                // Running hash of a group's log.
+using RandomId = std::array<Byte, 16>;                            // Cluster id, node uuid.
 
 inline constexpr GroupId kCatalogGroup{1};
 inline constexpr uint8_t kEntryFormat = 1;         // Raised when the envelope changes.

@@ -19,7 +19,17 @@ Result<LogTicket> LogWriterQueue::push(LogJob job) {
                               queued_bytes_, limits_.queued_bytes_max);
   queued_bytes_ += bytes;
   const LogTicket ticket{++last_ticket_};
-  queue_.push_back({ticket, std::move(job)});
+  queue_.push_back({{ticket, std::move(job)}, nullptr});
+  if (queue_.size() == 1) wake_.notify_one();
+  return ticket;
+}
+
+Result<LogTicket> LogWriterQueue::push_task(LogTask task) {
+  WL_CHECK(task != nullptr);
+  const std::lock_guard lock(mutex_);
+  if (closed_) return Status::unavailable("the log writer is closed");
+  const LogTicket ticket{++last_ticket_};
+  queue_.push_back({{ticket, {}}, std::move(task)});
   if (queue_.size() == 1) wake_.notify_one();
   return ticket;
 }
@@ -30,34 +40,49 @@ void LogWriterQueue::close() {
   wake_.notify_one();
 }
 
-bool LogWriterQueue::take_batch(std::vector<QueuedJob>& batch) {
-  batch.clear();
+bool LogWriterQueue::take_batch(LogWork& work) {
+  work.jobs.clear();
+  work.task = nullptr;
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
+  if (queue_.empty()) return false;
+  if (queue_.front().task) {
+    work.task = std::move(queue_.front().task);
+    queue_.pop_front();
+    return true;
+  }
   size_t bytes = 0;
-  while (!queue_.empty() && batch.size() < limits_.batch_jobs_max) {
-    const size_t next_bytes = queue_.front().job.bytes();
-    if (!batch.empty() && bytes + next_bytes > limits_.batch_bytes_target) break;
+  while (!queue_.empty() && !queue_.front().task && work.jobs.size() < limits_.batch_jobs_max) {
+    const size_t next_bytes = queue_.front().queued.job.bytes();
+    if (!work.jobs.empty() && bytes + next_bytes > limits_.batch_bytes_target) break;
     bytes += next_bytes;
-    batch.push_back(std::move(queue_.front()));
+    work.jobs.push_back(std::move(queue_.front().queued));
     queue_.pop_front();
   }
-  return !batch.empty();
+  return true;
 }
 
-void LogWriterQueue::write_jobs(std::span<const QueuedJob> batch) {
-  const Status status = store_.write(batch);
+void LogWriterQueue::perform(LogWork& work) {
+  if (work.task) {
+    work.task(store_);
+    work.task = nullptr;
+    if (store_.failure().ok()) return;
+    const std::lock_guard lock(mutex_);
+    failure_ = store_.failure();
+    return;
+  }
+  const Status status = store_.write(work.jobs);
   {
     const std::lock_guard lock(mutex_);
-    for (const QueuedJob& queued : batch) queued_bytes_ -= queued.job.bytes();
+    for (const QueuedJob& queued : work.jobs) queued_bytes_ -= queued.job.bytes();
     if (!status.ok()) failure_ = status;
   }
-  completions_.on_written(batch, status);
+  completions_.on_written(work.jobs, status);
 }
 
 void LogWriterQueue::run() {
-  std::vector<QueuedJob> batch;
-  while (take_batch(batch)) write_jobs(batch);
+  LogWork work;
+  while (take_batch(work)) perform(work);
 }
 
 size_t LogWriterQueue::queued_bytes() const {

@@ -3,7 +3,7 @@
 // Group commit: everything queued while the previous sync ran goes into the next write. No timer:
 // back to back under load, at once when idle [S 08/3.6].
 //
-// Thread: push() and close() from any; take_batch() and write_jobs() from the one writer thread.
+// Thread: push*() and close() from any; take_batch() and perform() from the one writer thread.
 //   The mutex guards the hand-over only; it is never held during a write.
 // Invariants: jobs complete in the order of their tickets; after a failed write every job, queued
 //   or new, is completed or refused with that failure.
@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -36,19 +37,31 @@ struct LogWriterLimits {
   size_t batch_jobs_max = kLogBatchJobsMax;
 };
 
+// Cold work on the store that must run on the writer thread: creating groups, truncation.
+using LogTask = std::function<void(LogStore&)>;
+
+// What one turn of the writer does: one write of many jobs, or one task.
+struct LogWork {
+  std::vector<QueuedJob> jobs;
+  LogTask task;  // Set only if `jobs` is empty.
+};
+
 class LogWriterQueue {
  public:
   // `store` and `completions` are borrowed; they outlive this.
   LogWriterQueue(LogStore& store, LogCompletions& completions, LogWriterLimits limits_in = {});
 
   Result<LogTicket> push(LogJob job);
-  void close();  // What is queued is still written; then take_batch() returns false.
+  // Runs `task` on the writer thread after everything pushed before it and before what follows.
+  // It reports by itself; after a failed write tasks still run and see store.failure().
+  Result<LogTicket> push_task(LogTask task);
+  void close();  // What is queued is still done; then take_batch() returns false.
 
   // Waits for work and takes as much as fits one write. False: closed and drained.
-  bool take_batch(std::vector<QueuedJob>& batch);
-  // One synchronous write, then the completions.
-  void write_jobs(std::span<const QueuedJob> batch);
-  // take_batch + write_jobs until closed: the body of the writer's thread.
+  bool take_batch(LogWork& work);
+  // One synchronous write, then the completions; or the task.
+  void perform(LogWork& work);
+  // take_batch + perform until closed: the body of the writer's thread.
   void run();
 
   size_t queued_bytes() const;
@@ -60,11 +73,16 @@ class LogWriterQueue {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<QueuedJob> queue_;  // Guarded by mutex_.
-  size_t queued_bytes_ = 0;      // Guarded by mutex_; of queue_ and the batch being written.
-  uint64_t last_ticket_ = 0;     // Guarded by mutex_.
-  bool closed_ = false;          // Guarded by mutex_.
-  Status failure_;               // Guarded by mutex_; sticky.
+  struct Item {
+    QueuedJob queued;
+    LogTask task;  // Set: `queued` has the ticket only.
+  };
+
+  std::deque<Item> queue_;    // Guarded by mutex_.
+  size_t queued_bytes_ = 0;   // Guarded by mutex_; of queue_ and the batch being written.
+  uint64_t last_ticket_ = 0;  // Guarded by mutex_.
+  bool closed_ = false;       // Guarded by mutex_.
+  Status failure_;            // Guarded by mutex_; sticky.
 };
 
 }  // namespace worldline::storage

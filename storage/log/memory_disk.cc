@@ -7,7 +7,9 @@ namespace {
 
 using Operation = MemoryDisk::Operation;
 
-std::string text_of(Bytes bytes) { return std::string(as_text(bytes)); }
+std::string text_of(Bytes bytes) {
+  return std::string(as_text(bytes));
+}
 
 class MemoryBatch final : public WriteBatch {
  public:

@@ -3,9 +3,9 @@
 // A KeyValueStore in memory that can lose what was not synced and fail on order, for tests and the
 // simulator. A MemoryDisk outlives the stores opened on it, as a disk outlives a process.
 //
-// Invariants: after crash() the state is that of a prefix of the batches, at least to the last sync.
-// Thread: not thread-safe but for one writer beside readers that the test keeps apart.
-// Usage: disk = std::make_shared<MemoryDisk>(); store = disk->open(); …; disk->crash(rng);
+// Invariants: after crash() the state is that of a prefix of the batches, at least to the last
+// sync. Thread: not thread-safe but for one writer beside readers that the test keeps apart. Usage:
+// disk = std::make_shared<MemoryDisk>(); store = disk->open(); …; disk->crash(rng);
 //   store = disk->open();
 #pragma once
 

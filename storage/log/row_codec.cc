@@ -27,7 +27,9 @@ LogKey two_part_key(uint64_t first, uint64_t second) {
   return key;
 }
 
-ByteBuffer begin_row() { return {kRowVersion}; }
+ByteBuffer begin_row() {
+  return {kRowVersion};
+}
 
 ByteBuffer end_row(ByteBuffer row) {
   append_le(row, crc32c(0, row));
@@ -53,7 +55,9 @@ Status close_row(const char* what, const RecordReader& reader) {
 
 }  // namespace
 
-LogKey entry_key(GroupId group, LogIndex index) { return two_part_key(group.value, index.value); }
+LogKey entry_key(GroupId group, LogIndex index) {
+  return two_part_key(group.value, index.value);
+}
 
 Result<LogIndex> parse_entry_key(GroupId group, Bytes key) {
   if (key.size() != 16 || load_be(key.data()) != group.value)

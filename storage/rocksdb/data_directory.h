@@ -3,9 +3,9 @@
 // The node's data directory [S 09/1.5]: its lock, its sub-directories, and file writes that either
 // happened whole or not at all.
 //
-// Invariants: the lock is held for the life of the object; `tmp/` is empty after open(). Files 0600,
-// directories 0700. Thread: any, after open().
-// Errors: kFailedPrecondition = another process holds the lock (exit 5); kIoError with the path.
+// Invariants: the lock is held for the life of the object; `tmp/` is empty after open(). Files
+// 0600, directories 0700. Thread: any, after open(). Errors: kFailedPrecondition = another process
+// holds the lock (exit 5); kIoError with the path.
 #pragma once
 
 #include <filesystem>

@@ -1,0 +1,73 @@
+// storage/log/checkpoint_store.h
+//
+// The checkpoint database: per group a few manifests and the pages they name by content hash, so a
+// page that did not change is stored once however many checkpoints contain it [S 08/4.9].
+//
+// Invariants: a manifest is found only whole (it carries its own hash); a page is returned only if
+// its bytes have the hash of its name. A manifest marked pending names a checkpoint that is being
+// written or deleted; its pages are swept at the next start.
+// Thread: writes from one thread at a time; reads from any.
+// Errors: kCorruption for bad hashes or missing pages, kNotFound for a missing manifest, kIoError.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "storage/checkpoint_source.h"
+#include "storage/log/key_value_store.h"
+#include "storage/log/log_types.h"
+
+namespace worldline::storage {
+
+Digest128 content_hash(Bytes bytes);  // XXH3-128.
+
+// A checkpoint: where it was cut, and what it holds.
+struct Checkpoint {
+  CheckpointId id;
+  LogIndex index;     // Applied index of the state.
+  Term term;          // Of the entry at `index`.
+  Chain chain;        // At `index`.
+  ByteBuffer config;  // Members as of `index`.
+  uint64_t cluster_time_ns = 0;
+  Timestamp last_timestamp;
+  uint64_t page_bytes = 0;             // Sum over all pages, for the trigger.
+  CheckpointManifest state;            // Tables, pages, offset, digest.
+  std::vector<Digest128> page_hashes;  // Of state's pages, table by table, in order.
+  Digest128 manifest_hash;             // Of the stored manifest; set by store and load.
+};
+
+ByteBuffer encode_checkpoint(const Checkpoint& checkpoint);
+Result<Checkpoint> decode_checkpoint(Bytes bytes);
+
+class CheckpointStore {
+ public:
+  explicit CheckpointStore(std::unique_ptr<KeyValueStore> database);
+
+  // Ids with a whole manifest, newest first; pending ones are left out.
+  Result<std::vector<CheckpointId>> list(GroupId group) const;
+  Result<Checkpoint> load_manifest(GroupId group, CheckpointId id) const;
+  Result<ByteBuffer> load_page(GroupId group, const Digest128& hash) const;
+
+  // Writing one checkpoint: begin, add_page…, commit. Nothing is durable before commit returns.
+  Status begin(GroupId group, CheckpointId id);
+  Status add_page(GroupId group, const Digest128& hash, Bytes image);
+  Status commit(Checkpoint& checkpoint);  // Sets manifest_hash.
+
+  // Deletes `doomed` with the pages that none of `kept` names.
+  Status remove(const Checkpoint& doomed, std::span<const Checkpoint* const> kept);
+  // Removes what crashes left behind: pending checkpoints, manifests not in `kept`, and, if there
+  // were any, pages that no kept one names. Cheap when there is nothing to do.
+  Status sweep(GroupId group, std::span<const Checkpoint* const> kept);
+  Status destroy_group(GroupId group);
+
+ private:
+  Status flush(Sync sync);
+
+  std::unique_ptr<KeyValueStore> database_;
+  std::unique_ptr<WriteBatch> batch_;
+  size_t batch_bytes_ = 0;
+};
+
+}  // namespace worldline::storage

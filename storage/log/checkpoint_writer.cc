@@ -1,0 +1,118 @@
+#include "storage/log/checkpoint_writer.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace worldline::storage {
+namespace {
+
+// Walks the pages of the previous checkpoint beside those of the new one: both ascend.
+class PreviousPages {
+ public:
+  explicit PreviousPages(const Checkpoint* previous) : previous_(previous) {}
+
+  // The hash of the same version of a page, nullptr if it changed. REQUIRES: ascending calls.
+  const Digest128* find(TableId table, const CheckpointPage& page) {
+    if (previous_ == nullptr) return nullptr;
+    const auto& tables = previous_->state.tables;
+    while (table_ < tables.size() && tables[table_].table < table) next_table();
+    if (table_ == tables.size() || tables[table_].table != table) return nullptr;
+    const auto& pages = tables[table_].pages;
+    while (page_ < pages.size() && pages[page_].number < page.number) ++page_;
+    if (page_ == pages.size() || !(pages[page_] == page)) return nullptr;
+    return &previous_->page_hashes[first_hash_ + page_];
+  }
+
+ private:
+  void next_table() {
+    first_hash_ += previous_->state.tables[table_].pages.size();
+    ++table_;
+    page_ = 0;
+  }
+
+  const Checkpoint* previous_;
+  size_t table_ = 0;
+  size_t page_ = 0;        // Within the table.
+  size_t first_hash_ = 0;  // Of the table's first page.
+};
+
+}  // namespace
+
+CheckpointWriter::CheckpointWriter(CheckpointStore& store, GroupId group, Known known)
+    : store_(store), group_(group), known_(std::move(known)) {}
+
+Status CheckpointWriter::write_pages(const Snapshot& snapshot, Checkpoint& checkpoint) {
+  PreviousPages previous(known_.newest ? &*known_.newest : nullptr);
+  ByteBuffer image;
+  uint64_t reused_pages = 0;
+  for (const CheckpointTable& table : checkpoint.state.tables) {
+    for (const CheckpointPage& page : table.pages) {
+      ++cost_.pages_total;
+      if (const Digest128* known_hash = previous.find(table.table, page)) {
+        checkpoint.page_hashes.push_back(*known_hash);
+        ++reused_pages;
+        continue;
+      }
+      image.clear();
+      write_page_image(snapshot, table.table, page.number, image);
+      const Digest128 hash = content_hash(image);
+      WL_RETURN_IF_ERROR(store_.add_page(group_, hash, image));
+      checkpoint.page_hashes.push_back(hash);
+      ++cost_.pages_written;
+      cost_.bytes_written += image.size();
+    }
+  }
+  // Reused pages are as large as the previous checkpoint's were on average: good enough for the
+  // trigger, which is all this number serves.
+  checkpoint.page_bytes = cost_.bytes_written;
+  if (reused_pages > 0 && !known_.newest->page_hashes.empty())
+    checkpoint.page_bytes +=
+        known_.newest->page_bytes * reused_pages / known_.newest->page_hashes.size();
+  return Status::ok_status();
+}
+
+Result<Boundary> CheckpointWriter::store(const Snapshot& snapshot, const CheckpointCut& cut) {
+  WL_CHECK(snapshot.group() == group_);
+  cost_ = {};
+  staged_.reset();
+  Checkpoint checkpoint;
+  known_.last_id = known_.last_id.next();
+  checkpoint.id = known_.last_id;
+  checkpoint.index = cut.index;
+  checkpoint.term = cut.term;
+  checkpoint.chain = cut.chain;
+  checkpoint.config = cut.config;
+  checkpoint.cluster_time_ns = cut.cluster_time_ns;
+  checkpoint.last_timestamp = cut.last_timestamp;
+  checkpoint.state = checkpoint_manifest(snapshot);
+  WL_RETURN_IF_ERROR(store_.begin(group_, checkpoint.id));
+  WL_RETURN_IF_ERROR(write_pages(snapshot, checkpoint));
+  WL_RETURN_IF_ERROR(store_.commit(checkpoint));
+
+  Boundary boundary;
+  boundary.index = cut.index;
+  boundary.term = cut.term;
+  boundary.chain = cut.chain;
+  boundary.config = cut.config;
+  boundary.checkpoint = {checkpoint.id, checkpoint.manifest_hash};
+  boundary.digest = checkpoint.state.digest;
+  staged_ = std::move(checkpoint);
+  return boundary;
+}
+
+Result<LogIndex> CheckpointWriter::activate() {
+  WL_CHECK(staged_.has_value());
+  std::optional<Checkpoint> doomed = std::move(known_.older);
+  known_.older = std::move(known_.newest);
+  known_.newest = std::move(staged_);
+  staged_.reset();
+  if (doomed) {
+    const std::vector<const Checkpoint*> kept = {&*known_.newest, &*known_.older};
+    WL_RETURN_IF_ERROR(store_.remove(*doomed, kept));
+  }
+  // Without an older checkpoint the state of birth is what one falls back to: index 1.
+  return known_.older ? known_.older->index.next() : LogIndex{2};
+}
+
+}  // namespace worldline::storage

@@ -1,0 +1,74 @@
+// storage/log/checkpoint_writer.h
+//
+// CheckpointWriter makes the checkpoints of one group, each by writing only the pages that changed
+// since the one before [S 08/4.9]. The order of commit is spread over two calls because the step
+// between them belongs to the log writer:
+//   1. store(): pages and manifest written, checkpoint database synced -> the new Boundary;
+//   2. the caller sends a LogJob with that boundary and waits until it is stable;
+//   3. activate(): the checkpoint before the previous one and its pages are deleted, and the
+//      caller may truncate the log below the returned index.
+// A crash at any point leaves a whole checkpoint that the boundary names.
+//
+// Invariants: the newest two activated checkpoints are kept, and the log back to the older of them.
+// Ownership and thread: one; the snapshot may be of another thread's state. Errors: kIoError means
+//   this checkpoint is abandoned, the boundary stays and the next attempt writes again.
+#pragma once
+
+#include <optional>
+
+#include "base/status.h"
+#include "storage/log/checkpoint_store.h"
+#include "storage/log/log_types.h"
+#include "storage/snapshot.h"
+
+namespace worldline::storage {
+
+// Where a snapshot stands in the log. REQUIRES: `index` is stable and applied, no more than it.
+struct CheckpointCut {
+  LogIndex index;
+  Term term;
+  Chain chain;
+  ByteBuffer config;
+  uint64_t cluster_time_ns = 0;
+  Timestamp last_timestamp;
+};
+
+// What one checkpoint cost.
+struct CheckpointCost {
+  size_t pages_total = 0;
+  size_t pages_written = 0;
+  size_t bytes_written = 0;
+};
+
+class CheckpointWriter {
+ public:
+  // The checkpoints recovery found: `newest` is the one the state was loaded from (page versions
+  // continue from it), `older` the one before it.
+  struct Known {
+    std::optional<Checkpoint> newest;
+    std::optional<Checkpoint> older;
+    CheckpointId last_id;  // Highest id ever seen; ids are not used twice.
+  };
+
+  // `store` is borrowed; it outlives this.
+  CheckpointWriter(CheckpointStore& store, GroupId group, Known known);
+
+  Result<Boundary> store(const Snapshot& snapshot, const CheckpointCut& cut);
+  // Returns the first log index still needed: below it the log may be truncated.
+  Result<LogIndex> activate();
+
+  const CheckpointCost& last_cost() const { return cost_; }
+  uint64_t newest_bytes() const { return known_.newest ? known_.newest->page_bytes : 0; }
+  const std::optional<Checkpoint>& newest() const { return known_.newest; }
+
+ private:
+  Status write_pages(const Snapshot& snapshot, Checkpoint& checkpoint);
+
+  CheckpointStore& store_;  // Borrowed; outlives this.
+  const GroupId group_;
+  Known known_;
+  std::optional<Checkpoint> staged_;  // Stored, not yet named by the boundary.
+  CheckpointCost cost_;
+};
+
+}  // namespace worldline::storage
