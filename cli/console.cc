@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cstdio>
+
 #include <unistd.h>
 
 namespace worldline::cli {
@@ -17,9 +18,13 @@ void write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-void ProcessConsole::out(std::string_view text) { write_all(STDOUT_FILENO, text); }
+void ProcessConsole::out(std::string_view text) {
+  write_all(STDOUT_FILENO, text);
+}
 
-void ProcessConsole::err(std::string_view text) { write_all(STDERR_FILENO, text); }
+void ProcessConsole::err(std::string_view text) {
+  write_all(STDERR_FILENO, text);
+}
 
 std::optional<std::string> ProcessConsole::read_line() {
   std::string line;
@@ -31,7 +36,9 @@ std::optional<std::string> ProcessConsole::read_line() {
   return line;
 }
 
-bool ProcessConsole::out_is_terminal() const { return ::isatty(STDOUT_FILENO) == 1; }
+bool ProcessConsole::out_is_terminal() const {
+  return ::isatty(STDOUT_FILENO) == 1;
+}
 
 bool confirm(Console& console, std::string_view question, AssumeYes assume) {
   if (assume == AssumeYes::kYes) {

@@ -15,9 +15,9 @@ namespace worldline::cli {
 class Console {
  public:
   virtual ~Console() = default;
-  virtual void out(std::string_view text) = 0;               // Standard output, unbuffered.
-  virtual void err(std::string_view text) = 0;               // Standard error.
-  virtual std::optional<std::string> read_line() = 0;        // nullopt at the end of input.
+  virtual void out(std::string_view text) = 0;         // Standard output, unbuffered.
+  virtual void err(std::string_view text) = 0;         // Standard error.
+  virtual std::optional<std::string> read_line() = 0;  // nullopt at the end of input.
   virtual bool out_is_terminal() const = 0;
 };
 

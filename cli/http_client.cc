@@ -66,9 +66,10 @@ class Exchange {
       return Status::unavailable("cannot resolve host `{}`: {}", server_.host, error.message());
     error = await(kConnectTimeout, [&](auto done) { stream_.async_connect(found, done); });
     if (error)
-      return Status::unavailable("cannot connect to {}: {}\n\nIs the server running? Start one with "
-                                 "`worldline start`.",
-                                 server_.text, error.message());
+      return Status::unavailable(
+          "cannot connect to {}: {}\n\nIs the server running? Start one with "
+          "`worldline start`.",
+          server_.text, error.message());
     stream_.socket().set_option(Tcp::no_delay(true), error);
     return {};
   }
@@ -127,8 +128,8 @@ class Exchange {
     return std::move(response_);
   }
 
-  const ServerUrl& server_;    // Borrowed; outlives this.
-  const HttpRequest& request_; // Borrowed; outlives this.
+  const ServerUrl& server_;     // Borrowed; outlives this.
+  const HttpRequest& request_;  // Borrowed; outlives this.
   asio::io_context context_;
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;

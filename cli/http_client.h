@@ -43,8 +43,8 @@ struct HttpRequest {
   std::string method;
   std::string target;  // Path and query below base_path, e.g. "/v1/ping".
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string_view body;                        // Borrowed for the call.
-  std::chrono::seconds answer_timeout{600};     // Until the answer's header; zero = no limit.
+  std::string_view body;                     // Borrowed for the call.
+  std::chrono::seconds answer_timeout{600};  // Until the answer's header; zero = no limit.
   // Called with each piece of a 2xx body; returning false ends the request without an error.
   std::function<bool(std::string_view)> sink;
 };

@@ -17,8 +17,8 @@ Result<ServerUrl> ServerUrl::parse(std::string_view text) {
     url.protocol = "https";
     rest.remove_prefix(8);
   } else {
-    return Status::invalid_argument("invalid server URL `{}`: it must start with http:// or https://",
-                                    text);
+    return Status::invalid_argument(
+        "invalid server URL `{}`: it must start with http:// or https://", text);
   }
   if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
     url.base_path = rest.substr(slash);
@@ -47,7 +47,8 @@ Result<ServerUrl> ServerUrl::parse(std::string_view text) {
 
 std::string ServerUrl::authority() const {
   const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  const bool standard = (protocol == "http" && port == "80") || (protocol == "https" && port == "443");
+  const bool standard =
+      (protocol == "http" && port == "80") || (protocol == "https" && port == "443");
   return standard ? shown : shown + ":" + port;
 }
 

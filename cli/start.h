@@ -17,23 +17,23 @@
 namespace worldline::cli {
 
 struct StartOptions {
-  std::string data_dir;                          // Never empty.
-  std::string listen_client = "0.0.0.0:3000";    // address:port; IPv6 in brackets; port 0 = any.
-  std::string log_level = "info";                // trace, debug, info, warn, error.
-  bool log_to_file = true;                       // Also write DATA/logs/.
-  bool non_interactive = false;                  // Client port in use: fail instead of asking.
+  std::string data_dir;                        // Never empty.
+  std::string listen_client = "0.0.0.0:3000";  // address:port; IPv6 in brackets; port 0 = any.
+  std::string log_level = "info";              // trace, debug, info, warn, error.
+  bool log_to_file = true;                     // Also write DATA/logs/.
+  bool non_interactive = false;                // Client port in use: fail instead of asking.
 
-  std::string jwt_key_dir;                       // Empty: DATA/keys.
-  std::string jwt_pub_key_path;                  // Both or neither; they win over jwt_key_dir.
+  std::string jwt_key_dir;       // Empty: DATA/keys.
+  std::string jwt_pub_key_path;  // Both or neither; they win over jwt_key_dir.
   std::string jwt_priv_key_path;
-  std::string auth_issuer = "localhost";         // `iss` of our tokens; part of every identity.
+  std::string auth_issuer = "localhost";  // `iss` of our tokens; part of every identity.
 
-  int64_t io_threads = 0;                        // 0 = chosen from the number of cores.
-  int64_t max_body_bytes = 2 * 1024 * 1024;      // HTTP bodies except publish.
-  int64_t max_program_bytes = 128 * 1024 * 1024; // Publish bodies.
-  int64_t max_clients = 50'000;                  // WebSocket sessions of this node.
-  int64_t client_queue_bytes = 64 * 1024 * 1024; // Unsent bytes of one client; then it is closed.
-  std::chrono::milliseconds call_budget{30'000}; // Wall clock of one reducer.
+  int64_t io_threads = 0;                         // 0 = chosen from the number of cores.
+  int64_t max_body_bytes = 2 * 1024 * 1024;       // HTTP bodies except publish.
+  int64_t max_program_bytes = 128 * 1024 * 1024;  // Publish bodies.
+  int64_t max_clients = 50'000;                   // WebSocket sessions of this node.
+  int64_t client_queue_bytes = 64 * 1024 * 1024;  // Unsent bytes of one client; then it is closed.
+  std::chrono::milliseconds call_budget{30'000};  // Wall clock of one reducer.
 
   std::chrono::milliseconds ping_interval{15'000};
   std::chrono::milliseconds idle_timeout{30'000};
@@ -42,8 +42,8 @@ struct StartOptions {
   int64_t max_message_bytes = 32 * 1024 * 1024;  // One WebSocket message from a client.
   bool compress_gzip_clients = false;            // Off: keeps npm clients in order [S 02/12.1].
 
-  int64_t heap_limit_mb = 1024;                  // V8 heap of one module.
-  int64_t checkpoint_tx = 1'000'000;             // Whichever of the three comes first.
+  int64_t heap_limit_mb = 1024;       // V8 heap of one module.
+  int64_t checkpoint_tx = 1'000'000;  // Whichever of the three comes first.
   int64_t checkpoint_log_bytes = 64 * 1024 * 1024;
   std::chrono::milliseconds checkpoint_age{900'000};
   std::chrono::milliseconds shutdown_timeout{10'000};  // Then the process ends with code 12.

@@ -1,0 +1,12 @@
+#include "cli/start.h"
+
+#include <cstdio>
+
+namespace worldline::cli {
+
+int run_start(const StartOptions&) {
+  std::fputs("Error: this binary was built without the rooms of a node\n", stderr);
+  return 1;
+}
+
+}  // namespace worldline::cli
