@@ -39,6 +39,11 @@ Result<size_t> append_json(const ProductType& type, const Typespace& typespace, 
 void append_type_json(const AlgebraicType& type, std::string& out);
 void append_product_type_json(const ProductType& type, std::string& out);
 
+// Typed JSON of a structure of the server: `value` is of entry `ref` of `description`, a typespace
+// like meta_typespace() whose values describe types and so nest deeper than user values.
+Status append_description_json(uint32_t ref, const Typespace& description, Bytes value,
+                               std::string& out);
+
 // Appends the BSATN of the JSON value `text`. The message is MSG of [S 01/3.6].
 Status parse_json(std::string_view text, const AlgebraicType& type, const Typespace& typespace,
                   ByteBuffer& out);
