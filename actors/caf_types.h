@@ -39,6 +39,7 @@ CAF_ADD_TYPE_ID(worldline, (worldline::actors::CommitNotice))
 CAF_ADD_TYPE_ID(worldline, (worldline::actors::ScheduleNotices))
 CAF_ADD_TYPE_ID(worldline, (worldline::actors::Task))
 
+CAF_ADD_ATOM(worldline, worldline::actors, boot_atom, "boot")      // Make the database host.
 CAF_ADD_ATOM(worldline, worldline::actors, drain_atom, "drain")    // Take the inbox.
 CAF_ADD_ATOM(worldline, worldline::actors, due_atom, "due")        // A timer may have expired.
 CAF_ADD_ATOM(worldline, worldline::actors, done_atom, "done")      // The running schedule ended.

@@ -1,0 +1,82 @@
+#include "actors/checkpointer.h"
+
+#include <future>
+#include <utility>
+
+namespace worldline::actors {
+
+Checkpointer::Checkpointer(storage::LogWriterQueue& log) : log_(log), thread_([this] { run(); }) {}
+
+Checkpointer::~Checkpointer() {
+  stop();
+}
+
+void Checkpointer::submit(CheckpointJob job) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!stopping_) {
+      jobs_.push_back(std::move(job));
+      wake_.notify_one();
+      return;
+    }
+  }
+  job.done(Status::unavailable("the node is stopping"));
+}
+
+void Checkpointer::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Checkpointer::run() {
+  for (;;) {
+    CheckpointJob job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    perform(job);
+  }
+}
+
+// Puts the boundary behind everything queued and waits until it is stable.
+Status Checkpointer::switch_boundary(const CheckpointJob& job, storage::Boundary boundary) {
+  storage::LogJob row;
+  row.group = job.group;
+  row.boundary = std::move(boundary);
+  WL_RETURN_IF_ERROR(log_.push(std::move(row)).status());
+  std::promise<Status> written;
+  std::future<Status> outcome = written.get_future();
+  WL_RETURN_IF_ERROR(
+      log_.push_task([&written](storage::LogStore& store) { written.set_value(store.failure()); })
+          .status());
+  return outcome.get();
+}
+
+void Checkpointer::perform(CheckpointJob& job) {
+  Status outcome;
+  auto boundary = job.writer->store(*job.snapshot, job.cut);
+  job.snapshot.reset();  // The writer of the database need not clone pages for us any longer.
+  outcome = boundary.ok() ? switch_boundary(job, std::move(boundary).value()) : boundary.status();
+  if (outcome.ok()) {
+    const auto first_needed = job.writer->activate();
+    outcome = first_needed.status();
+    if (first_needed.ok()) {
+      const auto queued =
+          log_.push_task([group = job.group, first = *first_needed](storage::LogStore& store) {
+            store.truncate_prefix(group, first).ignore("tried again by the next checkpoint");
+          });
+      outcome = queued.status();
+    }
+  }
+  job.done(outcome);
+}
+
+}  // namespace worldline::actors

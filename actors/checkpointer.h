@@ -1,0 +1,57 @@
+// actors/checkpointer.h
+//
+// Checkpointer writes checkpoints of all databases of a node, one after the other, on its own
+// thread: pages to the checkpoint database, the switch through the log writer, then the old
+// checkpoint and the log before it go [S 08/4.9].
+//
+// Invariants: the boundary moves only after the pages are synced; the log is truncated only after
+// the boundary is stable. A failed checkpoint changes nothing and is told by `done`.
+// Ownership: the checkpoint writers are owned by the databases and lent per job. Thread: submit()
+// from any; the work on the checkpointer's thread and, between, the log writer's.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "storage/log/checkpoint_writer.h"
+#include "storage/log/log_writer_queue.h"
+#include "storage/snapshot.h"
+
+namespace worldline::actors {
+
+struct CheckpointJob {
+  GroupId group;
+  std::shared_ptr<storage::CheckpointWriter> writer;  // Used by one job at a time.
+  storage::SnapshotPtr snapshot;
+  storage::CheckpointCut cut;
+  std::function<void(const Status&)> done;
+};
+
+class Checkpointer {
+ public:
+  explicit Checkpointer(storage::LogWriterQueue& log);  // Borrowed; outlives this.
+  ~Checkpointer();
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
+
+  void submit(CheckpointJob job);
+  void stop();  // Finishes what was submitted, then ends the thread.
+
+ private:
+  void run();
+  void perform(CheckpointJob& job);
+  Status switch_boundary(const CheckpointJob& job, storage::Boundary boundary);
+
+  storage::LogWriterQueue& log_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<CheckpointJob> jobs_;  // Guarded by mutex_.
+  bool stopping_ = false;           // Guarded by mutex_.
+  std::thread thread_;              // Last: it uses everything above.
+};
+
+}  // namespace worldline::actors

@@ -1,0 +1,57 @@
+// actors/module_host.h
+//
+// The module host's actor of one database replica: it owns the DatabaseHost, takes the inbox when
+// it is woken, and carries what comes out to the log writer, the subscription actor, the scheduler
+// and the checkpointer. It decides nothing.
+//
+// Thread: its own (detached), because the script engine and O(data) work run on it.
+// Only .cc files of actors/ include this header.
+#pragma once
+
+#include <caf/behavior.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/stateful_actor.hpp>
+#include <functional>
+#include <memory>
+
+#include "actors/caf_types.h"
+#include "actors/checkpointer.h"
+#include "actors/database_handle.h"
+#include "actors/database_host.h"
+#include "actors/host_ports.h"
+#include "actors/log_router.h"
+#include "base/clock.h"
+
+namespace worldline::actors {
+
+// What all databases of a node share. Borrowed; outlives the actors.
+struct NodeShared {
+  storage::LogWriterQueue* log = nullptr;
+  LogRouter* router = nullptr;
+  Checkpointer* checkpointer = nullptr;
+  const Clock* clock = nullptr;
+};
+
+class ActorPorts;
+
+struct ModuleHostState {
+  std::unique_ptr<ActorPorts> ports;
+  std::unique_ptr<DatabaseHost> host;  // Null before boot and after stop.
+  std::vector<HostWork> spare;         // Recycled storage of the inbox.
+  ~ModuleHostState();
+};
+
+// Makes the host on the actor's own thread, or says why it cannot be.
+using HostBoot = std::function<Result<std::unique_ptr<DatabaseHost>>(HostPorts&)>;
+
+struct ModuleHostArgs {
+  NodeShared shared;
+  DatabaseHandlePtr handle;
+  HostBoot boot;
+  std::function<void(const Status&)> booted;  // A failure ends the actor.
+  std::function<void()> stopped;              // After everything accepted was answered.
+};
+
+caf::behavior module_host_actor(caf::stateful_actor<ModuleHostState>* self, ModuleHostArgs args);
+
+}  // namespace worldline::actors

@@ -1,0 +1,404 @@
+#include "actors/node.h"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "actors/caf_types.h"
+#include "actors/catalog_desk.h"
+#include "actors/checkpointer.h"
+#include "actors/database_handle.h"
+#include "actors/log_router.h"
+#include "actors/module_host.h"
+#include "actors/node_service.h"
+#include "base/secure_random.h"
+#include "storage/log/database_recovery.h"
+#include "storage/log/group_recovery.h"
+#include "storage/log/node_recovery.h"
+#include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/rocksdb_store.h"
+
+namespace worldline::actors {
+namespace {
+
+constexpr int kExitLogWriteFailed = 74;  // [S 09/1.10].
+constexpr storage::ReplicaId kOnlyReplica{1};
+
+[[noreturn]] void end_process(const Status& why) {
+  std::fprintf(stderr, "worldline: the log cannot be written, stopping: %s\n",
+               why.message().c_str());
+  std::fflush(stderr);
+  std::_Exit(kExitLogWriteFailed);
+}
+
+struct CatalogActorState {
+  std::unique_ptr<CatalogDesk> desk;
+};
+
+caf::behavior catalog_actor(caf::stateful_actor<CatalogActorState>* self,
+                            std::shared_ptr<CatalogDesk> desk) {
+  return {
+      [](const Task& task) { (*task)(); },
+      [desk](const CommitNotice& notice) { desk->committed(notice.index); },
+      [self](retire_atom) { self->quit(); },
+  };
+}
+
+class Config : public caf::actor_system_config {
+ public:
+  Config() {
+    add_message_types<caf::id_block::worldline>();
+    // Stealing burns a core while idle; two threads, as handlers in the pool never block.
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", size_t{2});
+  }
+};
+
+}  // namespace
+
+class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
+ public:
+  Impl(NodeConfig config, const Clock& clock)
+      : config_(std::move(config)),
+        clock_(clock),
+        router_([](const Status& why) { end_process(why); }) {}
+  ~Impl() override;
+
+  Status open();
+  Status stop(std::chrono::milliseconds timeout);
+
+  // DatabaseLauncher
+  void create(const storage::DatabaseRecord& record, const PublishRequest& request,
+              Callback<Result<DatabaseHandlePtr>> done) override;
+  void destroy(DatabaseHandlePtr handle, CloseReason reason, std::function<void()> done) override;
+  // CatalogRunner
+  void run(CatalogDesk::Change change, Callback<Status> done) override;
+
+  NodeApi& api() { return *service_; }
+  std::filesystem::path keys_directory() const { return directory_->keys(); }
+  size_t database_count() const { return databases_.all().size(); }
+
+ private:
+  Status open_stores();
+  Status recover_groups();
+  Status start_catalog();
+  Status start_databases();
+  Status remove_orphans();
+  void start_recovered(const storage::DatabaseRecord& record, Callback<Status> done);
+  Result<storage::GroupEnd> create_group(GroupId group);
+  DatabaseHandlePtr make_handle(const storage::DatabaseRecord& record) const;
+  HostParts host_parts(const storage::DatabaseRecord& record, const DatabaseHandlePtr& handle);
+  void spawn_host(DatabaseHandlePtr handle, HostBoot boot, std::function<void(const Status&)> done);
+  void note(const std::string& line) const {
+    if (config_.on_note) config_.on_note(line);
+  }
+
+  const NodeConfig config_;
+  const Clock& clock_;  // Borrowed; outlives this.
+
+  // In order of construction; destroyed in reverse.
+  std::unique_ptr<storage::DataDirectory> directory_;
+  std::unique_ptr<storage::LogStore> log_store_;
+  std::unique_ptr<storage::CheckpointStore> checkpoint_store_;
+  storage::OpenedNode opened_;
+  std::map<GroupId, storage::VerifiedGroup> verified_;  // Used while starting.
+  LogRouter router_;
+  std::unique_ptr<storage::LogWriterQueue> log_;
+  std::thread log_thread_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<runtime::ModuleRuntime> runtime_;
+  CatalogBoard board_;
+  DatabaseDirectory databases_;
+  PublishGuard guard_;
+  std::unique_ptr<NodeService> service_;
+  std::shared_ptr<CatalogDesk> catalog_desk_;  // Touched by the catalog actor only, once it runs.
+
+  Config caf_config_;
+  std::unique_ptr<caf::actor_system> actors_;
+  caf::actor catalog_;
+  std::mutex running_mutex_;
+  std::condition_variable running_changed_;
+  size_t running_hosts_ = 0;  // Guarded by running_mutex_.
+};
+
+Node::Impl::~Impl() {
+  if (log_ != nullptr) stop(std::chrono::milliseconds(0)).ignore("best effort; stop() reports");
+}
+
+Status Node::Impl::open() {
+  WL_RETURN_IF_ERROR(open_stores());
+  WL_RETURN_IF_ERROR(recover_groups());
+  log_ = std::make_unique<storage::LogWriterQueue>(*log_store_, router_);
+  log_thread_ = std::thread([this] { log_->run(); });
+  checkpointer_ = std::make_unique<Checkpointer>(*log_);
+  WL_ASSIGN_OR_RETURN(runtime_, runtime::ModuleRuntime::start(config_.runtime, clock_));
+  actors_ = std::make_unique<caf::actor_system>(caf_config_);
+  WL_RETURN_IF_ERROR(start_catalog());
+  service_ = std::make_unique<NodeService>(
+      NodeServiceParts{&board_, this, &databases_, this, &guard_});
+  WL_RETURN_IF_ERROR(remove_orphans());
+  return start_databases();
+}
+
+Status Node::Impl::open_stores() {
+  WL_ASSIGN_OR_RETURN(directory_, storage::DataDirectory::open(config_.data_dir));
+  WL_ASSIGN_OR_RETURN(auto log, storage::open_rocksdb({storage::DatabaseRole::kLog,
+                                                       directory_->log().string()}));
+  log_store_ = std::make_unique<storage::LogStore>(std::move(log));
+  WL_ASSIGN_OR_RETURN(auto checkpoints,
+                      storage::open_rocksdb({storage::DatabaseRole::kCheckpoint,
+                                             directory_->checkpoints().string()}));
+  checkpoint_store_ = std::make_unique<storage::CheckpointStore>(std::move(checkpoints));
+  storage::NodeOpenOptions options;
+  options.fresh_cluster = random_bytes<16>();
+  options.fresh_uuid = random_bytes<16>();
+  WL_ASSIGN_OR_RETURN(opened_, storage::open_node(*log_store_, options));
+  return {};
+}
+
+// Before the log writer runs: this thread is the only one that writes.
+Status Node::Impl::recover_groups() {
+  for (const GroupId group : opened_.groups) {
+    WL_ASSIGN_OR_RETURN(auto verified, storage::verify_group(*log_store_, group));
+    WL_RETURN_IF_ERROR(storage::adopt_group(*log_store_, verified));
+    verified_.emplace(group, std::move(verified));
+  }
+  return {};
+}
+
+Status Node::Impl::start_catalog() {
+  const GroupId group = storage::kCatalogGroup;
+  std::unique_ptr<storage::DatabaseState> state;
+  storage::GroupEnd end;
+  if (const auto verified = verified_.find(group); verified != verified_.end()) {
+    WL_ASSIGN_OR_RETURN(auto recovered, storage::recover_database(*log_store_, *checkpoint_store_,
+                                                                  verified->second,
+                                                                  storage::ReplayTo::kTail));
+    end = storage::group_end(verified->second, recovered);
+    state = std::move(recovered.state);
+  } else {
+    WL_ASSIGN_OR_RETURN(end, create_group(group));
+    state = storage::DatabaseState::bootstrap({group});
+  }
+  catalog_desk_ = std::make_shared<CatalogDesk>(
+      std::make_unique<storage::CatalogState>(std::move(state)),
+      storage::GroupAppender(end, clock_.steady()), *log_, board_, clock_);
+  catalog_ = actors_->spawn(catalog_actor, catalog_desk_);
+  router_.add(group, [catalog = catalog_](LogIndex index) {
+    caf::anon_send(catalog, CommitNotice{index});
+  });
+  std::promise<Status> begun;
+  caf::anon_send(catalog_, std::make_shared<const std::function<void()>>([this, &begun] {
+                   begun.set_value(
+                       catalog_desk_->begin_term({opened_.record.node, opened_.record.incarnation}));
+                 }));
+  return begun.get_future().get();
+}
+
+// Groups whose creation a crash cut short: no catalog row, so nobody was told of them.
+Status Node::Impl::remove_orphans() {
+  const CatalogIndexPtr index = board_.index();
+  for (const auto& [group, verified] : verified_) {
+    if (group == storage::kCatalogGroup) continue;
+    bool known = false;
+    for (const auto& [identity, record] : index->databases) known |= record.group == group;
+    if (known) continue;
+    note(fmt::format("removing a database that was never completed group={}", group.value));
+    WL_RETURN_IF_ERROR(checkpoint_store_->destroy_group(group));
+    WL_RETURN_IF_ERROR(
+        log_->push_task([group = group](storage::LogStore& store) {
+              store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
+                  .ignore("found again at the next start");
+            })
+            .status());
+  }
+  return {};
+}
+
+Status Node::Impl::start_databases() {
+  const CatalogIndexPtr index = board_.index();
+  std::vector<std::future<Status>> starts;
+  for (const auto& [identity, record] : index->databases) {
+    auto started = std::make_shared<std::promise<Status>>();
+    starts.push_back(started->get_future());
+    start_recovered(record, [started](const Status& status) { started->set_value(status); });
+  }
+  for (auto& start : starts) WL_RETURN_IF_ERROR(start.get());
+  verified_.clear();
+  return {};
+}
+
+DatabaseHandlePtr Node::Impl::make_handle(const storage::DatabaseRecord& record) const {
+  auto handle = std::make_shared<DatabaseHandle>();
+  handle->database = record.database;
+  handle->group = record.group;
+  handle->queue = std::make_shared<WorkQueue>(config_.inbox_bytes_max);
+  handle->counters = std::make_shared<DatabaseCounters>();
+  return handle;
+}
+
+HostParts Node::Impl::host_parts(const storage::DatabaseRecord& record,
+                                 const DatabaseHandlePtr& handle) {
+  HostParts parts;
+  parts.record = record;
+  parts.leader = {opened_.record.node, opened_.record.incarnation};
+  parts.log_directory = directory_->module_logs() / record.database.to_hex();
+  parts.runtime = runtime_.get();
+  parts.limits = config_.module_limits;
+  parts.checkpoint_policy = config_.checkpoint;
+  parts.checkpoints = checkpoint_store_.get();
+  parts.clock = &clock_;
+  parts.counters = handle->counters;
+  return parts;
+}
+
+void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
+                            std::function<void(const Status&)> done) {
+  {
+    const std::lock_guard<std::mutex> lock(running_mutex_);
+    ++running_hosts_;
+  }
+  ModuleHostArgs args;
+  args.shared = {log_.get(), &router_, checkpointer_.get(), &clock_};
+  args.handle = std::move(handle);
+  args.boot = std::move(boot);
+  args.booted = std::move(done);
+  args.stopped = [this] {
+    const std::lock_guard<std::mutex> lock(running_mutex_);
+    --running_hosts_;
+    running_changed_.notify_all();
+  };
+  caf::anon_send(actors_->spawn<caf::detached>(module_host_actor, std::move(args)), boot_atom_v);
+}
+
+// Runs on the new host's own thread, which may wait for the log writer.
+Result<storage::GroupEnd> Node::Impl::create_group(GroupId group) {
+  storage::GroupBirth birth{group, kOnlyReplica, {}, {}};
+  birth.digest = storage::DatabaseState::bootstrap({group})->digest();
+  std::promise<Status> created;
+  std::future<Status> outcome = created.get_future();
+  WL_RETURN_IF_ERROR(log_->push_task([&](storage::LogStore& store) {
+                            created.set_value(store.create_group(birth));
+                          }).status());
+  WL_RETURN_IF_ERROR(outcome.get());
+  storage::GroupEnd end;
+  end.group = group;
+  end.hard_state.replica = kOnlyReplica;
+  end.tail.chain = storage::genesis_chain(group);
+  return end;
+}
+
+void Node::Impl::create(const storage::DatabaseRecord& record, const PublishRequest& request,
+                        Callback<Result<DatabaseHandlePtr>> done) {
+  const DatabaseHandlePtr handle = make_handle(record);
+  const auto boot = [this, record, request, handle,
+                     done](HostPorts& ports) -> Result<std::unique_ptr<DatabaseHost>> {
+    HostParts parts = host_parts(record, handle);
+    parts.ports = &ports;
+    WL_ASSIGN_OR_RETURN(auto program, DatabaseHost::check_program(parts, request));
+    WL_ASSIGN_OR_RETURN(const storage::GroupEnd end, create_group(record.group));
+    return DatabaseHost::create(std::move(parts), end, std::move(program),
+                                [done, handle] { done(handle); });
+  };
+  spawn_host(handle, boot, [this, record, done](const Status& status) {
+    if (status.ok()) return;
+    log_->push_task([group = record.group](storage::LogStore& store) {
+          store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
+              .ignore("nothing was stored, or the next start removes it");
+        })
+        .status()
+        .ignore("the node is stopping");
+    done(status);
+  });
+}
+
+void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback<Status> done) {
+  const DatabaseHandlePtr handle = make_handle(record);
+  const auto boot = [this, record, handle](
+                        HostPorts& ports) -> Result<std::unique_ptr<DatabaseHost>> {
+    HostParts parts = host_parts(record, handle);
+    parts.ports = &ports;
+    const auto verified = verified_.find(record.group);
+    if (verified == verified_.end())
+      return Status::corruption("database {}: its group {} has no log here",
+                                record.database.to_hex(), record.group.value);
+    WL_ASSIGN_OR_RETURN(auto recovered, storage::recover_database(*log_store_, *checkpoint_store_,
+                                                                  verified->second,
+                                                                  storage::ReplayTo::kTail));
+    note(fmt::format("database recovered identity={} entries={} transactions={}",
+                     record.database.to_hex(), recovered.report.entries_replayed,
+                     recovered.report.transactions_replayed));
+    for (const auto& line : recovered.report.notes) note(line);
+    return DatabaseHost::recover(std::move(parts), verified->second, std::move(recovered));
+  };
+  spawn_host(handle, boot, [this, handle, done](const Status& status) {
+    if (status.ok()) databases_.add(handle);
+    done(status);
+  });
+}
+
+void Node::Impl::destroy(DatabaseHandlePtr handle, CloseReason reason,
+                         std::function<void()> done) {
+  handle->queue->push(StopWork{
+      std::move(reason), [this, group = handle->group, done = std::move(done)] {
+        log_->push_task([this, group](storage::LogStore& store) {
+              store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
+                  .ignore("the next start removes it");
+              checkpoint_store_->destroy_group(group).ignore("swept at the next start");
+            })
+            .status()
+            .ignore("the next start removes it");
+        done();
+      }});
+}
+
+void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
+  caf::anon_send(catalog_, std::make_shared<const std::function<void()>>(
+                               [desk = catalog_desk_, change = std::move(change),
+                                done = std::move(done)] { desk->run(change, done); }));
+}
+
+Status Node::Impl::stop(std::chrono::milliseconds timeout) {
+  if (log_ == nullptr) return {};
+  for (const auto& handle : databases_.all())
+    handle->queue->push(StopWork{{1001, "module exited"}, [] {}});
+  Status outcome;
+  {
+    std::unique_lock<std::mutex> lock(running_mutex_);
+    if (!running_changed_.wait_for(lock, timeout, [this] { return running_hosts_ == 0; }))
+      outcome = Status::timeout("{} databases did not stop in time", running_hosts_);
+  }
+  if (!outcome.ok()) return outcome;
+  if (catalog_) caf::anon_send(catalog_, retire_atom_v);
+  catalog_ = nullptr;
+  catalog_desk_.reset();
+  if (actors_ != nullptr) actors_->await_all_actors_done();
+  actors_.reset();
+  checkpointer_.reset();
+  log_->close();
+  log_thread_.join();
+  if (log_store_->failure().ok()) outcome = storage::close_node(*log_store_, opened_.record);
+  log_.reset();
+  return outcome;
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::open(NodeConfig config, const Clock& clock) {
+  auto impl = std::make_unique<Impl>(std::move(config), clock);
+  WL_RETURN_IF_ERROR(impl->open());
+  return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+NodeApi& Node::api() { return impl_->api(); }
+std::filesystem::path Node::keys_directory() const { return impl_->keys_directory(); }
+size_t Node::database_count() const { return impl_->database_count(); }
+Status Node::stop(std::chrono::milliseconds timeout) { return impl_->stop(timeout); }
+
+}  // namespace worldline::actors

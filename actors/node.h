@@ -1,0 +1,59 @@
+// actors/node.h
+//
+// Node is one process's share of the system: its data directory, its log writer, its catalog and
+// its databases, each with its actors. open() recovers everything that is on disk and begins to
+// serve; stop() answers what was accepted and leaves the disk clean.
+//
+// Invariants: api() is usable from open() to stop(), from any thread; a failed log write ends the
+// process with exit code 74, because nothing after it could be acknowledged truthfully.
+// Ownership: `clock` is borrowed and outlives the node. Thread: open and stop on one thread.
+// Errors: open() names the file, group or program at fault; nothing is served then.
+// Sources: architecture 2, [S 08/3.7], [S 09/1.5].
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/messages.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "runtime/module_runtime.h"
+#include "runtime/runtime_types.h"
+#include "storage/log/checkpoint_trigger.h"
+
+namespace worldline::actors {
+
+struct NodeConfig {
+  std::filesystem::path data_dir;                   // Created if missing.
+  runtime::RuntimeConfig runtime;                   // Script engine and lowering.
+  runtime::ModuleLimits module_limits;              // Of every module.
+  storage::CheckpointPolicy checkpoint;             // When to write checkpoints.
+  size_t inbox_bytes_max = 128 * limits::MiB;       // Waiting work of one database.
+  std::function<void(const std::string&)> on_note;  // Life cycle lines for the server's log.
+};
+
+class Node {
+ public:
+  static Result<std::unique_ptr<Node>> open(NodeConfig config, const Clock& clock);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  NodeApi& api();
+  std::filesystem::path keys_directory() const;
+  size_t database_count() const;
+
+  // Refuses new work, answers what was accepted, closes sessions with 1001, writes checkpoints and
+  // the clean-shutdown mark. kTimeout: some work did not end in time; what is stable stays stable.
+  Status stop(std::chrono::milliseconds timeout);
+
+ private:
+  class Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace worldline::actors
