@@ -12,7 +12,7 @@
 //
 // Usage:
 //   WL_ASSIGN_OR_RETURN(const SqlStatement statement, SqlStatement::parse(text));
-//   auto answer = statement.writes() ? execute_write(statement, view, transaction, caller)
+//   auto answer = statement.writes() ? execute_write(statement, transaction, caller)
 //                                    : execute_read(statement, view, caller);
 //   std::string body = statement_results_json(*answer, micros);
 #pragma once
@@ -72,9 +72,9 @@ struct StatementResult {
 Result<StatementResult> execute_read(const SqlStatement& statement, const storage::ReadView& view,
                                      const Caller& caller);
 
-// Runs DML or SET inside `transaction`, whose own state `view` shows. On an error the caller must
-// roll the transaction back: part of the statement may have been executed. REQUIRES: writes().
-Result<StatementResult> execute_write(const SqlStatement& statement, const storage::ReadView& view,
+// Runs DML or SET inside `transaction`. On an error the caller must roll the transaction back: part
+// of the statement may have been executed. REQUIRES: statement.writes().
+Result<StatementResult> execute_write(const SqlStatement& statement,
                                       storage::Transaction& transaction, const Caller& caller);
 
 // The HTTP body of [S 06/3.1]: an array with exactly one element.

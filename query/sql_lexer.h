@@ -37,6 +37,7 @@ struct Token {
   uint32_t begin = 0;       // Byte offset of `source`.
   uint32_t line = 1;
   uint32_t column = 1;
+  bool implicit_alias = false;  // Set by the parser: printed with AS before it.
 
   uint32_t end() const { return begin + static_cast<uint32_t>(source.size()); }
   bool is_symbol(std::string_view text) const {
