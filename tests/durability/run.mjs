@@ -1,0 +1,275 @@
+#!/usr/bin/env node
+// Kills the server at random moments under load and starts it again: every confirmed call must be
+// there, none twice, in order, whole, and everything a subscriber saw must be there too.
+//
+//   node run.mjs [--server PATH] [--rounds N | --long] [--seed N] [--verbose]
+//
+// The short mode has 12 rounds, the long one 200. The seed is printed first and on failure.
+// What is checked after each round, for each client of it (chapter 05, section 5.9):
+//   - numbers 1..k are stored exactly once each, and k is at least the last confirmed one;
+//   - the tally written in the same transactions agrees, and the sum of all accounts is unchanged;
+//   - every row that a subscriber was shown is stored, with the same id;
+//   - ids are never given twice, not even those of calls that were lost.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Reader, Writer, encode } from '../conformance/bsatn.mjs';
+import { bundle } from '../conformance/bundle.mjs';
+import * as http from '../conformance/http_api.mjs';
+import { RawClient } from '../conformance/raw_client.mjs';
+import { ServerProcess } from '../conformance/server_process.mjs';
+
+const SHORT_ROUNDS = 12;
+const LONG_ROUNDS = 200;
+const ACCOUNTS_SUM = 64_000;
+const DATABASES = ['ledger-a', 'ledger-b'];
+const FULL_CHECK_EVERY = 25;
+
+const { values: options } = parseArgs({
+  options: {
+    server: { type: 'string' },
+    rounds: { type: 'string' },
+    long: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+const binary = options.server ?? process.env.WORLDLINE_SERVER
+  ?? fileURLToPath(new URL('../../build/release/worldline', import.meta.url));
+const rounds = Number(options.rounds ?? (options.long ? LONG_ROUNDS : SHORT_ROUNDS));
+const seed = Number(options.seed ?? (Math.random() * 2 ** 31) | 0);
+
+/** mulberry32: the same rounds for the same seed, whatever the machine. */
+function generator(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+const random = generator(seed);
+const between = (low, high) => low + Math.floor(random() * (high - low + 1));
+const pick = list => list[between(0, list.length - 1)];
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+/** A client that keeps `depth` calls in flight and remembers which were confirmed. */
+class Load {
+  constructor(database, number, depth, padding) {
+    Object.assign(this, { database, number, depth, padding, sent: 0, confirmed: 0, problems: [] });
+  }
+
+  async open(url) {
+    this.client = await RawClient.open(url, this.database);
+    this.client.onMessage = message => this.#answer(message);
+    const frames = [];
+    for (let i = 0; i < this.depth; i++) frames.push(this.#next());
+    this.client.send(Buffer.concat(frames));
+  }
+
+  #next() {
+    const args = new Writer().u32(this.number).u32(++this.sent).string(this.padding).end();
+    return encode.callReducer(this.sent, 'write', args);
+  }
+
+  #answer(message) {
+    if (message.kind !== 'ReducerResult') return;
+    if (message.outcome !== 'Ok') this.problems.push(`${message.outcome}: ${message.error}`);
+    if (message.request !== this.confirmed + 1) {
+      this.problems.push(`answer ${message.request} after ${this.confirmed}`);
+    }
+    this.confirmed = message.request;
+    if (!this.stopped) this.client.send(this.#next());
+  }
+}
+
+/** A subscriber that remembers every entry it was shown: "id client number". */
+class Watcher {
+  constructor(database) {
+    Object.assign(this, { database, seen: new Map() });
+  }
+
+  async open(url, clients) {
+    this.client = await RawClient.open(url, this.database);
+    this.client.onMessage = message => {
+      for (const { tables } of message.sets ?? []) {
+        for (const { rows } of tables) rows.forEach(part => part.inserts.forEach(row => this.#see(row)));
+      }
+    };
+    this.client.subscribe(0, ...clients.map(n => `SELECT * FROM entry WHERE client = ${n}`));
+  }
+
+  #see(row) {
+    const reader = new Reader(row);
+    this.seen.set(Number(reader.u64()), `${reader.u32()} ${reader.u32()}`);
+  }
+}
+
+class Rounds {
+  constructor(server, owner) {
+    Object.assign(this, { server, owner, clients: 0, history: [], highestId: new Map(), calls: 0 });
+  }
+
+  rows(database, statement) {
+    return http.rows(this.server.url, database, statement, { token: this.owner.token });
+  }
+
+  /** One round: load, a kill at a random moment, a restart, the checks. */
+  async run(number) {
+    const depth = pick([1, 1, 4, 16, 64]);
+    const loads = Array.from({ length: between(1, 6) }, () =>
+      new Load(pick(DATABASES), ++this.clients, depth, 'x'.repeat(pick([0, 10, 100, 5000]))));
+    const watchers = DATABASES.map(database => new Watcher(database));
+    for (const watcher of watchers) {
+      await watcher.open(this.server.url, loads.map(load => load.number));
+    }
+    await Promise.all(loads.map(load => load.open(this.server.url)));
+    const lived = between(5, pick([50, 200, 600]));
+    await sleep(lived);
+    const signal = random() < 0.85 ? 'SIGKILL' : 'SIGTERM';
+    const end = await this.#end(signal);
+    for (const client of [...loads, ...watchers]) {
+      client.stopped = true;
+      await client.client.whenClosed().catch(() => client.client.close());
+    }
+    await this.#startAgain();
+    const problems = await this.#check(loads, watchers, signal, end);
+    const confirmed = loads.reduce((sum, load) => sum + load.confirmed, 0);
+    this.calls += confirmed;
+    this.history.push(...loads);
+    if (options.verbose || problems.length) {
+      console.log(`round ${number}: ${signal} after ${lived} ms, ${loads.length} clients x ${depth}, `
+        + `${confirmed} confirmed`);
+    }
+    return problems;
+  }
+
+  async #end(signal) {
+    const end = await this.server.stop(signal);
+    return signal === 'SIGTERM' && (end.code !== 0 || end.ms > 10_000)
+      ? [`SIGTERM: exit ${end.code ?? end.signal} after ${Math.round(end.ms)} ms`] : [];
+  }
+
+  /** Now and then the server is killed while it starts, once or twice. */
+  async #startAgain() {
+    for (let tries = random() < 0.25 ? between(1, 2) : 0; tries > 0; tries--) {
+      const starting = this.server.start().catch(() => {});
+      await sleep(between(1, 80));
+      this.server.child.kill('SIGKILL');
+      await this.server.exited;
+      await starting;
+    }
+    await this.server.start();
+  }
+
+  async #check(loads, watchers, signal, problems) {
+    for (const load of loads) {
+      problems.push(...load.problems);
+      problems.push(...await this.#checkLoad(load, signal));
+    }
+    for (const watcher of watchers) problems.push(...await this.#checkSeen(watcher, loads));
+    for (const database of DATABASES) {
+      const sum = (await this.rows(database, 'SELECT balance FROM account')).reduce((a, [b]) => a + b, 0);
+      if (sum !== ACCOUNTS_SUM) problems.push(`${database}: the accounts hold ${sum}`);
+    }
+    return problems;
+  }
+
+  async #checkLoad({ database, number, confirmed, sent }, signal) {
+    const rows = await this.rows(database, `SELECT id, number FROM entry WHERE client = ${number}`);
+    const numbers = rows.map(([, n]) => n).sort((a, b) => a - b);
+    const who = `${database}, client ${number}`;
+    const problems = [];
+    if (numbers.length < confirmed) problems.push(`${who}: ${confirmed} confirmed, ${numbers.length} stored`);
+    if (numbers.some((n, i) => n !== i + 1)) problems.push(`${who}: not 1..${numbers.length}, once each`);
+    if (numbers.length > sent) problems.push(`${who}: more rows than calls`);
+    if (signal === 'SIGTERM' && numbers.length !== confirmed) {
+      problems.push(`${who}: an orderly end left ${numbers.length - confirmed} calls unanswered`);
+    }
+    const tally = (await this.rows(database, `SELECT count FROM tally WHERE client = ${number}`))[0]?.[0] ?? 0;
+    if (tally !== numbers.length) problems.push(`${who}: tally ${tally}, ${numbers.length} entries`);
+    const lowest = Math.min(...rows.map(([id]) => id));
+    if (rows.length && lowest <= (this.highestId.get(number) ?? 0)) problems.push(`${who}: an old id again`);
+    return problems;
+  }
+
+  /** What was seen is there; ids of this round are above all of the rounds before. */
+  async #checkSeen({ database, seen }, loads) {
+    const mine = loads.filter(load => load.database === database);
+    const stored = new Map();
+    for (const { number } of mine) {
+      for (const [id, n] of await this.rows(database,
+        `SELECT id, number FROM entry WHERE client = ${number}`)) {
+        stored.set(id, `${number} ${n}`);
+      }
+    }
+    const lost = [...seen].filter(([id, entry]) => stored.get(id) !== entry);
+    const problems = lost.length ? [`${database}: ${lost.length} rows were shown and then lost`] : [];
+    const before = this.highestId.get(database) ?? 0;
+    const ids = [...stored.keys(), ...seen.keys()];
+    if (ids.some(id => id <= before)) problems.push(`${database}: an id below ${before} was given again`);
+    this.highestId.set(database, ids.reduce((a, b) => Math.max(a, b), before));
+    return problems;
+  }
+
+  /** All clients of all rounds once more: later rounds must not disturb earlier ones. */
+  async checkAll() {
+    const problems = [];
+    for (const database of DATABASES) {
+      const counts = new Map();
+      for (const [client] of await this.rows(database, 'SELECT client FROM entry')) {
+        counts.set(client, (counts.get(client) ?? 0) + 1);
+      }
+      for (const load of this.history.filter(one => one.database === database)) {
+        const count = counts.get(load.number) ?? 0;
+        load.stored ??= count;
+        if (count < load.confirmed || count !== load.stored) {
+          problems.push(`${database}, client ${load.number}: ${count} entries, once ${load.stored}`);
+        }
+      }
+    }
+    return problems;
+  }
+}
+
+async function main() {
+  if (!existsSync(binary)) {
+    console.error(`there is no server at ${binary}; build it, or name one with --server`);
+    return 2;
+  }
+  const again = `node run.mjs --rounds ${rounds} --seed ${seed}`;
+  console.log(`durability: ${rounds} rounds, seed ${seed}; again with: ${again}`);
+  // Small checkpoints, so that rounds fall before, into and after them.
+  const server = await ServerProcess.start(binary, { flags: ['--log-level', 'warn',
+    '--set', 'storage.checkpoint-tx=2000', '--set', 'storage.checkpoint-log=1MiB'] });
+  const owner = await http.newIdentity(server.url);
+  for (const database of DATABASES) {
+    const answer = await http.publish(server.url, database, await bundle('ledger'), { token: owner.token });
+    if (answer.status !== 200) throw new Error(`publish: ${answer.status} ${answer.text}`);
+  }
+  const all = new Rounds(server, owner);
+  let failed = 0;
+  for (let number = 1; number <= rounds; number++) {
+    let problems;
+    try {
+      problems = await all.run(number);
+      if (number % FULL_CHECK_EVERY === 0 || number === rounds) problems.push(...await all.checkAll());
+    } catch (error) {
+      problems = [error.stack, ...server.errors.slice(-10)];
+    }
+    if (problems.length) {
+      failed++;
+      console.log(`round ${number} FAILED:\n  ${problems.slice(0, 20).join('\n  ')}`);
+      if (!server.alive) break;
+    } else if (number % 10 === 0) {
+      console.log(`round ${number}: ok, ${all.calls} calls confirmed so far`);
+    }
+  }
+  if (failed) console.log(`the data is kept in ${server.dataDir}; again with: ${again}`);
+  else await server.dispose();
+  if (server.alive) await server.stop('SIGKILL');
+  console.log(`${rounds - failed} passed, ${failed} failed`);
+  return failed ? 1 : 0;
+}
+
+process.exit(await main());
