@@ -32,9 +32,12 @@ Result<int> run_list(const ListOptions& options, CommandContext& context) {
 }
 
 Result<int> run_identity(const IdentityOptions& options, CommandContext& context) {
-  if (context.config.token().empty()) {
-    const Result<ApiClient> client = connect(options.target, "", context);
-    if (!client.ok()) return client.status();
+  if (options.make_new || context.config.token().empty()) {
+    TargetOptions target = options.target;
+    target.anonymous = true;
+    WL_ASSIGN_OR_RETURN(const ApiClient client, connect(target, "", context));
+    WL_ASSIGN_OR_RETURN(const std::string token, client.mint_token());
+    WL_RETURN_IF_ERROR(context.config.save_token(token, context.console));
   }
   WL_ASSIGN_OR_RETURN(const std::string identity, identity_of_token(context.config.token()));
   context.console.out("You are logged in as " + identity + "\n");

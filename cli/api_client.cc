@@ -66,7 +66,11 @@ Status refusal(const HttpResponse& answer) {
   std::string body = answer.body;
   while (!body.empty() && std::isspace(static_cast<unsigned char>(body.back())) != 0)
     body.pop_back();
-  const std::string text = body.empty() ? status : body + "\n\nCaused by:\n    " + status;
+  std::string text = body.empty() ? status : body + "\n\nCaused by:\n    " + status;
+  if (answer.status == 401 && body.starts_with("Invalid token"))
+    text +=
+        "\n\nThe stored token was made by another server, or by this one with other keys. "
+        "`worldline identity --new` makes a new identity here.";
   switch (answer.status) {
     case 401:
       return Status::unauthenticated("{}", text);

@@ -275,6 +275,8 @@ void add_small_commands(Apps& root, Parse& parse) {
                     identity);
   add_target(app, identity->target);
   app->add_flag("--token", identity->show_token, "Show the token too");
+  app->add_flag("--new", identity->make_new,
+                "Become somebody new: replaces the stored token by one of this server");
 
   add_command(root, parse, "version", "Show version and protocols",
               std::make_shared<VersionOptions>());

@@ -96,6 +96,7 @@ struct ListOptions {
 struct IdentityOptions {
   TargetOptions target;
   bool show_token = false;
+  bool make_new = false;  // Forget the stored one.
 };
 
 struct VersionOptions {};
