@@ -11,15 +11,27 @@ const call = encode.callReducer(1, 'say', say);
 
 // Frame -> the close code it must bring, and a text its reason must hold.
 const FRAMES = {
-  'an empty frame': [Buffer.alloc(0), 1011, 'v3 websocket binary payload must contain at least one'],
+  'an empty frame': [
+    Buffer.alloc(0),
+    1011,
+    'v3 websocket binary payload must contain at least one',
+  ],
   'an unknown message tag': [Buffer.from([9, 0, 0, 0, 0]), 1011, ''],
   'a message cut short': [call.subarray(0, call.length - 1), 1011, ''],
   'one byte of a message': [call.subarray(0, 1), 1011, ''],
-  'a length beyond the frame': [Buffer.concat([call.subarray(0, 6), Buffer.alloc(4, 255)]), 1011, ''],
+  'a length beyond the frame': [
+    Buffer.concat([call.subarray(0, 6), Buffer.alloc(4, 255)]),
+    1011,
+    '',
+  ],
   'two billion queries': [new Writer().u8(0).u32(1).u32(1).u32(0x7fffffff).end(), 1011, ''],
   'a call with flag 1': [encode.callReducer(1, 'say', say, 1), 1011, 'invalid call reducer flag 1'],
   'a bad unsubscribe flag': [encode.unsubscribe(1, 1, 7), 1011, ''],
-  'a name that is not UTF-8': [new Writer().u8(3).u32(1).u8(0).bytes([0xff, 0xfe]).bytes([]).end(), 1011, ''],
+  'a name that is not UTF-8': [
+    new Writer().u8(3).u32(1).u8(0).bytes([0xff, 0xfe]).bytes([]).end(),
+    1011,
+    '',
+  ],
   'random bytes': [Buffer.from('f00dbeef'.repeat(64), 'hex'), 1011, ''],
 };
 
@@ -42,7 +54,10 @@ test('in a v3 frame the messages before the bad one have run', async t => {
   const client = await db.raw();
   client.send(Buffer.concat([call, encode.callReducer(2, 'say', say), Buffer.from([77])]));
   assert.equal((await client.whenClosed()).code, 1011);
-  await eventually(async () => (await db.rows('SELECT * FROM message')).length === 2, 'two messages');
+  await eventually(
+    async () => (await db.rows('SELECT * FROM message')).length === 2,
+    'two messages',
+  );
 });
 
 test('bytes after the message of a v2 frame close the connection', async t => {
@@ -70,8 +85,8 @@ const VIOLATIONS = {
   'a continuation of nothing': client => client.send(Buffer.alloc(1), 0),
   'a fragmented ping': client => client.send(Buffer.alloc(1), 9, { fin: false }),
   'a ping of 126 bytes': client => client.send(Buffer.alloc(126), 9),
-  'a frame that claims 2^62 bytes': client => client.socket.write(
-    Buffer.from([0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+  'a frame that claims 2^62 bytes': client =>
+    client.socket.write(Buffer.from([0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
 };
 for (const [name, send] of Object.entries(VIOLATIONS)) {
   test(`${name} ends the connection and nothing else`, async t => {
@@ -97,7 +112,11 @@ test('upgrades that are not quite right get the status of chapter 02', async t =
     [{ path: `/v1/database/${'c2'.padEnd(64, '0')}/subscribe` }, 404, /No such database/],
     [{ path: '/v1/database/Bad_Name/subscribe' }, 400, /Invalid URL/],
     [{ headers: { Authorization: 'Bearer nonsense' } }, 401, /Invalid token/],
-    [{ headers: { Authorization: 'Basic eA==' } }, 400, /Authorization is invalid: malformed token/],
+    [
+      { headers: { Authorization: 'Basic eA==' } },
+      400,
+      /Authorization is invalid: malformed token/,
+    ],
   ];
   for (const [options, status, body] of cases) {
     const client = await db.raw(options);
@@ -122,7 +141,10 @@ test('queries that cannot be: one error each, the connection and its other sets 
     ["SELECT * FROM message WHERE room = 'x'", /cannot be parsed as type/],
     ['SELECT * FROM message; SELECT * FROM message', /./],
     ['DELETE FROM message', /./],
-    [`SELECT * FROM message WHERE ${'room = 1 OR '.repeat(5000)}room = 1`, /maximum allowed length/],
+    [
+      `SELECT * FROM message WHERE ${'room = 1 OR '.repeat(5000)}room = 1`,
+      /maximum allowed length/,
+    ],
     [`SELECT * FROM message WHERE ${'('.repeat(3000)}room = 1${')'.repeat(3000)}`, /./],
   ];
   for (const [sql, text] of cases) {
@@ -137,18 +159,26 @@ test('queries that cannot be: one error each, the connection and its other sets 
   client.send(encode.unsubscribe(++client.requests, 99));
   assert.match((await client.answer(client.requests)).error, /^Subscription not found: /);
   const result = await client.answer(client.call('say', say));
-  assert.deepEqual(result.sets.map(({ set }) => set), [1], 'nothing of set 2 was registered');
+  assert.deepEqual(
+    result.sets.map(({ set }) => set),
+    [1],
+    'nothing of set 2 was registered',
+  );
 });
 
-test('SQL over HTTP: errors are 400 with a text, DML is the owner\'s alone', async t => {
+test("SQL over HTTP: errors are 400 with a text, DML is the owner's alone", async t => {
   const db = await t.publish('chat');
   const stranger = await http.newIdentity(db.url);
   const cases = [
-    ['', /./], ['nonsense', /./], ['SELECT * FROM nowhere', /no such table: `nowhere`/],
-    ['SELECT 1; SELECT 2', /./], ['INSERT INTO counter (id) VALUES (1)', /./],
+    ['', /./],
+    ['nonsense', /./],
+    ['SELECT * FROM nowhere', /no such table: `nowhere`/],
+    ['SELECT 1; SELECT 2', /./],
+    ['INSERT INTO counter (id) VALUES (1)', /./],
     ["INSERT INTO counter (id, value) VALUES (1, 'x')", /./],
     ['INSERT INTO counter (id, value) VALUES (0, 5)', /Unique constraint violation/],
-    ['UPDATE counter SET nope = 1', /./], [`SELECT * FROM ${'x'.repeat(60_000)}`, /maximum allowed length/],
+    ['UPDATE counter SET nope = 1', /./],
+    [`SELECT * FROM ${'x'.repeat(60_000)}`, /maximum allowed length/],
     ['SELECT * FROM counter WHERE id = 99999999999', /./],
   ];
   for (const [sql, text] of cases) {
@@ -158,7 +188,10 @@ test('SQL over HTTP: errors are 400 with a text, DML is the owner\'s alone', asy
   }
   const foreign = await db.sql('DELETE FROM counter', stranger.token);
   assert.equal(foreign.status, 400);
-  assert.equal(foreign.text, `Caller ${stranger.identity} is not authorized to run SQL DML statements`);
+  assert.equal(
+    foreign.text,
+    `Caller ${stranger.identity} is not authorized to run SQL DML statements`,
+  );
   assert.equal((await db.sql('SELECT * FROM visit', stranger.token)).status, 400);
   assert.deepEqual(await db.rows('SELECT * FROM counter'), [[0, 0]]);
 });
@@ -175,8 +208,10 @@ test('forged, altered and expired tokens are refused everywhere', async t => {
   const key = (await http.send('GET', `${db.url}/v1/identity/public-key`)).text;
   const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  const es256 = text => sign('sha256', Buffer.from(text), { key: other, dsaEncoding: 'ieee-p1363' })
-    .toString('base64url');
+  const es256 = text =>
+    sign('sha256', Buffer.from(text), { key: other, dsaEncoding: 'ieee-p1363' }).toString(
+      'base64url',
+    );
   const hs256 = text => createHmac('sha256', key).update(text).digest('base64url');
   const [head, body, signature] = token.split('.');
   const altered = base64(JSON.stringify({ ...claims, sub: 'someone-else' }));
@@ -195,27 +230,39 @@ test('forged, altered and expired tokens are refused everywhere', async t => {
     'empty parts': '..',
   };
   for (const [name, bad] of Object.entries(forged)) {
-    const verify = await http.send('GET', `${db.url}/v1/identity/${identity}/verify`,
-      { headers: http.bearer(bad) });
+    const verify = await http.send('GET', `${db.url}/v1/identity/${identity}/verify`, {
+      headers: http.bearer(bad),
+    });
     assert.equal(verify.status, 401, name);
     assert.equal((await db.sql('SELECT * FROM counter', bad)).status, 401, name);
     const socket = await db.raw({ token: bad });
     assert.equal(socket.status, 401, name);
     assert.match(socket.body, /^Invalid token: /, name);
   }
-  assert.equal((await http.send('GET', `${db.url}/v1/identity/${identity}/verify`,
-    { headers: http.bearer(token) })).status, 204);
+  assert.equal(
+    (
+      await http.send('GET', `${db.url}/v1/identity/${identity}/verify`, {
+        headers: http.bearer(token),
+      })
+    ).status,
+    204,
+  );
 });
 
 test('HTTP that is not HTTP is answered or dropped, and the server goes on', async t => {
   const db = await t.publish('chat');
   const { hostname, port } = new URL(db.url);
-  const inputs = ['GET / HTTP/1.1\r\n', 'NONSENSE\r\n\r\n', '\0\0\0\0\r\n\r\n', 'GET /v1/ping HTTP/9.9\r\n\r\n',
+  const inputs = [
+    'GET / HTTP/1.1\r\n',
+    'NONSENSE\r\n\r\n',
+    '\0\0\0\0\r\n\r\n',
+    'GET /v1/ping HTTP/9.9\r\n\r\n',
     `GET /${'x'.repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
     `GET /v1/ping HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}\r\n`,
     'POST /v1/identity HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n',
     'POST /v1/identity HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n',
-    'POST /v1/identity HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n'];
+    'POST /v1/identity HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n',
+  ];
   for (const input of inputs) {
     const socket = connect(Number(port), hostname);
     socket.on('error', () => {});
@@ -242,17 +289,29 @@ test('bodies beyond 2 MiB are refused, except for publish', async t => {
 
 test('deep JSON and strange JSON arguments are refused with 400', async t => {
   const db = await t.publish('chat');
-  for (const args of [`${'['.repeat(100_000)}`, `[1, ${'['.repeat(50_000)}${']'.repeat(50_000)}]`,
-    '[1, "\\ud800"]', '[1e999, "x"]', '[1.5, "x"]', '[1, "x"] trailing', 'null', '']) {
+  for (const args of [
+    `${'['.repeat(100_000)}`,
+    `[1, ${'['.repeat(50_000)}${']'.repeat(50_000)}]`,
+    '[1, "\\ud800"]',
+    '[1e999, "x"]',
+    '[1.5, "x"]',
+    '[1, "x"] trailing',
+    'null',
+    '',
+  ]) {
     const answer = await db.call('say', args);
     assert.equal(answer.status, 400, args.slice(0, 30));
   }
-  const bad = await http.send('POST', `${db.url}/v1/database/${db.name}/call/say`,
-    { headers: { 'content-type': 'application/json' }, body: Buffer.from([0x5b, 0xff, 0x5d]) });
+  const bad = await http.send('POST', `${db.url}/v1/database/${db.name}/call/say`, {
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from([0x5b, 0xff, 0x5d]),
+  });
   assert.equal(bad.status, 400);
   assert.equal(bad.text, "Request body didn't contain valid UTF-8");
-  const type = await http.send('POST', `${db.url}/v1/database/${db.name}/call/say`,
-    { headers: { 'content-type': 'text/plain' }, body: '[1, "x"]' });
+  const type = await http.send('POST', `${db.url}/v1/database/${db.name}/call/say`, {
+    headers: { 'content-type': 'text/plain' },
+    body: '[1, "x"]',
+  });
   assert.equal(type.status, 415);
   assert.deepEqual(await db.rows('SELECT * FROM message'), []);
 });
@@ -260,7 +319,9 @@ test('deep JSON and strange JSON arguments are refused with 400', async t => {
 test('a client that opens many connections and drops them leaves nothing behind', async t => {
   const db = await t.publish('chat');
   for (let round = 0; round < 10; round++) {
-    const clients = await Promise.all(Array.from({ length: 20 }, () => db.raw({ greeting: false })));
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => db.raw({ greeting: false })),
+    );
     for (const client of clients) client.close();
   }
   await eventually(async () => (await db.rows('SELECT * FROM st_client')).length === 1, 'all gone');

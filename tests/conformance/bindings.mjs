@@ -9,17 +9,25 @@ export function words(name) {
     .replace(/([A-Za-z])([0-9])/g, '$1 $2')
     .replace(/([0-9])([A-Za-z])/g, '$1 $2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
-    .split(' ').filter(Boolean);
+    .split(' ')
+    .filter(Boolean);
 }
 const capital = word => word[0].toUpperCase() + word.slice(1).toLowerCase();
-export const snake = name => words(name).map(word => word.toLowerCase()).join('_');
+export const snake = name =>
+  words(name)
+    .map(word => word.toLowerCase())
+    .join('_');
 export const camel = name =>
-  words(name).map((word, i) => (i === 0 ? word.toLowerCase() : capital(word))).join('');
+  words(name)
+    .map((word, i) => (i === 0 ? word.toLowerCase() : capital(word)))
+    .join('');
 export const pascal = name => words(name).map(capital).join('');
 
 /** {DbConnection, tables: accessor -> canonical name} for one database and one npm version. */
 export function bindings(sdk, definition) {
-  const tables = {}, names = {}, reducers = [];
+  const tables = {},
+    names = {},
+    reducers = [];
   walk(definition, [], (module, path) => {
     const types = new TypeBuilders(sdk, module, path);
     const canonical = explicitNames(module);
@@ -33,7 +41,8 @@ export function bindings(sdk, definition) {
     }
     for (const reducer of section(module, 'Reducers')) {
       if (!('ClientCallable' in reducer.visibility)) continue;
-      const wire = prefix + (canonical.function.get(reducer.source_name) ?? snake(reducer.source_name));
+      const wire =
+        prefix + (canonical.function.get(reducer.source_name) ?? snake(reducer.source_name));
       reducers.push(sdk.reducerSchema(wire, types.members(reducer.params)));
     }
   });
@@ -45,8 +54,7 @@ export function bindings(sdk, definition) {
     ...sdk.procedures(),
   };
   class DbConnection extends sdk.DbConnectionImpl {
-    static builder = () =>
-      new sdk.DbConnectionBuilder(remote, config => new DbConnection(config));
+    static builder = () => new sdk.DbConnectionBuilder(remote, config => new DbConnection(config));
   }
   return { DbConnection, names, queries: sdk.makeQueryBuilder?.(tablesSchema.schemaType) };
 }
@@ -74,12 +82,14 @@ function explicitNames(module) {
 function tableOptions(table, name, module) {
   const row = section(module, 'Typespace').types[table.product_type_ref].Product.elements;
   const column = position => camel(row[position].name.some);
-  const indexes = table.indexes.filter(index => index.accessor_name.some).map(index => ({
-    accessor: index.accessor_name.some,
-    name: index.source_name.some ?? index.accessor_name.some,
-    algorithm: 'btree',
-    columns: [Object.values(index.algorithm)[0]].flat().map(column),
-  }));
+  const indexes = table.indexes
+    .filter(index => index.accessor_name.some)
+    .map(index => ({
+      accessor: index.accessor_name.some,
+      name: index.source_name.some ?? index.accessor_name.some,
+      algorithm: 'btree',
+      columns: [Object.values(index.algorithm)[0]].flat().map(column),
+    }));
   const constraints = table.constraints.map(constraint => ({
     name: constraint.source_name.some ?? '',
     constraint: 'unique',
@@ -89,13 +99,29 @@ function tableOptions(table, name, module) {
 }
 
 const SCALARS = {
-  Bool: 'bool', String: 'string', I8: 'i8', U8: 'u8', I16: 'i16', U16: 'u16', I32: 'i32',
-  U32: 'u32', I64: 'i64', U64: 'u64', I128: 'i128', U128: 'u128', I256: 'i256', U256: 'u256',
-  F32: 'f32', F64: 'f64',
+  Bool: 'bool',
+  String: 'string',
+  I8: 'i8',
+  U8: 'u8',
+  I16: 'i16',
+  U16: 'u16',
+  I32: 'i32',
+  U32: 'u32',
+  I64: 'i64',
+  U64: 'u64',
+  I128: 'i128',
+  U128: 'u128',
+  I256: 'i256',
+  U256: 'u256',
+  F32: 'f32',
+  F64: 'f64',
 };
 const SPECIAL_PRODUCTS = {
-  __identity__: 'identity', __connection_id__: 'connectionId', __time_duration_micros__: 'timeDuration',
-  __timestamp_micros_since_unix_epoch__: 'timestamp', __uuid__: 'uuid',
+  __identity__: 'identity',
+  __connection_id__: 'connectionId',
+  __time_duration_micros__: 'timeDuration',
+  __timestamp_micros_since_unix_epoch__: 'timestamp',
+  __uuid__: 'uuid',
 };
 
 class TypeBuilders {
@@ -104,8 +130,12 @@ class TypeBuilders {
   constructor(sdk, module, path) {
     this.t = sdk.t;
     this.types = section(module, 'Typespace').types;
-    this.names = new Map(section(module, 'Types').map(
-      type => [type.ty, path.map(pascal).join('') + pascal(type.source_name.source_name)]));
+    this.names = new Map(
+      section(module, 'Types').map(type => [
+        type.ty,
+        path.map(pascal).join('') + pascal(type.source_name.source_name),
+      ]),
+    );
   }
 
   row(table) {
@@ -121,15 +151,20 @@ class TypeBuilders {
   }
 
   members(product) {
-    return Object.fromEntries(product.elements.map(
-      ({ name, algebraic_type }) => [camel(name.some), this.build(algebraic_type)]));
+    return Object.fromEntries(
+      product.elements.map(({ name, algebraic_type }) => [
+        camel(name.some),
+        this.build(algebraic_type),
+      ]),
+    );
   }
 
   build(type) {
     const [kind, value] = Object.entries(type)[0];
     if (kind in SCALARS) return this.t[SCALARS[kind]]();
     if (kind === 'Ref') return this.#named(value);
-    if (kind === 'Array') return 'U8' in value ? this.t.byteArray() : this.t.array(this.build(value));
+    if (kind === 'Array')
+      return 'U8' in value ? this.t.byteArray() : this.t.array(this.build(value));
     if (kind === 'Product') return this.#product(value, '');
     return this.#sum(value, '');
   }
@@ -157,7 +192,9 @@ class TypeBuilders {
     if (variants.join() === 'some,none') return this.t.option(payload(0));
     if (variants.join() === 'ok,err') return this.t.result(payload(0), payload(1));
     if (variants.join() === 'Interval,Time') return this.t.scheduleAt();
-    return this.t.enum(name, Object.fromEntries(
-      variants.map((variant, i) => [pascal(variant), payload(i)])));
+    return this.t.enum(
+      name,
+      Object.fromEntries(variants.map((variant, i) => [pascal(variant), payload(i)])),
+    );
   }
 }

@@ -80,7 +80,8 @@ export const encode = {
     for (const query of queries) out.string(query);
     return out.end();
   },
-  unsubscribe: (request, set, flags = 1) => new Writer().u8(1).u32(request).u32(set).u8(flags).end(),
+  unsubscribe: (request, set, flags = 1) =>
+    new Writer().u8(1).u32(request).u32(set).u8(flags).end(),
   oneOffQuery: (request, query) => new Writer().u8(2).u32(request).string(query).end(),
   callReducer: (request, name, args = [], flags = 0) =>
     new Writer().u8(3).u32(request).u8(flags).string(name).bytes(args).end(),
@@ -100,25 +101,48 @@ function decodeOne(reader) {
   const tag = reader.u8();
   switch (tag) {
     case 0:
-      return { kind: 'InitialConnection', identity: hex(reader.raw(32)), connection: hex(reader.raw(16)),
-        token: reader.string() };
+      return {
+        kind: 'InitialConnection',
+        identity: hex(reader.raw(32)),
+        connection: hex(reader.raw(16)),
+        token: reader.string(),
+      };
     case 1:
-      return { kind: 'SubscribeApplied', request: reader.u32(), set: reader.u32(), tables: queryRows(reader) };
+      return {
+        kind: 'SubscribeApplied',
+        request: reader.u32(),
+        set: reader.u32(),
+        tables: queryRows(reader),
+      };
     case 2:
-      return { kind: 'UnsubscribeApplied', request: reader.u32(), set: reader.u32(),
-        tables: reader.u8() === 0 ? queryRows(reader) : null };
+      return {
+        kind: 'UnsubscribeApplied',
+        request: reader.u32(),
+        set: reader.u32(),
+        tables: reader.u8() === 0 ? queryRows(reader) : null,
+      };
     case 3:
-      return { kind: 'SubscriptionError', request: reader.u8() === 0 ? reader.u32() : null,
-        set: reader.u32(), error: reader.string() };
+      return {
+        kind: 'SubscriptionError',
+        request: reader.u8() === 0 ? reader.u32() : null,
+        set: reader.u32(),
+        error: reader.string(),
+      };
     case 4:
       return { kind: 'TransactionUpdate', sets: querySets(reader) };
     case 5: {
       const request = reader.u32();
-      return reader.u8() === 0 ? { kind: 'OneOffQueryResult', request, tables: queryRows(reader) }
+      return reader.u8() === 0
+        ? { kind: 'OneOffQueryResult', request, tables: queryRows(reader) }
         : { kind: 'OneOffQueryResult', request, error: reader.string() };
     }
     case 6:
-      return { kind: 'ReducerResult', request: reader.u32(), timestamp: reader.i64(), ...outcome(reader) };
+      return {
+        kind: 'ReducerResult',
+        request: reader.u32(),
+        timestamp: reader.i64(),
+        ...outcome(reader),
+      };
     case 7:
       return procedureResult(reader);
     default:
@@ -137,14 +161,23 @@ function outcome(reader) {
 function procedureResult(reader) {
   const tag = reader.u8();
   const result = tag === 0 ? { value: reader.bytes() } : { error: reader.string() };
-  return { kind: 'ProcedureResult', ...result, timestamp: reader.i64(), duration: reader.i64(),
-    request: reader.u32() };
+  return {
+    kind: 'ProcedureResult',
+    ...result,
+    timestamp: reader.i64(),
+    duration: reader.i64(),
+    request: reader.u32(),
+  };
 }
 
-const querySets = reader => reader.array(() => ({
-  set: reader.u32(),
-  tables: reader.array(() => ({ table: reader.string(), rows: reader.array(() => tableRows(reader)) })),
-}));
+const querySets = reader =>
+  reader.array(() => ({
+    set: reader.u32(),
+    tables: reader.array(() => ({
+      table: reader.string(),
+      rows: reader.array(() => tableRows(reader)),
+    })),
+  }));
 
 function tableRows(reader) {
   if (reader.u8() === 0) return { inserts: rowList(reader), deletes: rowList(reader) };
@@ -158,8 +191,11 @@ function rowList(reader) {
   if (reader.u8() === 0) {
     const size = reader.u16();
     const data = reader.bytes();
-    if (size === 0 || data.length % size) throw new Error(`rows of ${size} in ${data.length} bytes`);
-    return Array.from({ length: data.length / size }, (_, i) => data.subarray(i * size, (i + 1) * size));
+    if (size === 0 || data.length % size)
+      throw new Error(`rows of ${size} in ${data.length} bytes`);
+    return Array.from({ length: data.length / size }, (_, i) =>
+      data.subarray(i * size, (i + 1) * size),
+    );
   }
   const offsets = reader.array(() => Number(reader.u64()));
   const data = reader.bytes();

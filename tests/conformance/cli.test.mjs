@@ -13,10 +13,12 @@ async function shell(t) {
   const home = await mkdtemp(join(tmpdir(), 'worldline-cli-'));
   t.cleanups.push(() => rm(home, { recursive: true, force: true }));
   const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), NO_COLOR: '1' };
-  const run = (...args) => new Promise(resolve => {
-    execFile(t.binary, args, { env, cwd: home, timeout: 60_000 }, (error, stdout, stderr) =>
-      resolve({ code: error ? error.code ?? 1 : 0, stdout, stderr, text: stdout + stderr }));
-  });
+  const run = (...args) =>
+    new Promise(resolve => {
+      execFile(t.binary, args, { env, cwd: home, timeout: 60_000 }, (error, stdout, stderr) =>
+        resolve({ code: error ? (error.code ?? 1) : 0, stdout, stderr, text: stdout + stderr }),
+      );
+    });
   return { home, run };
 }
 
@@ -77,7 +79,7 @@ test('publish a directory: bundled with esbuild, checked with tsc, updated in pl
   assert.notEqual(broken.code, 0);
 });
 
-test('a refused module shows the server\'s error and a failing exit code', async t => {
+test("a refused module shows the server's error and a failing exit code", async t => {
   const { home, run } = await shell(t);
   const file = join(home, 'bundle.js');
   await writeFile(file, await bundle('refused/view'));

@@ -7,7 +7,9 @@ import { assert, eventually, test } from './harness.mjs';
 // Node up to 22 has no Brotli in DecompressionStream: made from zlib, as a browser would have it.
 class ZlibDecompressionStream {
   constructor(format) {
-    const make = { brotli: createBrotliDecompress, gzip: createGunzip, deflate: createInflate }[format];
+    const make = { brotli: createBrotliDecompress, gzip: createGunzip, deflate: createInflate }[
+      format
+    ];
     if (!make) throw new TypeError(`unknown format ${format}`);
     const { readable, writable } = Duplex.toWeb(make());
     this.readable = readable;
@@ -16,7 +18,11 @@ class ZlibDecompressionStream {
 }
 globalThis.DecompressionStream = ZlibDecompressionStream;
 
-const view = client => client.rows('message').map(row => `${row.id} ${row.text}`).sort();
+const view = client =>
+  client
+    .rows('message')
+    .map(row => `${row.id} ${row.text}`)
+    .sort();
 
 for (const on of [false, true]) {
   const flags = ['--set', `websocket.compress-gzip-clients=${on}`];
@@ -33,7 +39,10 @@ for (const on of [false, true]) {
     for (let i = 0; i < 10; i++) {
       await clients[2].reducers.sayMany({ room: 2, text: `update ${i} `.repeat(20), count: 100 });
     }
-    await eventually(() => clients.every(client => client.rows('message').length === 3000), 'all rows');
+    await eventually(
+      () => clients.every(client => client.rows('message').length === 3000),
+      'all rows',
+    );
     for (const client of clients) assert.deepEqual(view(client), view(clients[2]));
   });
 }
@@ -42,19 +51,29 @@ test('a body of 1024 bytes is sent plainly, one of 1025 compressed', async t => 
   const server = await t.startServer({ flags: ['--set', 'websocket.compress-gzip-clients=true'] });
   const db = await t.publish('chat', { url: server.url });
   const writer = await db.raw();
-  for (const [compression, tag] of [['Gzip', 2], ['Brotli', 1], ['None', 0]]) {
+  for (const [compression, tag] of [
+    ['Gzip', 2],
+    ['Brotli', 1],
+    ['None', 0],
+  ]) {
     const client = await db.raw({ compression });
     client.subscribe(0, 'SELECT * FROM blob');
     await client.take('SubscribeApplied');
     const sizes = new Map();
-    for (const size of [900, 940, 944, 945, 946, 947, 948, 949, 950, 951, 952, 953, 954, 955, 1100]) {
-      await writer.answer(writer.call('put_blob', new Writer().u32(size).bytes(Buffer.alloc(size)).end()));
+    for (const size of [
+      900, 940, 944, 945, 946, 947, 948, 949, 950, 951, 952, 953, 954, 955, 1100,
+    ]) {
+      await writer.answer(
+        writer.call('put_blob', new Writer().u32(size).bytes(Buffer.alloc(size)).end()),
+      );
       await client.take('TransactionUpdate');
       const frame = client.frames.at(-1);
       sizes.set(frame.bytes, frame.tag);
     }
     for (const [bytes, used] of sizes) assert.equal(used, bytes > 1024 ? tag : 0, `${bytes} bytes`);
-    assert.ok([...sizes.keys()].some(bytes => bytes > 1024) && [...sizes.keys()].some(b => b <= 1024));
+    assert.ok(
+      [...sizes.keys()].some(bytes => bytes > 1024) && [...sizes.keys()].some(b => b <= 1024),
+    );
   }
 });
 

@@ -79,8 +79,9 @@ export class Context {
   async publish(module, { url = this.url, program, ...options } = {}) {
     const owner = await http.newIdentity(url);
     const name = `t-${process.pid}-${++databases}`;
-    const answer = await http.publish(url, name, program ?? (await bundle(module, options)),
-      { token: owner.token });
+    const answer = await http.publish(url, name, program ?? (await bundle(module, options)), {
+      token: owner.token,
+    });
     assert.equal(answer.status, 200, `publish ${module}: ${answer.status} ${answer.text}`);
     return new Database(this, url, name, owner);
   }
@@ -102,10 +103,16 @@ export class Context {
     const { DbConnection, names, queries } = bindings(library, definition);
     const events = { disconnects: 0 };
     const connected = new Promise((resolve, reject) => {
-      const builder = DbConnection.builder().withUri(database.url)[
-        npm && /2-0/.test(npm) && !DbConnection.builder().withDatabaseName
-          ? 'withModuleName' : 'withDatabaseName'](database.name)
-        .onConnect((connection, identity, issued) => resolve({ connection, identity, token: issued }))
+      const builder = DbConnection.builder()
+        .withUri(database.url)
+        [
+          npm && /2-0/.test(npm) && !DbConnection.builder().withDatabaseName
+            ? 'withModuleName'
+            : 'withDatabaseName'
+        ](database.name)
+        .onConnect((connection, identity, issued) =>
+          resolve({ connection, identity, token: issued }),
+        )
         .onConnectError((_, error) => reject(error ?? new Error('connect error')))
         .onDisconnect((_, error) => {
           events.disconnects++;
@@ -144,12 +151,17 @@ export class Client {
   }
 
   subscribe(...subscribed) {
-    return within(new Promise((resolve, reject) => {
-      const handle = this.connection.subscriptionBuilder()
-        .onApplied(() => resolve(handle))
-        .onError(context => reject(context.event ?? new Error('subscription error')))
-        .subscribe(subscribed);
-    }), 30_000, `subscribe ${subscribed}`);
+    return within(
+      new Promise((resolve, reject) => {
+        const handle = this.connection
+          .subscriptionBuilder()
+          .onApplied(() => resolve(handle))
+          .onError(context => reject(context.event ?? new Error('subscription error')))
+          .subscribe(subscribed);
+      }),
+      30_000,
+      `subscribe ${subscribed}`,
+    );
   }
 
   unsubscribe(handle) {

@@ -33,23 +33,33 @@ export async function newIdentity(url) {
 
 export function publish(url, name, program, { token, query = {}, hostType = 'Js' } = {}) {
   const text = new URLSearchParams({ host_type: hostType, ...query });
-  return send('PUT', `${url}/v1/database/${name}?${text}`, { headers: bearer(token), body: program });
+  return send('PUT', `${url}/v1/database/${name}?${text}`, {
+    headers: bearer(token),
+    body: program,
+  });
 }
 
 export function prePublish(url, name, program, { token, query = {}, hostType = 'Js' } = {}) {
   const text = new URLSearchParams({ host_type: hostType, style: 'NoColor', ...query });
-  return send('POST', `${url}/v1/database/${name}/pre_publish?${text}`,
-    { headers: bearer(token), body: program });
+  return send('POST', `${url}/v1/database/${name}/pre_publish?${text}`, {
+    headers: bearer(token),
+    body: program,
+  });
 }
 
 export function call(url, name, reducer, args, { token } = {}) {
   const body = typeof args === 'string' ? args : JSON.stringify(args);
-  return send('POST', `${url}/v1/database/${name}/call/${reducer}`,
-    { headers: { ...bearer(token), 'content-type': 'application/json' }, body });
+  return send('POST', `${url}/v1/database/${name}/call/${reducer}`, {
+    headers: { ...bearer(token), 'content-type': 'application/json' },
+    body,
+  });
 }
 
 export function sql(url, name, statement, { token } = {}) {
-  return send('POST', `${url}/v1/database/${name}/sql`, { headers: bearer(token), body: statement });
+  return send('POST', `${url}/v1/database/${name}/sql`, {
+    headers: bearer(token),
+    body: statement,
+  });
 }
 
 /** The rows of a SELECT, as arrays; throws with the server's text when it refuses. */
@@ -60,10 +70,14 @@ export async function rows(url, name, statement, options) {
 }
 
 export async function logs(url, name, token, lines = 1000) {
-  const answer = await send('GET', `${url}/v1/database/${name}/logs?num_lines=${lines}`,
-    { headers: bearer(token) });
+  const answer = await send('GET', `${url}/v1/database/${name}/logs?num_lines=${lines}`, {
+    headers: bearer(token),
+  });
   if (answer.status !== 200) throw new Error(`logs: ${answer.status} ${answer.text}`);
-  return answer.text.split('\n').filter(Boolean).map(line => JSON.parse(line));
+  return answer.text
+    .split('\n')
+    .filter(Boolean)
+    .map(line => JSON.parse(line));
 }
 
 export async function schema(url, name, version = 10) {

@@ -9,7 +9,12 @@ test('ping, health and metrics answer', async t => {
   assert.deepEqual([ping.status, ping.text], [200, '']);
   const health = await send('GET', `${t.url}/v1/health`);
   assert.equal(health.status, 200);
-  assert.deepEqual(Object.keys(health.json()).sort(), ['nodes', 'package_name', 'schedulable', 'version']);
+  assert.deepEqual(Object.keys(health.json()).sort(), [
+    'nodes',
+    'package_name',
+    'schedulable',
+    'version',
+  ]);
   const metrics = await send('GET', `${t.url}/v1/metrics`);
   assert.equal(metrics.status, 200);
   assert.match(metrics.headers['content-type'], /^text\/plain/);
@@ -42,18 +47,23 @@ test('identities are minted, verified and exchanged for short tokens', async t =
   const [one, two] = [await http.newIdentity(t.url), await http.newIdentity(t.url)];
   assert.notEqual(one.identity, two.identity);
   const verify = async (identity, token) =>
-    (await send('GET', `${t.url}/v1/identity/${identity}/verify`, { headers: bearer(token) })).status;
+    (await send('GET', `${t.url}/v1/identity/${identity}/verify`, { headers: bearer(token) }))
+      .status;
   assert.equal(await verify(one.identity, one.token), 204);
   assert.equal(await verify(two.identity, one.token), 400);
   assert.equal(await verify(one.identity), 401);
-  const [head, body] = one.token.split('.').slice(0, 2).map(part =>
-    Buffer.from(part, 'base64url').toString());
+  const [head, body] = one.token
+    .split('.')
+    .slice(0, 2)
+    .map(part => Buffer.from(part, 'base64url').toString());
   assert.deepEqual(JSON.parse(head), { typ: 'JWT', alg: 'ES256' });
   const claims = JSON.parse(body);
   assert.deepEqual(Object.keys(claims), ['hex_identity', 'sub', 'iss', 'aud', 'iat', 'exp']);
   assert.equal(claims.hex_identity, one.identity);
   assert.equal(claims.exp, null);
-  const short = await send('POST', `${t.url}/v1/identity/websocket-token`, { headers: bearer(one.token) });
+  const short = await send('POST', `${t.url}/v1/identity/websocket-token`, {
+    headers: bearer(one.token),
+  });
   const shortClaims = JSON.parse(Buffer.from(short.json().token.split('.')[1], 'base64url'));
   assert.equal(shortClaims.sub, claims.sub);
   assert.equal(shortClaims.exp - shortClaims.iat, 60);
@@ -62,19 +72,28 @@ test('identities are minted, verified and exchanged for short tokens', async t =
   assert.equal(key.headers['content-type'], 'application/pem-certificate-chain');
   assert.match(key.text, /^-----BEGIN PUBLIC KEY-----/);
   for (const bad of ['zz', '00', '0'.repeat(66), `0x${one.identity}`]) {
-    assert.equal((await send('GET', `${t.url}/v1/identity/${bad}/verify`,
-      { headers: bearer(one.token) })).status, 400, bad);
+    assert.equal(
+      (await send('GET', `${t.url}/v1/identity/${bad}/verify`, { headers: bearer(one.token) }))
+        .status,
+      400,
+      bad,
+    );
   }
 });
 
-test('answers below a database carry the caller\'s identity and token', async t => {
+test("answers below a database carry the caller's identity and token", async t => {
   const db = await t.publish('chat');
   const at = `${t.url}/v1/database/${db.name}`;
   const known = await send('GET', at, { headers: bearer(db.owner.token) });
   assert.equal(known.headers['spacetime-identity'], db.owner.identity);
   assert.equal(known.headers['spacetime-identity-token'], db.owner.token);
-  for (const path of [at, `${at}/names`, `${at}/schema?version=10`, `${at}/unstable/timestamp`,
-    `${t.url}/v1/database/no-such-one/names`]) {
+  for (const path of [
+    at,
+    `${at}/names`,
+    `${at}/schema?version=10`,
+    `${at}/unstable/timestamp`,
+    `${t.url}/v1/database/no-such-one/names`,
+  ]) {
     const answer = await send('GET', path);
     assert.match(answer.headers['spacetime-identity'], /^c200/, path);
     assert.ok(answer.headers['spacetime-identity-token'], path);
@@ -94,8 +113,10 @@ test('names: listed, added, replaced, resolved', async t => {
   assert.equal(added.json().Success.database_identity, identity);
   assert.equal((await send('GET', `${t.url}/v1/database/${db.name}-more/identity`)).text, identity);
   const foreign = await http.newIdentity(t.url);
-  const taken = await send('PUT', `${at}/names`, { headers: { ...bearer(foreign.token),
-    'content-type': 'application/json' }, body: '["x-y"]' });
+  const taken = await send('PUT', `${at}/names`, {
+    headers: { ...bearer(foreign.token), 'content-type': 'application/json' },
+    body: '["x-y"]',
+  });
   assert.equal(taken.status, 401);
   assert.deepEqual(taken.json(), { NotYourDatabase: { database: identity } });
   const owned = (await send('GET', `${t.url}/v1/identity/${db.owner.identity}/databases`)).json();
@@ -121,8 +142,12 @@ test('call: 200 empty with its headers, wrong content types refused', async t =>
   assert.match(done.headers['spacetime-energy-used'], /^\d+$/);
   assert.match(done.headers['spacetime-execution-duration-micros'], /^\d+$/);
   const url = `${t.url}/v1/database/${db.name}/call/set_counter`;
-  const charset = await send('POST', url, { headers: {
-    'content-type': 'application/json; charset=utf-8' }, body: '[2, 6]' });
+  const charset = await send('POST', url, {
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+    },
+    body: '[2, 6]',
+  });
   assert.equal(charset.status, 200);
   const none = await send('POST', url, { body: '[3, 7]' });
   assert.deepEqual([none.status, none.text], [400, 'Header of type `content-type` was missing']);
@@ -139,9 +164,12 @@ test('sql: the shape of the answer, and DML with its counts', async t => {
   const removed = (await db.sql('DELETE FROM counter WHERE id = 8')).json();
   assert.equal(removed[0].stats.rows_deleted, 1);
   const [result] = (await db.sql('SELECT * FROM counter WHERE id = 7')).json();
-  assert.deepEqual(result.schema, { elements: [
-    { name: { some: 'id' }, algebraic_type: { U32: [] } },
-    { name: { some: 'value' }, algebraic_type: { U64: [] } }] });
+  assert.deepEqual(result.schema, {
+    elements: [
+      { name: { some: 'id' }, algebraic_type: { U32: [] } },
+      { name: { some: 'value' }, algebraic_type: { U64: [] } },
+    ],
+  });
   assert.deepEqual(result.rows, [[7, 71]]);
   assert.equal(typeof result.total_duration_micros, 'number');
   assert.deepEqual(await db.rows('SELECT COUNT(*) AS n FROM counter'), [[2]]);
@@ -163,12 +191,15 @@ test('logs can be followed', async t => {
   const db = await t.publish('chat');
   const { request } = await import('node:http');
   const lines = [];
-  const following = request(`${t.url}/v1/database/${db.name}/logs?follow=true&num_lines=0`,
-    { headers: bearer(db.owner.token) }, response => {
+  const following = request(
+    `${t.url}/v1/database/${db.name}/logs?follow=true&num_lines=0`,
+    { headers: bearer(db.owner.token) },
+    response => {
       assert.equal(response.headers['content-type'], 'application/x-ndjson');
       response.on('data', part => lines.push(part.toString()));
       response.on('error', () => {});
-    });
+    },
+  );
   following.on('error', () => {});
   following.end();
   await db.call('log', ['warming up']);

@@ -30,7 +30,10 @@ test('a message of 31 MiB is taken, one of 33 MiB drops the connection', async t
   const db = await t.publish('chat');
   const client = await db.raw();
   const blob = size => new Writer().u32(1).bytes(Buffer.alloc(size, 3)).end();
-  assert.equal((await client.answer(client.call('put_blob', blob(31 * MIB)), 30_000)).outcome, 'Ok');
+  assert.equal(
+    (await client.answer(client.call('put_blob', blob(31 * MIB)), 30_000)).outcome,
+    'Ok',
+  );
   client.call('put_blob', blob(33 * MIB));
   assert.equal((await client.whenClosed(20_000)).code, 1006);
   assert.equal((await db.rows('SELECT id FROM blob')).length, 1);
@@ -51,30 +54,37 @@ test('fragmented messages are put together, pings between them answered', async 
   assert.equal((await client.answer(1)).outcome, 'Ok');
 });
 
-test('a reader that stops is dropped, its memory is bounded, others are not held up', async t => {
-  const server = await t.startServer({ flags: ['--set', 'limits.client-queue-bytes=16MiB'] });
-  const db = await t.publish('chat', { url: server.url });
-  const [stuck, reader, writer] = [await db.raw(), await db.raw(), await db.raw()];
-  for (const client of [stuck, reader]) {
-    client.subscribe(0, 'SELECT * FROM blob');
-    await client.take('SubscribeApplied');
-  }
-  stuck.pause();
-  let received = 0;
-  reader.onMessage = message => (received += message.kind === 'TransactionUpdate' ? 1 : 0);
-  const before = await server.memory();
-  const rounds = 120;
-  for (let i = 0; i < rounds; i++) {
-    const args = new Writer().u32(0).u32(1).u32(MIB).u8(i).end();
-    assert.equal((await writer.answer(writer.call('fill_blobs', args))).outcome, 'Ok');
-  }
-  await eventually(() => received === rounds, 'the reader has all updates');
-  const grown = (await server.memory()) - before;
-  assert.ok(grown < 200, `memory grew by ${Math.round(grown)} MiB for ${rounds * 2} MiB unread`);
-  await eventually(async () => (await db.rows('SELECT * FROM st_client')).length <= 3, 'the stuck one out');
-  stuck.resume();
-  assert.notEqual(await stuck.whenClosed(), null);
-}, { ms: 120_000 });
+test(
+  'a reader that stops is dropped, its memory is bounded, others are not held up',
+  async t => {
+    const server = await t.startServer({ flags: ['--set', 'limits.client-queue-bytes=16MiB'] });
+    const db = await t.publish('chat', { url: server.url });
+    const [stuck, reader, writer] = [await db.raw(), await db.raw(), await db.raw()];
+    for (const client of [stuck, reader]) {
+      client.subscribe(0, 'SELECT * FROM blob');
+      await client.take('SubscribeApplied');
+    }
+    stuck.pause();
+    let received = 0;
+    reader.onMessage = message => (received += message.kind === 'TransactionUpdate' ? 1 : 0);
+    const before = await server.memory();
+    const rounds = 120;
+    for (let i = 0; i < rounds; i++) {
+      const args = new Writer().u32(0).u32(1).u32(MIB).u8(i).end();
+      assert.equal((await writer.answer(writer.call('fill_blobs', args))).outcome, 'Ok');
+    }
+    await eventually(() => received === rounds, 'the reader has all updates');
+    const grown = (await server.memory()) - before;
+    assert.ok(grown < 200, `memory grew by ${Math.round(grown)} MiB for ${rounds * 2} MiB unread`);
+    await eventually(
+      async () => (await db.rows('SELECT * FROM st_client')).length <= 3,
+      'the stuck one out',
+    );
+    stuck.resume();
+    assert.notEqual(await stuck.whenClosed(), null);
+  },
+  { ms: 120_000 },
+);
 
 test('a reader that is merely slow gets everything', async t => {
   const db = await t.publish('chat');
@@ -83,10 +93,22 @@ test('a reader that is merely slow gets everything', async t => {
   await slow.take('SubscribeApplied');
   slow.pause();
   for (let i = 0; i < 200; i++) {
-    await writer.answer(writer.call('say', new Writer().u32(1).string(`${i} ${'x'.repeat(5000)}`).end()));
+    await writer.answer(
+      writer.call(
+        'say',
+        new Writer()
+          .u32(1)
+          .string(`${i} ${'x'.repeat(5000)}`)
+          .end(),
+      ),
+    );
   }
   await sleep(500);
   slow.resume();
-  await slow.until(() => slow.messages.length === 200, 10_000, () => `${slow.messages.length} updates`);
+  await slow.until(
+    () => slow.messages.length === 200,
+    10_000,
+    () => `${slow.messages.length} updates`,
+  );
   assert.equal(slow.closed, null);
 });

@@ -3,7 +3,8 @@ import { assert, eventually, rejected, test } from './harness.mjs';
 
 const visits = async (db, what) =>
   (await db.rows(`SELECT who, connection FROM visit WHERE what = '${what}'`)).map(
-    ([who, connection]) => [who[0].slice(2).padStart(64, '0'), connection]);
+    ([who, connection]) => [who[0].slice(2).padStart(64, '0'), connection],
+  );
 
 test('init runs once, as the owner, before anything else', async t => {
   const db = await t.publish('chat');
@@ -16,13 +17,15 @@ test('connect and disconnect run once per connection with its ids', async t => {
   const client = await db.connect();
   const id = client.connection.connectionId.toHexString();
   const mine = ([, connection]) => connection === id;
-  assert.deepEqual((await visits(db, 'connect')).filter(mine),
-    [[client.identity.toHexString(), id]]);
+  assert.deepEqual((await visits(db, 'connect')).filter(mine), [
+    [client.identity.toHexString(), id],
+  ]);
   assert.deepEqual((await visits(db, 'disconnect')).filter(mine), []);
   client.disconnect();
   await eventually(async () => (await visits(db, 'disconnect')).some(mine), 'the disconnect hook');
-  assert.deepEqual((await visits(db, 'disconnect')).filter(mine),
-    [[client.identity.toHexString(), id]]);
+  assert.deepEqual((await visits(db, 'disconnect')).filter(mine), [
+    [client.identity.toHexString(), id],
+  ]);
 });
 
 test('hooks change tables that others subscribe to', async t => {
@@ -41,7 +44,7 @@ test('hooks change tables that others subscribe to', async t => {
 test('st_client lists exactly the open connections', async t => {
   const db = await t.publish('chat');
   const listed = async () => (await db.rows('SELECT * FROM st_client')).length;
-  const before = await listed();  // The SQL request itself is a connection.
+  const before = await listed(); // The SQL request itself is a connection.
   const clients = [await db.raw(), await db.raw(), await db.raw()];
   assert.equal(await listed(), before + 3);
   clients[1].close();
@@ -69,8 +72,10 @@ test('a disconnect hook that fails still removes the client', async t => {
   await watcher.subscribe('SELECT * FROM gate', 'SELECT * FROM left');
   await watcher.reducers.setGate({ open: true, spoilt: true });
   client.close();
-  await eventually(async () => (await db.logs()).some(({ message }) => /spoilt/.test(message)),
-    'the failure in the log');
+  await eventually(
+    async () => (await db.logs()).some(({ message }) => /spoilt/.test(message)),
+    'the failure in the log',
+  );
   await watcher.reducers.setGate({ open: true, spoilt: false });
   const left = watcher.rows('left').length;
   const listed = (await db.rows('SELECT * FROM st_client')).map(([identity]) => identity[0]);
@@ -91,6 +96,7 @@ test('reducers learn who calls, over which connection and with which token', asy
   assert.match(me.subject, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-/);
   assert.equal(me.internal, false);
   const identity = await import('./http_api.mjs').then(({ send }) =>
-    send('GET', `${db.url}/v1/database/${db.name}/identity`));
+    send('GET', `${db.url}/v1/database/${db.name}/identity`),
+  );
   assert.equal(me.database, identity.text);
 });

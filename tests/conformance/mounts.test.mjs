@@ -9,9 +9,15 @@ test('dotted reducers run in their own module, directly and through ctx.as', asy
   assert.equal((await db.call('nested.parent_calls_child', ['hello'])).status, 200);
   assert.equal((await db.call('root_calls_all', ['from root'])).status, 200);
   assert.equal((await db.call('root_insert', ['root only'])).status, 200);
-  assert.deepEqual(await db.rows(`SELECT * FROM ${CHILD}`),
-    [[1, 'direct-child'], [2, 'hello'], [3, 'from root']]);
-  assert.deepEqual(await db.rows('SELECT value FROM nested.parent_events'), [['hello'], ['from root']]);
+  assert.deepEqual(await db.rows(`SELECT * FROM ${CHILD}`), [
+    [1, 'direct-child'],
+    [2, 'hello'],
+    [3, 'from root'],
+  ]);
+  assert.deepEqual(await db.rows('SELECT value FROM nested.parent_events'), [
+    ['hello'],
+    ['from root'],
+  ]);
   assert.deepEqual(await db.rows('SELECT value FROM root_events'), [['from root'], ['root only']]);
 });
 
@@ -40,16 +46,23 @@ test('a mounted table answers to its canonical and its accessor name', async t =
   const db = await t.publish('mounts/root');
   assert.equal((await db.call('nested.add_fruit', [1, 'apple'])).status, 200);
   assert.deepEqual(await db.rows('SELECT * FROM nested.fruit_basket'), [[1, 'apple']]);
-  assert.deepEqual(await db.rows('SELECT fruit FROM nested.FruitBasket WHERE basket_id = 1'), [['apple']]);
+  assert.deepEqual(await db.rows('SELECT fruit FROM nested.FruitBasket WHERE basket_id = 1'), [
+    ['apple'],
+  ]);
   assert.deepEqual(await db.rows('SELECT * FROM "nested"."fruit_basket"'), [[1, 'apple']]);
 });
 
 test('a scheduled table of a mount fires the reducer of its mount', async t => {
   const db = await t.publish('mounts/root');
   assert.equal((await db.call('nested.arm')).status, 200);
-  await eventually(async () => (await db.rows('SELECT value FROM nested.parent_events')).length === 1);
+  await eventually(
+    async () => (await db.rows('SELECT value FROM nested.parent_events')).length === 1,
+  );
   assert.deepEqual(await db.rows('SELECT value FROM nested.parent_events'), [['tick 1']]);
-  await eventually(async () => (await db.rows('SELECT * FROM nested.tick')).length === 0, 'the row gone');
+  await eventually(
+    async () => (await db.rows('SELECT * FROM nested.tick')).length === 0,
+    'the row gone',
+  );
 });
 
 test('mounts survive a restart', async t => {

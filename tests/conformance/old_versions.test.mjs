@@ -27,7 +27,13 @@ for (const npm of ['spacetimedb-2-0', 'spacetimedb-2-4']) {
     const client = await db.connect();
     await client.subscribe('SELECT * FROM item');
     await client.reducers.add({ id: 1, name: 'x' });
-    assert.deepEqual(client.rows('item').map(row => row.name).sort(), ['first: x', 'from init']);
+    assert.deepEqual(
+      client
+        .rows('item')
+        .map(row => row.name)
+        .sort(),
+      ['first: x', 'from init'],
+    );
   });
 }
 
@@ -39,7 +45,13 @@ for (const npm of ['spacetimedb-1-6', 'spacetimedb-1-12']) {
     assert.equal(client.rows('note')[0].owner.toHexString(), db.owner.identity);
     await client.reducers.addNote({ text: 'hello' });
     await client.reducers.renameNote({ id: 2n, text: 'changed' });
-    assert.deepEqual(client.rows('note').map(row => row.text).sort(), ['changed', 'init']);
+    assert.deepEqual(
+      client
+        .rows('note')
+        .map(row => row.text)
+        .sort(),
+      ['changed', 'init'],
+    );
     const error = await rejected(client.reducers.addNote({ text: '' }));
     assert.equal(error.message, 'empty text');
   });
@@ -48,8 +60,14 @@ for (const npm of ['spacetimedb-1-6', 'spacetimedb-1-12']) {
 test('protocol v1 is refused with a text that names v2 and v3', async t => {
   const db = await t.publish('chat');
   for (const protocols of [['v1.bsatn.spacetimedb'], ['v1.json.spacetimedb'], ['chat'], []]) {
-    const client = await db.raw({ protocols, headers: protocols.length ? {} : {
-      'Sec-WebSocket-Protocol': null } });
+    const client = await db.raw({
+      protocols,
+      headers: protocols.length
+        ? {}
+        : {
+            'Sec-WebSocket-Protocol': null,
+          },
+    });
     assert.equal(client.status, 400);
     assert.match(client.body, /no valid protocol selected/);
     if (protocols[0]?.startsWith('v1')) assert.match(client.body, /v2.*v3|v3.*v2/s);
@@ -73,7 +91,7 @@ test('v2 works one message per frame', async t => {
   for (const frame of client.frames) assert.ok(frame.bytes > 0);
 });
 
-test('bundles of every target run: esnext as the official CLI makes them, es2022, es2020', async t => {
+test('bundles of every target run: esnext as the official CLI makes, es2022, es2020', async t => {
   for (const target of ['esnext', 'es2022', 'es2020']) {
     const program = await bundle('chat', { target });
     const db = await t.publish('chat', { program });

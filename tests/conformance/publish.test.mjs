@@ -10,7 +10,7 @@ const fresh = (() => {
   return () => `p-${process.pid}-${++count}`;
 })();
 
-test('a new name is created, the same program again is an update, the answer says which', async t => {
+test('a new name is created, the same program again is an update; each says so', async t => {
   const owner = await http.newIdentity(t.url);
   const name = fresh();
   const program = await bundle('chat');
@@ -23,8 +23,10 @@ test('a new name is created, the same program again is an update, the answer say
   assert.match(Success.database_identity, /^c200[0-9a-f]{60}$/);
   const again = await http.publish(t.url, name, program, { token: owner.token });
   assert.deepEqual(again.json().Success, { ...Success, op: 'updated' });
-  const nameless = await http.send('POST', `${t.url}/v1/database?host_type=Js`,
-    { headers: http.bearer(owner.token), body: program });
+  const nameless = await http.send('POST', `${t.url}/v1/database?host_type=Js`, {
+    headers: http.bearer(owner.token),
+    body: program,
+  });
   assert.equal(nameless.json().Success.domain, null);
   const info = (await http.send('GET', `${t.url}/v1/database/${name}`)).json();
   assert.equal(info.database_identity.__identity__, `0x${Success.database_identity}`);
@@ -66,34 +68,66 @@ test('what is refused as new is refused as update, and the old module runs on', 
   assert.equal((await db.rows('SELECT * FROM item')).length, 5);
 });
 
-test('programs that are no modules are refused with a text', async t => {
-  const owner = await http.newIdentity(t.url);
-  const wasm = Buffer.from('0061736d01000000', 'hex');
-  const cases = [
-    ['WebAssembly', wasm, 'Wasm', /WebAssembly/i],
-    ['WebAssembly sent as Js', wasm, 'Js', /./],
-    ['a bundle sent as Wasm', Buffer.from(await bundle('chat')), 'Wasm', /./],
-    ['nothing', Buffer.alloc(0), 'Js', /./],
-    ['a syntax error', 'export default {;', 'Js', /SyntaxError|Unexpected/],
-    ['no default export', 'export const a = 1;', 'Js', /must export schema as default export/],
-    ['a default export of another kind', 'export default 7;', 'Js', /not a Schema object/],
-    ['an unknown import', "import x from 'node:fs'; export default x;", 'Js', /Could not find module/],
-    ['a newer system', "import {x} from 'spacetime:sys@9.0'; export default {};", 'Js',
-      /built for a newer version of SpacetimeDB/],
-    ['an endless loop', 'for (;;);', 'Js', /./],
-    ['top-level await', 'await new Promise(() => {}); export default {};', 'Js', /top-level await/],
-    ['a V8 definition', bundleOfDefinition(EMPTY_V8), 'Js',
-      /module definition version 8 is not supported; rebuild the module/],
-    ['an unknown definition', bundleOfDefinition('09'), 'Js', /unknown tag 0x9 for sum type RawModuleDef/],
-    ['a cut definition', bundleOfDefinition('0201000000'), 'Js', /error decoding module description/],
-  ];
-  for (const [what, program, hostType, text] of cases) {
-    const answer = await http.publish(t.url, fresh(), program, { token: owner.token, hostType });
-    assert.equal(answer.status, 500, `${what}: ${answer.status} ${answer.text}`);
-    assert.match(answer.text, text, what);
-  }
-  assert.equal((await http.send('GET', `${t.url}/v1/ping`)).status, 200);
-}, { ms: 180_000 });
+test(
+  'programs that are no modules are refused with a text',
+  async t => {
+    const owner = await http.newIdentity(t.url);
+    const wasm = Buffer.from('0061736d01000000', 'hex');
+    const cases = [
+      ['WebAssembly', wasm, 'Wasm', /WebAssembly/i],
+      ['WebAssembly sent as Js', wasm, 'Js', /./],
+      ['a bundle sent as Wasm', Buffer.from(await bundle('chat')), 'Wasm', /./],
+      ['nothing', Buffer.alloc(0), 'Js', /./],
+      ['a syntax error', 'export default {;', 'Js', /SyntaxError|Unexpected/],
+      ['no default export', 'export const a = 1;', 'Js', /must export schema as default export/],
+      ['a default export of another kind', 'export default 7;', 'Js', /not a Schema object/],
+      [
+        'an unknown import',
+        "import x from 'node:fs'; export default x;",
+        'Js',
+        /Could not find module/,
+      ],
+      [
+        'a newer system',
+        "import {x} from 'spacetime:sys@9.0'; export default {};",
+        'Js',
+        /built for a newer version of SpacetimeDB/,
+      ],
+      ['an endless loop', 'for (;;);', 'Js', /./],
+      [
+        'top-level await',
+        'await new Promise(() => {}); export default {};',
+        'Js',
+        /top-level await/,
+      ],
+      [
+        'a V8 definition',
+        bundleOfDefinition(EMPTY_V8),
+        'Js',
+        /module definition version 8 is not supported; rebuild the module/,
+      ],
+      [
+        'an unknown definition',
+        bundleOfDefinition('09'),
+        'Js',
+        /unknown tag 0x9 for sum type RawModuleDef/,
+      ],
+      [
+        'a cut definition',
+        bundleOfDefinition('0201000000'),
+        'Js',
+        /error decoding module description/,
+      ],
+    ];
+    for (const [what, program, hostType, text] of cases) {
+      const answer = await http.publish(t.url, fresh(), program, { token: owner.token, hostType });
+      assert.equal(answer.status, 500, `${what}: ${answer.status} ${answer.text}`);
+      assert.match(answer.text, text, what);
+    }
+    assert.equal((await http.send('GET', `${t.url}/v1/ping`)).status, 200);
+  },
+  { ms: 180_000 },
+);
 
 test('a definition of version 9 without tables is accepted', async t => {
   const owner = await http.newIdentity(t.url);
@@ -105,11 +139,15 @@ test('a definition of version 9 without tables is accepted', async t => {
 test('init that never ends is ended by the budget and refuses the publish', async t => {
   const server = await t.startServer({ flags: ['--set', 'limits.call-budget=2s'] });
   const owner = await http.newIdentity(server.url);
-  const answer = await http.publish(server.url, 'endless', await bundle('refused/endless_init'),
-    { token: owner.token });
+  const answer = await http.publish(server.url, 'endless', await bundle('refused/endless_init'), {
+    token: owner.token,
+  });
   assert.equal(answer.status, 500);
-  assert.equal((await http.publish(server.url, 'endless', await bundle('chat'),
-    { token: owner.token })).status, 200);
+  assert.equal(
+    (await http.publish(server.url, 'endless', await bundle('chat'), { token: owner.token }))
+      .status,
+    200,
+  );
 });
 
 test('names follow the grammar, parameters are checked', async t => {
@@ -120,19 +158,28 @@ test('names follow the grammar, parameters are checked', async t => {
     assert.equal(answer.status, 400, name);
     assert.match(answer.text, /^Invalid URL: /, name);
   }
-  const query = [[{ num_replicas: 256 }, 'Replication factor 256 out of bounds'],
-    [{ policy: 'BreakClients' },
-      'Migration policy is set to `BreakClients`, but no migration token was provided.'],
+  const query = [
+    [{ num_replicas: 256 }, 'Replication factor 256 out of bounds'],
+    [
+      { policy: 'BreakClients' },
+      'Migration policy is set to `BreakClients`, but no migration token was provided.',
+    ],
     [{ clear: 'maybe' }, 'Failed to deserialize query string'],
     [{ policy: 'Whatever' }, 'Failed to deserialize query string'],
-    [{ parent: 'no-such-parent' }, '`no-such-parent` not found']];
+    [{ parent: 'no-such-parent' }, '`no-such-parent` not found'],
+  ];
   for (const [values, text] of query) {
-    const answer = await http.publish(t.url, fresh(), program, { token: owner.token, query: values });
+    const answer = await http.publish(t.url, fresh(), program, {
+      token: owner.token,
+      query: values,
+    });
     assert.ok([400, 404].includes(answer.status), answer.text);
     assert.ok(answer.text.startsWith(text), `${answer.text} for ${JSON.stringify(values)}`);
   }
-  const clear = await http.send('POST', `${t.url}/v1/database?clear=true&host_type=Js`,
-    { headers: http.bearer(owner.token), body: program });
+  const clear = await http.send('POST', `${t.url}/v1/database?clear=true&host_type=Js`, {
+    headers: http.bearer(owner.token),
+    body: program,
+  });
   assert.equal(clear.status, 400);
   assert.equal(clear.text, 'Clear database requires database name or identity');
 });
@@ -146,7 +193,10 @@ test('only the owner may update, look ahead, reset, delete, lock and read logs',
   const tries = [
     ['update database', () => http.publish(t.url, db.name, program, { token })],
     ['update database', () => http.prePublish(t.url, db.name, program, { token })],
-    ['reset database', () => http.publish(t.url, db.name, program, { token, query: { clear: true } })],
+    [
+      'reset database',
+      () => http.publish(t.url, db.name, program, { token, query: { clear: true } }),
+    ],
     ['delete database', () => http.send('DELETE', at, { headers })],
     ['delete database', () => http.send('POST', `${at}/lock`, { headers })],
     ['delete database', () => http.send('POST', `${at}/unlock`, { headers })],
@@ -156,8 +206,10 @@ test('only the owner may update, look ahead, reset, delete, lock and read logs',
   for (const [action, attempt] of tries) {
     const answer = await attempt();
     assert.equal(answer.status, 403, action);
-    assert.equal(answer.text,
-      `${identity} is not authorized to perform action on database ${database}: ${action}`);
+    assert.equal(
+      answer.text,
+      `${identity} is not authorized to perform action on database ${database}: ${action}`,
+    );
   }
   assert.deepEqual(await db.rows('SELECT * FROM item'), [[0, 'from init']]);
 });
@@ -167,16 +219,22 @@ test('a changed function is swapped while clients stay and subscriptions go on',
   const client = await db.connect();
   await client.subscribe('SELECT * FROM item');
   await client.reducers.add({ id: 1, name: 'x' });
-  const plan = await http.prePublish(t.url, db.name, await bundle('migrate/changed_function'),
-    { token: db.owner.token });
+  const plan = await http.prePublish(t.url, db.name, await bundle('migrate/changed_function'), {
+    token: db.owner.token,
+  });
   assert.equal(plan.status, 200, plan.text);
   assert.equal(plan.json().AutoMigrate.break_clients, false);
   const updated = await db.publish(await bundle('migrate/changed_function'));
   assert.equal(updated.status, 200, updated.text);
   assert.equal(updated.json().Success.op, 'updated');
   await client.reducers.add({ id: 2, name: 'y' });
-  assert.deepEqual(client.rows('item').map(row => row.name).sort(),
-    ['first: x', 'from init', 'second: y']);
+  assert.deepEqual(
+    client
+      .rows('item')
+      .map(row => row.name)
+      .sort(),
+    ['first: x', 'from init', 'second: y'],
+  );
   assert.equal(client.events.disconnects, 0);
   assert.equal((await db.call('a_drop', [2])).status, 200);
   await eventually(() => client.rows('item').length === 2, 'the new function works');
@@ -186,8 +244,11 @@ test('an added table is there after the swap, with clients still connected', asy
   const db = await t.publish('migrate/first');
   const client = await db.connect();
   await client.subscribe('SELECT * FROM item');
-  const plan = (await http.prePublish(t.url, db.name, await bundle('migrate/added_table'),
-    { token: db.owner.token })).json();
+  const plan = (
+    await http.prePublish(t.url, db.name, await bundle('migrate/added_table'), {
+      token: db.owner.token,
+    })
+  ).json();
   assert.match(plan.AutoMigrate.migrate_plan, /extra/);
   assert.equal((await db.publish(await bundle('migrate/added_table'))).status, 200);
   await client.reducers.add({ id: 1, name: 'z' });
@@ -209,7 +270,10 @@ test('migrated databases come back from a restart in the new schema', async t =>
   await server.restart('SIGKILL');
   assert.deepEqual(await db.rows('SELECT item, note FROM extra'), [[1, 'n']]);
   assert.equal((await db.call('annotate', [1, 'after'])).status, 200);
-  assert.deepEqual((await db.rows('SELECT * FROM item')).sort(), [[0, 'from init'], [1, 'first: x']]);
+  assert.deepEqual((await db.rows('SELECT * FROM item')).sort(), [
+    [0, 'from init'],
+    [1, 'first: x'],
+  ]);
 });
 
 for (const module of ['changed_type', 'removed_table']) {
@@ -226,8 +290,13 @@ for (const module of ['changed_type', 'removed_table']) {
     assert.equal(answer.status, 400, answer.text);
     assert.match(answer.text, /^Database update rejected: /);
     await client.reducers.add({ id: 2, name: 'y' });
-    assert.deepEqual(client.rows('item').map(row => row.name).sort(),
-      ['first: x', 'first: y', 'from init']);
+    assert.deepEqual(
+      client
+        .rows('item')
+        .map(row => row.name)
+        .sort(),
+      ['first: x', 'first: y', 'from init'],
+    );
     assert.equal(client.events.disconnects, 0);
   });
 }
@@ -242,8 +311,9 @@ test('clear=true and reset wipe, init runs again, clients are told', async t => 
   const closed = await client.whenClosed();
   assert.deepEqual([closed.code, closed.reason], [1001, 'module exited']);
   assert.deepEqual(await db.rows('SELECT * FROM item'), []);
-  const empty = await http.send('PUT', `${t.url}/v1/database/${db.name}/reset`,
-    { headers: http.bearer(db.owner.token) });
+  const empty = await http.send('PUT', `${t.url}/v1/database/${db.name}/reset`, {
+    headers: http.bearer(db.owner.token),
+  });
   assert.equal(empty.status, 200, 'an empty body keeps the program');
 });
 
@@ -256,11 +326,17 @@ test('a deleted database is gone, its clients told; a locked one stays', async t
   const locked = await http.send('DELETE', at, { headers });
   assert.equal(locked.status, 403);
   assert.match(locked.text, /^Database is locked and cannot be deleted/);
-  assert.equal((await db.publish(await bundle('migrate/first'), { query: { clear: true } })).status, 403);
+  assert.equal(
+    (await db.publish(await bundle('migrate/first'), { query: { clear: true } })).status,
+    403,
+  );
   assert.equal((await db.publish(await bundle('migrate/changed_function'))).status, 200);
   assert.equal((await http.send('POST', `${at}/unlock`, { headers })).status, 200);
   assert.equal((await http.send('DELETE', at, { headers })).status, 200);
-  assert.deepEqual([(await client.whenClosed()).code, client.closed.reason], [1001, 'module exited']);
+  assert.deepEqual(
+    [(await client.whenClosed()).code, client.closed.reason],
+    [1001, 'module exited'],
+  );
   assert.equal((await db.sql('SELECT * FROM item')).status, 404);
   assert.equal((await db.publish(await bundle('migrate/first'))).status, 200, 'made anew');
   assert.deepEqual(await db.rows('SELECT * FROM item'), [[0, 'from init']]);
@@ -268,17 +344,24 @@ test('a deleted database is gone, its clients told; a locked one stays', async t
 
 test('the migration token is that of the vectors, and a wrong one is refused', async t => {
   const vectors = JSON.parse(await readFile(new URL('../vectors/auth-http.json', import.meta.url)));
-  assert.ok(JSON.stringify(vectors).includes(
-    '0x40c03f8121ea3c86599b2b23a17217cc52d743e701bc0b08332eb85f6b711045'));
+  assert.ok(
+    JSON.stringify(vectors).includes(
+      '0x40c03f8121ea3c86599b2b23a17217cc52d743e701bc0b08332eb85f6b711045',
+    ),
+  );
   const db = await t.publish('migrate/first');
   const program = await bundle('migrate/changed_function');
-  const { token } = (await http.prePublish(t.url, db.name, program,
-    { token: db.owner.token })).json().AutoMigrate;
+  const { token } = (
+    await http.prePublish(t.url, db.name, program, { token: db.owner.token })
+  ).json().AutoMigrate;
   assert.match(token, /^0x[0-9a-f]{1,64}$/);
   const wrong = await db.publish(program, { query: { policy: 'BreakClients', token: '0x1234' } });
   assert.equal(wrong.status, 400);
-  assert.equal(wrong.text, 'Failed to create or update the database: '
-    + 'Token provided is invalid or does not match expected hash');
+  assert.equal(
+    wrong.text,
+    'Failed to create or update the database: ' +
+      'Token provided is invalid or does not match expected hash',
+  );
   const right = await db.publish(program, { query: { policy: 'BreakClients', token } });
   assert.equal(right.status, 200, right.text);
 });

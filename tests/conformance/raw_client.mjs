@@ -18,7 +18,7 @@ export class RawClient {
   constructor() {
     this.messages = [];
     this.frames = [];
-    this.closed = null;  // {code, reason} after a close frame, {code: 1006} after a mere end.
+    this.closed = null; // {code, reason} after a close frame, {code: 1006} after a mere end.
     this.requests = 0;
     this.waiters = new Set();
     this.buffer = Buffer.alloc(0);
@@ -26,22 +26,42 @@ export class RawClient {
     this.pings = 0;
   }
 
-  async #open(url, database, { token, protocols = ['v3.bsatn.spacetimedb'], compression = 'None',
-    query = {}, headers = {}, path } = {}) {
+  async #open(
+    url,
+    database,
+    {
+      token,
+      protocols = ['v3.bsatn.spacetimedb'],
+      compression = 'None',
+      query = {},
+      headers = {},
+      path,
+    } = {},
+  ) {
     const text = new URLSearchParams({ compression, ...query });
     const key = randomBytes(16).toString('base64');
     const target = path ?? `/v1/database/${database}/subscribe?${text}`;
-    const lines = { Host: url.host, Connection: 'Upgrade', Upgrade: 'websocket',
-      'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key,
+    const lines = {
+      Host: url.host,
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': key,
       'Sec-WebSocket-Protocol': protocols.join(', '),
-      ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers };
+      ...(token ? { Authorization: `Bearer ${token}` } : {}),
+      ...headers,
+    };
     this.socket = connect(Number(url.port), url.hostname);
     this.socket.setNoDelay(true);
-    const head = Object.entries(lines).filter(([, v]) => v !== null).map(([k, v]) => `${k}: ${v}\r\n`);
+    const head = Object.entries(lines)
+      .filter(([, v]) => v !== null)
+      .map(([k, v]) => `${k}: ${v}\r\n`);
     this.socket.write(`GET ${target} HTTP/1.1\r\n${head.join('')}\r\n`);
     await this.#readHead();
     if (this.status !== 101) return;
-    const accept = createHash('sha1').update(key + GUID).digest('base64');
+    const accept = createHash('sha1')
+      .update(key + GUID)
+      .digest('base64');
     if (this.headers['sec-websocket-accept'] !== accept) throw new Error('wrong accept key');
     this.protocol = this.headers['sec-websocket-protocol'];
     this.#take();
@@ -74,10 +94,12 @@ export class RawClient {
   #parseHead(end) {
     const [first, ...rest] = this.buffer.subarray(0, end).toString().split('\r\n');
     this.status = Number(first.split(' ')[1]);
-    this.headers = Object.fromEntries(rest.map(line => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-    }));
+    this.headers = Object.fromEntries(
+      rest.map(line => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+      }),
+    );
     this.buffer = this.buffer.subarray(end + 4);
   }
 
@@ -97,7 +119,11 @@ export class RawClient {
     if (rsv || masked) throw new Error('a frame with RSV bits or a mask from the server');
     if (opcode === 8) {
       const code = payload.length >= 2 ? payload.readUInt16BE() : 1005;
-      this.#finish({ code, reason: payload.subarray(2).toString(), reasonBytes: payload.length - 2 });
+      this.#finish({
+        code,
+        reason: payload.subarray(2).toString(),
+        reasonBytes: payload.length - 2,
+      });
       this.send(payload, 8);
       return;
     }
@@ -162,11 +188,15 @@ export class RawClient {
   async take(fits, ms = 10_000) {
     const test = typeof fits === 'string' ? message => message.kind === fits : fits;
     let found = null;
-    await this.until(() => {
-      const at = this.messages.findIndex(test);
-      if (at >= 0) [found] = this.messages.splice(at, 1);
-      return found !== null || this.closed !== null;
-    }, ms, () => `no message ${fits}; have ${this.messages.map(m => m.kind)}`);
+    await this.until(
+      () => {
+        const at = this.messages.findIndex(test);
+        if (at >= 0) [found] = this.messages.splice(at, 1);
+        return found !== null || this.closed !== null;
+      },
+      ms,
+      () => `no message ${fits}; have ${this.messages.map(m => m.kind)}`,
+    );
     if (!found) throw new Error(`closed ${JSON.stringify(this.closed)} instead of ${fits}`);
     return found;
   }
@@ -176,7 +206,11 @@ export class RawClient {
   }
 
   async whenClosed(ms = 10_000) {
-    await this.until(() => this.closed !== null, ms, () => 'still open');
+    await this.until(
+      () => this.closed !== null,
+      ms,
+      () => 'still open',
+    );
     return this.closed;
   }
 
@@ -222,7 +256,12 @@ function parseFrame(buffer, at) {
     begin += 8;
   }
   if (buffer.length < begin + length) return null;
-  return { opcode: buffer[at] & 15, fin: (buffer[at] & 128) !== 0, rsv: buffer[at] & 112,
-    masked: (buffer[at + 1] & 128) !== 0, payload: buffer.subarray(begin, begin + length),
-    end: begin + length };
+  return {
+    opcode: buffer[at] & 15,
+    fin: (buffer[at] & 128) !== 0,
+    rsv: buffer[at] & 112,
+    masked: (buffer[at + 1] & 128) !== 0,
+    payload: buffer.subarray(begin, begin + length),
+    end: begin + length,
+  };
 }

@@ -11,7 +11,10 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
     await client.subscribe('SELECT * FROM message');
     await client.reducers.setName({ name: 'Ann' });
     for (let i = 0; i < 100; i++) await client.reducers.say({ room: 1, text: `${i}` });
-    const before = client.rows('message').map(row => `${row.id} ${row.text}`).sort();
+    const before = client
+      .rows('message')
+      .map(row => `${row.id} ${row.text}`)
+      .sort();
     const end = await server.restart(signal);
     if (signal !== 'SIGKILL') {
       assert.equal(end.code, 0, `exit ${end.code} ${end.signal}`);
@@ -21,7 +24,13 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
     const again = await db.connect({ token: client.token });
     assert.equal(again.identity.toHexString(), client.identity.toHexString());
     await again.subscribe('SELECT * FROM message', 'SELECT * FROM user');
-    assert.deepEqual(again.rows('message').map(row => `${row.id} ${row.text}`).sort(), before);
+    assert.deepEqual(
+      again
+        .rows('message')
+        .map(row => `${row.id} ${row.text}`)
+        .sort(),
+      before,
+    );
     assert.equal(again.rows('user')[0].name, 'Ann');
     await again.reducers.say({ room: 1, text: 'after' });
     const [row] = again.rows('message').filter(({ text }) => text === 'after');
@@ -36,14 +45,21 @@ test('after kill -9 client_disconnected runs once for each connection left', asy
   await server.restart('SIGKILL');
   for (const { hello } of clients) {
     const rows = await db.rows(
-      `SELECT id FROM visit WHERE what = 'disconnect' AND connection = '${hello.connection}'`);
+      `SELECT id FROM visit WHERE what = 'disconnect' AND connection = '${hello.connection}'`,
+    );
     assert.equal(rows.length, 1, 'exactly one disconnect');
   }
   assert.equal((await db.rows('SELECT * FROM st_client')).length, 1, 'the SQL request alone');
   await server.restart('SIGKILL');
   for (const { hello } of clients) {
-    assert.equal((await db.rows(
-      `SELECT id FROM visit WHERE what = 'disconnect' AND connection = '${hello.connection}'`)).length, 1);
+    assert.equal(
+      (
+        await db.rows(
+          `SELECT id FROM visit WHERE what = 'disconnect' AND connection = '${hello.connection}'`,
+        )
+      ).length,
+      1,
+    );
   }
 });
 
@@ -57,7 +73,10 @@ test('several databases survive together, each with its own rows', async t => {
   await server.restart('SIGKILL');
   for (const [n, db] of chats.entries()) {
     const rows = await db.rows('SELECT room FROM message');
-    assert.deepEqual(rows, Array.from({ length: 10 * (n + 1) }, () => [n]));
+    assert.deepEqual(
+      rows,
+      Array.from({ length: 10 * (n + 1) }, () => [n]),
+    );
   }
   assert.equal((await types.rows('SELECT * FROM sequence_u_8')).length, 5);
 });
@@ -69,7 +88,8 @@ test('a shutdown answers every call it accepted and ends within 10 s (R36)', asy
   const answered = [];
   clients.forEach((client, n) => {
     client.onMessage = message => {
-      if (message.kind === 'ReducerResult' && message.outcome === 'Ok') answered.push([n, message.request]);
+      if (message.kind === 'ReducerResult' && message.outcome === 'Ok')
+        answered.push([n, message.request]);
     };
     for (let i = 1; i <= 500; i++) {
       client.call('say', new Writer().u32(n).string(`${i}`).end());
@@ -77,45 +97,64 @@ test('a shutdown answers every call it accepted and ends within 10 s (R36)', asy
   });
   await eventually(() => answered.length > 100, 'the first answers');
   const end = await server.stop('SIGTERM');
-  assert.equal(end.code, 0, `exit ${end.code} ${end.signal}: ${server.errors.slice(-5).join('\n')}`);
+  assert.equal(
+    end.code,
+    0,
+    `exit ${end.code} ${end.signal}: ${server.errors.slice(-5).join('\n')}`,
+  );
   assert.ok(end.ms < 10_000, `took ${end.ms} ms`);
   await Promise.all(clients.map(client => client.whenClosed()));
   await server.start();
-  const stored = new Set((await db.rows('SELECT room, text FROM message')).map(
-    ([room, text]) => `${room} ${text}`));
+  const stored = new Set(
+    (await db.rows('SELECT room, text FROM message')).map(([room, text]) => `${room} ${text}`),
+  );
   for (const [n, request] of answered) assert.ok(stored.has(`${n} ${request}`), `${n} ${request}`);
-  assert.equal(stored.size, answered.length,
-    'every accepted call was answered: what is stored and not answered was dropped');
+  assert.equal(
+    stored.size,
+    answered.length,
+    'every accepted call was answered: what is stored and not answered was dropped',
+  );
 });
 
-test('a shutdown while a reducer hangs still ends within 10 s', async t => {
-  const server = await t.startServer();
-  const db = await t.publish('chat', { url: server.url });
-  const client = await db.raw();
-  client.call('run_forever');
-  await sleep(300);
-  const end = await within(server.stop('SIGTERM'), 20_000, 'the shutdown');
-  assert.ok(end.ms < 11_000, `took ${end.ms} ms`);
-  await server.start();
-  assert.equal((await db.call('set_counter', [1, 1])).status, 200);
-}, { ms: 90_000 });
+test(
+  'a shutdown while a reducer hangs still ends within 10 s',
+  async t => {
+    const server = await t.startServer();
+    const db = await t.publish('chat', { url: server.url });
+    const client = await db.raw();
+    client.call('run_forever');
+    await sleep(300);
+    const end = await within(server.stop('SIGTERM'), 20_000, 'the shutdown');
+    assert.ok(end.ms < 11_000, `took ${end.ms} ms`);
+    await server.start();
+    assert.equal((await db.call('set_counter', [1, 1])).status, 200);
+  },
+  { ms: 90_000 },
+);
 
-test('twenty starts and stops in a row lose nothing (R36)', async t => {
-  const server = await t.startServer();
-  const db = await t.publish('timers', { url: server.url });
-  await db.call('every', [20_000, 'beat']);
-  let beats = 0;
-  for (let round = 0; round < 20; round++) {
-    await db.call('after', [0, `round ${round}`]);
-    await eventually(async () => (await db.rows(
-      `SELECT id FROM fired WHERE tag = 'round ${round}'`)).length === 1, `round ${round}`);
-    const end = await server.restart();
-    assert.equal(end.code, 0);
-    const now = (await db.rows('SELECT id FROM fired')).length;
-    assert.ok(now > beats);
-    beats = now;
-  }
-}, { ms: 180_000 });
+test(
+  'twenty starts and stops in a row lose nothing (R36)',
+  async t => {
+    const server = await t.startServer();
+    const db = await t.publish('timers', { url: server.url });
+    await db.call('every', [20_000, 'beat']);
+    let beats = 0;
+    for (let round = 0; round < 20; round++) {
+      await db.call('after', [0, `round ${round}`]);
+      await eventually(
+        async () =>
+          (await db.rows(`SELECT id FROM fired WHERE tag = 'round ${round}'`)).length === 1,
+        `round ${round}`,
+      );
+      const end = await server.restart();
+      assert.equal(end.code, 0);
+      const now = (await db.rows('SELECT id FROM fired')).length;
+      assert.ok(now > beats);
+      beats = now;
+    }
+  },
+  { ms: 180_000 },
+);
 
 test('the keys made at the first start are kept, tokens stay valid', async t => {
   const server = await t.startServer();
@@ -123,7 +162,8 @@ test('the keys made at the first start are kept, tokens stay valid', async t => 
   const key = (await http.send('GET', `${server.url}/v1/identity/public-key`)).text;
   await server.restart('SIGKILL');
   assert.equal((await http.send('GET', `${server.url}/v1/identity/public-key`)).text, key);
-  const verified = await http.send('GET', `${server.url}/v1/identity/${identity}/verify`,
-    { headers: http.bearer(token) });
+  const verified = await http.send('GET', `${server.url}/v1/identity/${identity}/verify`, {
+    headers: http.bearer(token),
+  });
   assert.equal(verified.status, 204);
 });

@@ -20,15 +20,19 @@ const { values: options } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 });
-const binary = options.server ?? process.env.WORLDLINE_SERVER
-  ?? fileURLToPath(new URL('../../build/release/worldline', import.meta.url));
+const binary =
+  options.server ??
+  process.env.WORLDLINE_SERVER ??
+  fileURLToPath(new URL('../../build/release/worldline', import.meta.url));
 
 for (const file of (await readdir(here)).filter(name => name.endsWith('.test.mjs')).sort()) {
   test.file = file.replace('.test.mjs', '');
   await import(new URL(file, import.meta.url));
 }
-const chosen = tests.filter(({ file, name }) =>
-  options.only.length === 0 || options.only.some(text => `${file}: ${name}`.includes(text)));
+const chosen = tests.filter(
+  ({ file, name }) =>
+    options.only.length === 0 || options.only.some(text => `${file}: ${name}`.includes(text)),
+);
 if (options.list) {
   for (const { file, name } of chosen) console.log(`${file}: ${name}`);
   process.exit(0);
@@ -41,13 +45,21 @@ process.on('unhandledRejection', error => {
   if (options.verbose) console.error('  unhandled:', error?.message ?? error);
 });
 
-const shared = { binary, server: await ServerProcess.start(binary, { flags: ['--log-level', 'warn'] }) };
+const shared = {
+  binary,
+  server: await ServerProcess.start(binary, { flags: ['--log-level', 'warn'] }),
+};
 const failures = [];
 let passed = 0;
 for (const { file, name, body, ms } of chosen) {
   if (!shared.server.alive) {
     console.log(`  the shared server is gone: ${JSON.stringify(await shared.server.exited)}`);
-    console.log(shared.server.errors.slice(-20).map(line => `    ${line}`).join('\n'));
+    console.log(
+      shared.server.errors
+        .slice(-20)
+        .map(line => `    ${line}`)
+        .join('\n'),
+    );
     failures.push('the shared server ended');
     await shared.server.dispose();
     shared.server = await ServerProcess.start(binary, { flags: ['--log-level', 'warn'] });
@@ -66,7 +78,12 @@ for (const { file, name, body, ms } of chosen) {
   if (!error) passed++;
   else {
     failures.push(`${file}: ${name}`);
-    console.log(`    ${String(error.stack ?? error.message ?? error).split('\n').slice(0, 14).join('\n    ')}`);
+    console.log(
+      `    ${String(error.stack ?? error.message ?? error)
+        .split('\n')
+        .slice(0, 14)
+        .join('\n    ')}`,
+    );
   }
 }
 await shared.server.dispose();

@@ -43,7 +43,9 @@ test('an interval row fires again and again until its row is deleted', async t =
   const beats = client.rows('fired').length;
   await sleep(300);
   assert.ok(client.rows('fired').length <= beats + 1, 'it stops');
-  const times = client.rows('fired').map(row => row.moment.microsSinceUnixEpoch)
+  const times = client
+    .rows('fired')
+    .map(row => row.moment.microsSinceUnixEpoch)
     .sort((a, b) => (a < b ? -1 : 1));
   for (let i = 1; i < times.length; i++) assert.ok(times[i] > times[i - 1]);
 });
@@ -64,7 +66,10 @@ test('a one-shot that was deleted in time does not fire', async t => {
   await client.reducers.cancel({ tag: 'cancelled' });
   await client.reducers.after({ micros: 500n * MS, tag: 'later' });
   await eventually(() => client.rows('fired').length > 0, 'the later one');
-  assert.deepEqual(client.rows('fired').map(row => row.tag), ['later']);
+  assert.deepEqual(
+    client.rows('fired').map(row => row.tag),
+    ['later'],
+  );
 });
 
 test('a schedule armed by a failed reducer fires nothing', async t => {
@@ -90,7 +95,10 @@ test('a failing scheduled reducer stops neither the schedule nor the server (R19
   await eventually(() => client.rows('failing').length === 2, 'the failed one-shot is removed');
   assert.equal(client.rows('fired').length, 0, 'nothing of a failed run is kept');
   await client.reducers.after({ micros: 0n, tag: 'alive' });
-  await eventually(() => client.rows('fired').some(row => row.tag === 'alive'), 'others still fire');
+  await eventually(
+    () => client.rows('fired').some(row => row.tag === 'alive'),
+    'others still fire',
+  );
 });
 
 test('a delay beyond 64^6 ms is refused inside the reducer', async t => {
@@ -104,8 +112,9 @@ test('nobody but the owner may call a scheduled reducer', async t => {
   const db = await t.publish('timers');
   const { newIdentity, call } = await import('./http_api.mjs');
   const stranger = await newIdentity(db.url);
-  const answer = await call(db.url, db.name, 'fire_once', [[0, [1, [0]], 'x']],
-    { token: stranger.token });
+  const answer = await call(db.url, db.name, 'fire_once', [[0, [1, [0]], 'x']], {
+    token: stranger.token,
+  });
   assert.equal(answer.status, 404);
   assert.equal(answer.text, 'No such procedure');
 });
@@ -117,9 +126,13 @@ test('schedules come back after a restart: what is due fires at once', async t =
   await db.call('every', [100_000, 'beat']);
   await eventually(async () => (await db.rows('SELECT * FROM fired')).length >= 2);
   await server.restart();
-  await eventually(async () =>
-    (await db.rows("SELECT * FROM fired WHERE tag = 'over the restart'")).length === 1, 'the one-shot');
+  await eventually(
+    async () => (await db.rows("SELECT * FROM fired WHERE tag = 'over the restart'")).length === 1,
+    'the one-shot',
+  );
   const beats = (await db.rows("SELECT * FROM fired WHERE tag = 'beat'")).length;
-  await eventually(async () =>
-    (await db.rows("SELECT * FROM fired WHERE tag = 'beat'")).length > beats, 'beats go on');
+  await eventually(
+    async () => (await db.rows("SELECT * FROM fired WHERE tag = 'beat'")).length > beats,
+    'beats go on',
+  );
 });

@@ -27,8 +27,15 @@ export class ServerProcess {
 
   async start() {
     this.dataDir ??= await mkdtemp(join(tmpdir(), 'worldline-test-'));
-    const args = ['start', '--data-dir', this.dataDir, '--listen', this.listen,
-      '--non-interactive', ...this.flags];
+    const args = [
+      'start',
+      '--data-dir',
+      this.dataDir,
+      '--listen',
+      this.listen,
+      '--non-interactive',
+      ...this.flags,
+    ];
     this.child = spawn(this.binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = once(this.child, 'exit').then(([code, signal]) => ({ code, signal }));
     createInterface({ input: this.child.stderr }).on('line', line => {
@@ -48,8 +55,13 @@ export class ServerProcess {
         const found = /^worldline ready .*?(https?:\/\/[^\s,]+)/.exec(line);
         if (found) resolve(found[1].replace(/\/$/, ''));
       });
-      this.exited.then(({ code, signal }) => reject(new Error(
-        `the server ended with ${code ?? signal} before it was ready:\n${this.errors.join('\n')}`)));
+      this.exited.then(({ code, signal }) =>
+        reject(
+          new Error(
+            `the server ended with ${code ?? signal} too early:\n${this.errors.join('\n')}`,
+          ),
+        ),
+      );
       setTimeout(() => reject(new Error('the server was not ready in time')), START_MS_MAX).unref();
     });
     return ready;

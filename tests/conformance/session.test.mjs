@@ -47,7 +47,8 @@ test('subscribeToAllTables fills every public table', async t => {
   const client = await db.connect();
   await client.reducers.say({ room: 7, text: 'all' });
   const applied = new Promise(resolve =>
-    client.connection.subscriptionBuilder().onApplied(resolve).subscribeToAllTables());
+    client.connection.subscriptionBuilder().onApplied(resolve).subscribeToAllTables(),
+  );
   await applied;
   assert.equal(client.rows('message').length, 1);
   assert.equal(client.rows('counter').length, 1);
@@ -64,7 +65,10 @@ test('two clients see each other, in the order of the transactions', async t => 
   bob.db.message.onInsert((_, row) => order.push(row.text));
   for (let i = 0; i < 20; i++) await (i % 2 ? ann : bob).reducers.say({ room: 0, text: `${i}` });
   await eventually(() => order.length === 20, 'all messages at bob');
-  assert.deepEqual(order, Array.from({ length: 20 }, (_, i) => `${i}`));
+  assert.deepEqual(
+    order,
+    Array.from({ length: 20 }, (_, i) => `${i}`),
+  );
   await eventually(() => ann.rows('message').length === 20);
   const senders = new Set(ann.rows('message').map(row => row.sender.toHexString()));
   assert.deepEqual(senders, new Set([ann, bob].map(client => client.identity.toHexString())));
@@ -75,8 +79,10 @@ test('a token brings the same identity back, no token a new one', async t => {
   const first = await db.connect();
   const again = await db.connect({ token: first.token });
   assert.equal(again.identity.toHexString(), first.identity.toHexString());
-  assert.notEqual(again.connection.connectionId.toHexString(),
-    first.connection.connectionId.toHexString());
+  assert.notEqual(
+    again.connection.connectionId.toHexString(),
+    first.connection.connectionId.toHexString(),
+  );
   const other = await db.connect();
   assert.notEqual(other.identity.toHexString(), first.identity.toHexString());
   assert.match(first.identity.toHexString(), /^c200[0-9a-f]{60}$/);
@@ -99,8 +105,10 @@ test('a second connection of one identity is an ordinary subscriber', async t =>
   assert.equal(result.value.length, 0);
   assert.equal(result.sets[0].tables[0].rows[0].inserts.length, 1);
   const update = await two.take('TransactionUpdate');
-  assert.deepEqual(update.sets[0].tables[0].rows[0].inserts,
-    result.sets[0].tables[0].rows[0].inserts);
+  assert.deepEqual(
+    update.sets[0].tables[0].rows[0].inserts,
+    result.sets[0].tables[0].rows[0].inserts,
+  );
   await sleep(100);
   assert.deepEqual(one.messages, [], 'the caller gets no update beside its result');
 });
@@ -113,22 +121,39 @@ test('overlapping query sets each report a row once per matching query', async t
   client.subscribe(1, 'SELECT * FROM message');
   await client.take('SubscribeApplied');
   const result = await client.answer(client.call('say', text(1, 'x')));
-  assert.deepEqual(result.sets.map(({ set }) => set), [1, 3]);
-  assert.deepEqual(result.sets.map(({ tables }) => tables.flatMap(
-    table => table.rows.map(rows => rows.inserts.length))), [[1], [1, 1]]);
+  assert.deepEqual(
+    result.sets.map(({ set }) => set),
+    [1, 3],
+  );
+  assert.deepEqual(
+    result.sets.map(({ tables }) =>
+      tables.flatMap(table => table.rows.map(rows => rows.inserts.length)),
+    ),
+    [[1], [1, 1]],
+  );
   client.send(encode.unsubscribe(++client.requests, 3));
   const dropped = await client.take('UnsubscribeApplied');
-  assert.deepEqual(dropped.tables.map(({ rows }) => rows.length), [1, 1]);
+  assert.deepEqual(
+    dropped.tables.map(({ rows }) => rows.length),
+    [1, 1],
+  );
   const later = await client.answer(client.call('say', text(1, 'y')));
-  assert.deepEqual(later.sets.map(({ set }) => set), [1]);
+  assert.deepEqual(
+    later.sets.map(({ set }) => set),
+    [1],
+  );
 });
 
 test('a call and a subscribe in one frame are answered in order, the row once', async t => {
   const db = await t.publish('chat');
   const client = await db.raw();
-  client.send(Buffer.concat([encode.callReducer(1, 'say', text(1, 'first')),
-    encode.subscribe(2, 0, ['SELECT * FROM message']),
-    encode.callReducer(3, 'say', text(1, 'second'))]));
+  client.send(
+    Buffer.concat([
+      encode.callReducer(1, 'say', text(1, 'first')),
+      encode.subscribe(2, 0, ['SELECT * FROM message']),
+      encode.callReducer(3, 'say', text(1, 'second')),
+    ]),
+  );
   const kinds = [];
   const rows = [];
   for (const request of [1, 2, 3]) {
@@ -151,9 +176,15 @@ test('one-off queries answer a snapshot and leave nothing behind', async t => {
     return client.answer(client.requests);
   };
   const found = await query('SELECT * FROM message WHERE room = 5');
-  assert.deepEqual(found.tables.map(({ table, rows }) => [table, rows.length]), [['message', 1]]);
+  assert.deepEqual(
+    found.tables.map(({ table, rows }) => [table, rows.length]),
+    [['message', 1]],
+  );
   const none = await query('SELECT * FROM message WHERE room = 6');
-  assert.deepEqual(none.tables.map(({ table, rows }) => [table, rows.length]), [['message', 0]]);
+  assert.deepEqual(
+    none.tables.map(({ table, rows }) => [table, rows.length]),
+    [['message', 0]],
+  );
   assert.match((await query('SELECT * FROM nowhere')).error, /no such table: `nowhere`/);
   await client.answer(client.call('say', text(5, 'y')));
   assert.deepEqual(client.messages, []);
@@ -163,7 +194,8 @@ test('a semijoin follows both of its tables', async t => {
   const db = await t.publish('chat');
   const client = await db.connect();
   await client.subscribe(
-    'SELECT message.* FROM message JOIN user ON message.sender = user.identity');
+    'SELECT message.* FROM message JOIN user ON message.sender = user.identity',
+  );
   await client.reducers.say({ room: 1, text: 'nameless' });
   assert.equal(client.rows('message').length, 0);
   await client.reducers.setName({ name: 'Ann' });

@@ -34,8 +34,10 @@ const { values: options } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 });
-const binary = options.server ?? process.env.WORLDLINE_SERVER
-  ?? fileURLToPath(new URL('../../build/release/worldline', import.meta.url));
+const binary =
+  options.server ??
+  process.env.WORLDLINE_SERVER ??
+  fileURLToPath(new URL('../../build/release/worldline', import.meta.url));
 const rounds = Number(options.rounds ?? (options.long ? LONG_ROUNDS : SHORT_ROUNDS));
 const seed = Number(options.seed ?? (Math.random() * 2 ** 31) | 0);
 
@@ -93,7 +95,8 @@ class Watcher {
     this.client = await RawClient.open(url, this.database);
     this.client.onMessage = message => {
       for (const { tables } of message.sets ?? []) {
-        for (const { rows } of tables) rows.forEach(part => part.inserts.forEach(row => this.#see(row)));
+        for (const { rows } of tables)
+          rows.forEach(part => part.inserts.forEach(row => this.#see(row)));
       }
     };
     this.client.subscribe(0, ...clients.map(n => `SELECT * FROM entry WHERE client = ${n}`));
@@ -117,11 +120,16 @@ class Rounds {
   /** One round: load, a kill at a random moment, a restart, the checks. */
   async run(number) {
     const depth = pick([1, 1, 4, 16, 64]);
-    const loads = Array.from({ length: between(1, 6) }, () =>
-      new Load(pick(DATABASES), ++this.clients, depth, 'x'.repeat(pick([0, 10, 100, 5000]))));
+    const loads = Array.from(
+      { length: between(1, 6) },
+      () => new Load(pick(DATABASES), ++this.clients, depth, 'x'.repeat(pick([0, 10, 100, 5000]))),
+    );
     const watchers = DATABASES.map(database => new Watcher(database));
     for (const watcher of watchers) {
-      await watcher.open(this.server.url, loads.map(load => load.number));
+      await watcher.open(
+        this.server.url,
+        loads.map(load => load.number),
+      );
     }
     await Promise.all(loads.map(load => load.open(this.server.url)));
     const lived = between(5, pick([50, 200, 600]));
@@ -138,8 +146,10 @@ class Rounds {
     this.calls += confirmed;
     this.history.push(...loads);
     if (options.verbose || problems.length) {
-      console.log(`round ${number}: ${signal} after ${lived} ms, ${loads.length} clients x ${depth}, `
-        + `${confirmed} confirmed`);
+      console.log(
+        `round ${number}: ${signal} after ${lived} ms, ${loads.length} clients x ${depth}, ` +
+          `${confirmed} confirmed`,
+      );
     }
     return problems;
   }
@@ -147,7 +157,8 @@ class Rounds {
   async #end(signal) {
     const end = await this.server.stop(signal);
     return signal === 'SIGTERM' && (end.code !== 0 || end.ms > 10_000)
-      ? [`SIGTERM: exit ${end.code ?? end.signal} after ${Math.round(end.ms)} ms`] : [];
+      ? [`SIGTERM: exit ${end.code ?? end.signal} after ${Math.round(end.ms)} ms`]
+      : [];
   }
 
   /** Now and then the server is killed while it starts, once or twice. */
@@ -165,11 +176,14 @@ class Rounds {
   async #check(loads, watchers, signal, problems) {
     for (const load of loads) {
       problems.push(...load.problems);
-      problems.push(...await this.#checkLoad(load, signal));
+      problems.push(...(await this.#checkLoad(load, signal)));
     }
-    for (const watcher of watchers) problems.push(...await this.#checkSeen(watcher, loads));
+    for (const watcher of watchers) problems.push(...(await this.#checkSeen(watcher, loads)));
     for (const database of DATABASES) {
-      const sum = (await this.rows(database, 'SELECT balance FROM account')).reduce((a, [b]) => a + b, 0);
+      const sum = (await this.rows(database, 'SELECT balance FROM account')).reduce(
+        (a, [b]) => a + b,
+        0,
+      );
       if (sum !== ACCOUNTS_SUM) problems.push(`${database}: the accounts hold ${sum}`);
     }
     return problems;
@@ -180,16 +194,18 @@ class Rounds {
     const numbers = rows.map(([, n]) => n).sort((a, b) => a - b);
     const who = `${database}, client ${number}`;
     const problems = [];
-    if (numbers.length < confirmed) problems.push(`${who}: ${confirmed} confirmed, ${numbers.length} stored`);
-    if (numbers.some((n, i) => n !== i + 1)) problems.push(`${who}: not 1..${numbers.length}, once each`);
+    if (numbers.length < confirmed)
+      problems.push(`${who}: ${confirmed} confirmed, ${numbers.length} stored`);
+    if (numbers.some((n, i) => n !== i + 1))
+      problems.push(`${who}: not 1..${numbers.length}, once each`);
     if (numbers.length > sent) problems.push(`${who}: more rows than calls`);
     if (signal === 'SIGTERM' && numbers.length !== confirmed) {
       problems.push(`${who}: an orderly end left ${numbers.length - confirmed} calls unanswered`);
     }
-    const tally = (await this.rows(database, `SELECT count FROM tally WHERE client = ${number}`))[0]?.[0] ?? 0;
-    if (tally !== numbers.length) problems.push(`${who}: tally ${tally}, ${numbers.length} entries`);
-    const lowest = Math.min(...rows.map(([id]) => id));
-    if (rows.length && lowest <= (this.highestId.get(number) ?? 0)) problems.push(`${who}: an old id again`);
+    const tally =
+      (await this.rows(database, `SELECT count FROM tally WHERE client = ${number}`))[0]?.[0] ?? 0;
+    if (tally !== numbers.length)
+      problems.push(`${who}: tally ${tally}, ${numbers.length} entries`);
     return problems;
   }
 
@@ -198,17 +214,25 @@ class Rounds {
     const mine = loads.filter(load => load.database === database);
     const stored = new Map();
     for (const { number } of mine) {
-      for (const [id, n] of await this.rows(database,
-        `SELECT id, number FROM entry WHERE client = ${number}`)) {
+      for (const [id, n] of await this.rows(
+        database,
+        `SELECT id, number FROM entry WHERE client = ${number}`,
+      )) {
         stored.set(id, `${number} ${n}`);
       }
     }
     const lost = [...seen].filter(([id, entry]) => stored.get(id) !== entry);
-    const problems = lost.length ? [`${database}: ${lost.length} rows were shown and then lost`] : [];
+    const problems = lost.length
+      ? [`${database}: ${lost.length} rows were shown and then lost`]
+      : [];
     const before = this.highestId.get(database) ?? 0;
     const ids = [...stored.keys(), ...seen.keys()];
-    if (ids.some(id => id <= before)) problems.push(`${database}: an id below ${before} was given again`);
-    this.highestId.set(database, ids.reduce((a, b) => Math.max(a, b), before));
+    if (ids.some(id => id <= before))
+      problems.push(`${database}: an id below ${before} was given again`);
+    this.highestId.set(
+      database,
+      ids.reduce((a, b) => Math.max(a, b), before),
+    );
     return problems;
   }
 
@@ -224,7 +248,9 @@ class Rounds {
         const count = counts.get(load.number) ?? 0;
         load.stored ??= count;
         if (count < load.confirmed || count !== load.stored) {
-          problems.push(`${database}, client ${load.number}: ${count} entries, once ${load.stored}`);
+          problems.push(
+            `${database}, client ${load.number}: ${count} entries, once ${load.stored}`,
+          );
         }
       }
     }
@@ -240,11 +266,21 @@ async function main() {
   const again = `node run.mjs --rounds ${rounds} --seed ${seed}`;
   console.log(`durability: ${rounds} rounds, seed ${seed}; again with: ${again}`);
   // Small checkpoints, so that rounds fall before, into and after them.
-  const server = await ServerProcess.start(binary, { flags: ['--log-level', 'warn',
-    '--set', 'storage.checkpoint-tx=2000', '--set', 'storage.checkpoint-log=1MiB'] });
+  const server = await ServerProcess.start(binary, {
+    flags: [
+      '--log-level',
+      'warn',
+      '--set',
+      'storage.checkpoint-tx=2000',
+      '--set',
+      'storage.checkpoint-log=1MiB',
+    ],
+  });
   const owner = await http.newIdentity(server.url);
   for (const database of DATABASES) {
-    const answer = await http.publish(server.url, database, await bundle('ledger'), { token: owner.token });
+    const answer = await http.publish(server.url, database, await bundle('ledger'), {
+      token: owner.token,
+    });
     if (answer.status !== 200) throw new Error(`publish: ${answer.status} ${answer.text}`);
   }
   const all = new Rounds(server, owner);
@@ -253,7 +289,8 @@ async function main() {
     let problems;
     try {
       problems = await all.run(number);
-      if (number % FULL_CHECK_EVERY === 0 || number === rounds) problems.push(...await all.checkAll());
+      if (number % FULL_CHECK_EVERY === 0 || number === rounds)
+        problems.push(...(await all.checkAll()));
     } catch (error) {
       problems = [error.stack, ...server.errors.slice(-10)];
     }

@@ -18,7 +18,12 @@ const blob = table({ public: true }, { id: t.u32().primaryKey(), data: t.byteArr
 const ping = table({ public: true, event: true }, { text: t.string() });
 const visit = table(
   {},
-  { id: t.u64().primaryKey().autoInc(), who: t.identity(), connection: t.string(), what: t.string() },
+  {
+    id: t.u64().primaryKey().autoInc(),
+    who: t.identity(),
+    connection: t.string(),
+    what: t.string(),
+  },
 );
 const caseTest = table({ public: true }, { rowId: t.u32().primaryKey(), someValue: t.string() });
 
@@ -51,9 +56,12 @@ export const setName = spacetimedb.reducer({ name: t.string() }, (ctx, { name })
   else ctx.db.user.insert({ identity: ctx.sender, name, online: true });
 });
 
-export const say = spacetimedb.reducer({ room: t.u32(), text: t.string() }, (ctx, { room, text }) => {
-  ctx.db.message.insert({ id: 0n, sender: ctx.sender, room, text });
-});
+export const say = spacetimedb.reducer(
+  { room: t.u32(), text: t.string() },
+  (ctx, { room, text }) => {
+    ctx.db.message.insert({ id: 0n, sender: ctx.sender, room, text });
+  },
+);
 
 export const sayMany = spacetimedb.reducer(
   { room: t.u32(), text: t.string(), count: t.u32() },
@@ -78,13 +86,10 @@ export const clearRoom = spacetimedb.reducer({ room: t.u32() }, (ctx, { room }) 
   ctx.db.message.byRoom.delete(room);
 });
 
-export const setCounter = spacetimedb.reducer(
-  { id: t.u32(), value: t.u64() },
-  (ctx, row) => {
-    if (ctx.db.counter.id.find(row.id)) ctx.db.counter.id.update(row);
-    else ctx.db.counter.insert(row);
-  },
-);
+export const setCounter = spacetimedb.reducer({ id: t.u32(), value: t.u64() }, (ctx, row) => {
+  if (ctx.db.counter.id.find(row.id)) ctx.db.counter.id.update(row);
+  else ctx.db.counter.insert(row);
+});
 
 // Refuses every call but the next one in order, so that a burst proves its own order.
 export const step = spacetimedb.reducer({ value: t.u64() }, (ctx, { value }) => {

@@ -1,7 +1,10 @@
 // A connect hook that refuses while its gate is shut, and a disconnect hook that fails on demand.
 import { schema, SenderError, t, table } from 'spacetimedb/server';
 
-const gate = table({ public: true }, { id: t.u32().primaryKey(), open: t.bool(), spoilt: t.bool() });
+const gate = table(
+  { public: true },
+  { id: t.u32().primaryKey(), open: t.bool(), spoilt: t.bool() },
+);
 const left = table({ public: true }, { id: t.u64().primaryKey().autoInc(), who: t.identity() });
 const spacetimedb = schema({ gate, left });
 export default spacetimedb;

@@ -16,8 +16,12 @@ const failing = table(
 const fired = table(
   { public: true },
   {
-    id: t.u64().primaryKey().autoInc(), tag: t.string(), moment: t.timestamp(),
-    sender: t.identity(), internal: t.bool(), connected: t.bool(),
+    id: t.u64().primaryKey().autoInc(),
+    tag: t.string(),
+    moment: t.timestamp(),
+    sender: t.identity(),
+    internal: t.bool(),
+    connected: t.bool(),
   },
 );
 
@@ -26,8 +30,12 @@ export default spacetimedb;
 
 const note = (ctx: any, tag: string) => {
   ctx.db.fired.insert({
-    id: 0n, tag, moment: ctx.timestamp, sender: ctx.sender,
-    internal: ctx.senderAuth.isInternal, connected: ctx.connectionId !== null,
+    id: 0n,
+    tag,
+    moment: ctx.timestamp,
+    sender: ctx.sender,
+    internal: ctx.senderAuth.isInternal,
+    connected: ctx.connectionId !== null,
   });
 };
 

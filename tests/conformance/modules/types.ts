@@ -12,18 +12,41 @@ const shape = t.enum('Shape', {
 const colour = t.enum('Colour', ['red', 'green', 'blue']);
 
 const scalarColumns = {
-  u8: t.u8(), u16: t.u16(), u32: t.u32(), u64: t.u64(), u128: t.u128(), u256: t.u256(),
-  i8: t.i8(), i16: t.i16(), i32: t.i32(), i64: t.i64(), i128: t.i128(), i256: t.i256(),
-  f32: t.f32(), f64: t.f64(), yes: t.bool(), text: t.string(), bytes: t.byteArray(),
+  u8: t.u8(),
+  u16: t.u16(),
+  u32: t.u32(),
+  u64: t.u64(),
+  u128: t.u128(),
+  u256: t.u256(),
+  i8: t.i8(),
+  i16: t.i16(),
+  i32: t.i32(),
+  i64: t.i64(),
+  i128: t.i128(),
+  i256: t.i256(),
+  f32: t.f32(),
+  f64: t.f64(),
+  yes: t.bool(),
+  text: t.string(),
+  bytes: t.byteArray(),
 };
 const specialColumns = {
-  identity: t.identity(), connection: t.connectionId(), moment: t.timestamp(),
-  duration: t.timeDuration(), schedule: t.scheduleAt(), uuid: t.uuid(),
+  identity: t.identity(),
+  connection: t.connectionId(),
+  moment: t.timestamp(),
+  duration: t.timeDuration(),
+  schedule: t.scheduleAt(),
+  uuid: t.uuid(),
 };
 const nestedColumns = {
-  shape, colour, maybe: t.option(t.string()),
-  outcome: t.result(t.u32(), t.string()), words: t.array(t.string()),
-  matrix: t.array(t.array(t.i16())), shapes: t.array(shape), empty: t.unit(),
+  shape,
+  colour,
+  maybe: t.option(t.string()),
+  outcome: t.result(t.u32(), t.string()),
+  words: t.array(t.string()),
+  matrix: t.array(t.array(t.i16())),
+  shapes: t.array(shape),
+  empty: t.unit(),
   object: t.object('Bag', { a: t.option(point), b: t.array(colour) }),
 };
 
@@ -44,8 +67,19 @@ const sequenceU8 = table({ public: true }, { k: t.u8().autoInc(), n: t.u32() });
 const sequenceI16 = table({ public: true }, { k: t.i16().primaryKey().autoInc(), n: t.u32() });
 
 const spacetimedb = schema({
-  scalar, special, nested, keyU8, keyI64, keyU128, keyI256, keyText, keyBool, keyIdentity,
-  keyColour, sequenceU8, sequenceI16,
+  scalar,
+  special,
+  nested,
+  keyU8,
+  keyI64,
+  keyU128,
+  keyI256,
+  keyText,
+  keyBool,
+  keyIdentity,
+  keyColour,
+  sequenceU8,
+  sequenceI16,
 });
 export default spacetimedb;
 
@@ -62,8 +96,15 @@ export const addNested = spacetimedb.reducer({ id: t.u32(), ...nestedColumns }, 
 // Inserts, finds and updates by key: the row must be found by exactly the bytes it was given.
 export const roundKeys = spacetimedb.reducer(
   {
-    u8: t.u8(), i64: t.i64(), u128: t.u128(), i256: t.i256(), text: t.string(), yes: t.bool(),
-    identity: t.identity(), colour, n: t.u32(),
+    u8: t.u8(),
+    i64: t.i64(),
+    u128: t.u128(),
+    i256: t.i256(),
+    text: t.string(),
+    yes: t.bool(),
+    identity: t.identity(),
+    colour,
+    n: t.u32(),
   },
   (ctx, { u8, i64, u128, i256, text, yes, identity, colour, n }) => {
     ctx.db.keyU8.insert({ k: u8, n });
