@@ -1,16 +1,16 @@
 // runtime/call_executor.h
 //
-// CallExecutor runs everything that needs the module on one database's main lane: reducers,
-// lifecycle and scheduled reducers, the first publish and updates. Each call opens its transaction,
-// runs the module, and commits or rolls back; what committed comes back as TxData.
+// CallExecutor runs what the main lane of one database runs: reducers, lifecycle and scheduled
+// reducers, and the transactions of a publish. It opens the transaction, calls the module, commits
+// or rolls back, and words the outcome. It decides nothing about when: that is its owner's part.
 //
-// Invariants: exactly one transaction is open during a call, none between calls; a failed call
-// leaves no row behind but st_sequence reservations; the instance is replaced after a crash that
-// requires it, and the failed call is not repeated.
-// Ownership and thread: one module host. The state, log, runtime and clock are borrowed.
-// Units: microseconds; timestamps come from the caller and strictly increase.
-// Errors: CallReport for what callers may cause; Status where a publisher is told.
-// Sources: [S 03/4.1-4.5, 4.11, 4.12], [S 04/1.2, 1.3].
+// Invariants: when a function returns, no transaction is open and the state is either the one
+// before or the committed one. A crashed instance is replaced before the next call; if that fails,
+// calls answer kFatal and it is tried again.
+// Ownership and thread: one owner, the thread of the module host. The state, log and clock are
+// borrowed and outlive it.
+// Errors: what goes wrong in a module is a CallResult; Status is for publishing.
+// Sources: [S 03/4.1-4.4, 4.11], [S 05/1.2, 2.5].
 #pragma once
 
 #include <memory>
@@ -18,94 +18,93 @@
 #include <string_view>
 #include <vector>
 
+#include "base/status.h"
+#include "runtime/call_types.h"
+#include "runtime/module_instance.h"
 #include "runtime/module_loader.h"
-#include "runtime/runtime_types.h"
+#include "runtime/module_log.h"
+#include "runtime/reducer_table.h"
+#include "runtime/schedule.h"
 #include "storage/database_state.h"
-#include "storage/system_tables.h"
 
 namespace worldline::runtime {
 
-// What became of a call, in the words of [S 03/4.1]. `text` is for the caller.
-struct CallReport {
-  enum class Outcome : uint8_t {
-    kCommitted,
-    kUserError,      // The module's own text.
-    kFatal,          // "The instance encountered a fatal error."
-    kOutOfBudget,    // "reducer ran out of energy"
-    kNoSuchReducer,  // Unknown, or private and the caller is not the owner.
-    kLifecycle,      // Lifecycle reducers cannot be called.
-    kBadArguments,
-  };
-  Outcome outcome = Outcome::kCommitted;
-  std::string text;
-  storage::TxDataPtr tx;  // Null: failed, or nothing changed.
-};
-
-struct Caller {
-  schema::Identity identity;
-  schema::ConnectionId connection;  // Zero = none.
-  bool is_owner = false;
-};
-
 class CallExecutor {
  public:
-  struct Parts {
-    storage::DatabaseState* state = nullptr;  // Borrowed, as are the next three.
-    ModuleRuntime* runtime = nullptr;
-    ModuleLog* log = nullptr;
-    const Clock* clock = nullptr;  // For log records and spans; not for timestamps.
-    ModuleLimits limits;
-    schema::Identity database;
-    schema::Identity owner;
+  struct Host {  // All borrowed; they outlive the executor.
+    ModuleRuntime& runtime;
+    storage::DatabaseState& state;
+    ModuleLog& log;
   };
-
-  CallExecutor(Parts parts, ModuleProgram program, DescribedModule module);
+  CallExecutor(const Host& host, const ModuleLimits& limits);
   ~CallExecutor();
+  CallExecutor(const CallExecutor&) = delete;
+  CallExecutor& operator=(const CallExecutor&) = delete;
 
-  // --- Publish --------------------------------------------------------------------------------
-  // The transaction of offset 0: tables, st_module, then `init`. An error leaves the state as it
-  // was and is the publisher's text.
-  Result<storage::TxDataPtr> initialise(Timestamp timestamp);
-  // Replaces the program by one whose plan the caller has accepted: st_module and the plan's steps
-  // in one transaction; the new instance serves afterwards.
-  Result<storage::TxDataPtr> update(ModuleProgram program, DescribedModule module,
-                                    Timestamp timestamp);
+  // Takes over a module for a state that already has its tables: at start, on a new leader.
+  void install(ModuleProgram program, DescribedModule module);
 
-  // --- Calls -----------------------------------------------------------------------------------
-  // `args` is BSATN and reaches the module as it is. Hot path: no allocation for a known reducer.
-  CallReport call(std::string_view reducer, Bytes args, const Caller& caller, Timestamp timestamp);
-  // `args_json` is a JSON array or object by parameter name.
-  CallReport call_json(std::string_view reducer, std::string_view args_json, const Caller& caller,
-                       Timestamp timestamp);
+  // First publish. A failing `init` leaves nothing behind: kUserError with its text, or kModuleFatal.
+  Result<CallResult> initialize(FirstPublish publish);
+  // Later publish; swaps the module if it commits.
+  Result<CallResult> update(ModuleUpdate update);
 
-  // The row of a schedule table fell due; up to two transactions: the call, then the row's removal
-  // or re-arming [S 03/4.11]. Nothing if the row is gone.
-  std::vector<storage::TxDataPtr> run_scheduled(TableId table, uint64_t schedule_id, Timestamp due,
-                                                Timestamp timestamp);
-  storage::TxDataPtr run_immediate(const ImmediateCall& call, Timestamp timestamp);
+  // REQUIRES for all below: a module is installed.
+  CallResult run(const CallRequest& request);
+  CallResult run_immediate(const ImmediateCall& call, Timestamp now);
+  ScheduledResult run_scheduled(const ScheduledCall& call, Timestamp now);
 
-  // --- Clients -----------------------------------------------------------------------------------
-  // st_client, st_connection_credentials and client_connected in one transaction.
-  CallReport connect(const Caller& caller, std::string_view jwt_payload, Timestamp timestamp);
-  // client_disconnected and removal of both rows; if the reducer fails, the removal alone. Nothing
-  // if the client has no row. One transaction comes back at most.
-  storage::TxDataPtr disconnect(const storage::ClientRow& client, Timestamp timestamp);
+  // Bookkeeping of st_client and st_connection_credentials with the lifecycle reducers. A failed
+  // connect means: refuse the connection. A disconnect always removes the rows; `fallback` of the
+  // result tells that the reducer failed and a second transaction did it.
+  CallResult client_connected(const storage::ClientRow& client, std::string_view jwt_payload,
+                              Timestamp now);
+  struct DisconnectResult {
+    CallResult reducer;              // Of the transaction with the reducer.
+    storage::CommitResult fallback;  // Of the one without; no data if there was no need.
+  };
+  DisconnectResult client_disconnected(const storage::ClientRow& client, Timestamp now);
 
-  // --- For the host
-  // -------------------------------------------------------------------------------- Rows armed,
-  // and calls asked for, since the last time; in order.
-  std::vector<ScheduleNotice> take_schedule_notices();
-  std::vector<ImmediateCall> take_immediate_calls();
-  // Every row of every schedule table, as at a start: past times are due at once.
-  std::vector<ScheduleNotice> all_schedules(Timestamp now) const;
+  // What to arm at start, after an update, and on a new leader.
+  std::vector<ScheduleNotice> schedules(Timestamp now) const;
 
-  const schema::ModuleDef& def() const;
-  std::shared_ptr<const schema::ModuleDef> shared_def() const;
-  const ModuleProgram& program() const;
+  bool has_module() const { return def_ != nullptr; }
+  const std::shared_ptr<const schema::ModuleDef>& module_def() const { return def_; }
+  const ModuleProgram& program() const { return program_; }
+  HeapStats heap_stats() const;
+  // Ends the running call as if over budget. Any thread, while the executor exists.
+  void terminate();
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Invocation {  // One call into the module, already checked. Borrowed.
+    const ReducerEntry& reducer;
+    schema::Identity sender;
+    schema::ConnectionId connection;
+    Timestamp timestamp;
+    Bytes args;
+  };
+  CallOutcome invoke(const Invocation& invocation, CallContext& context);
+  CallResult run_in_transaction(const Invocation& invocation, const storage::TxInfo& info);
+  CallResult finish(storage::Transaction& tx, CallOutcome outcome, CallContext& context,
+                    const Invocation& invocation);
+  CallResult refuse(CallResultKind kind, std::string message) const;
+  CallResult commit(storage::Transaction& tx, CallContext& context, Timestamp timestamp);
+  bool decode_arguments(const ReducerEntry& reducer, const CallRequest& request, Bytes& args,
+                        std::string& problem);
+  Status replace_if_needed();
+  storage::CommitResult remove_one_shot(const ScheduledCall& call, Bytes row_before, Timestamp now);
+  void note(LogLevel level, std::string_view message);
+
+  ModuleRuntime& runtime_;
+  storage::DatabaseState& state_;
+  ModuleLog& log_;
+  const ModuleLimits limits_;
+
+  ModuleProgram program_;
+  std::shared_ptr<const schema::ModuleDef> def_;
+  std::unique_ptr<ModuleInstance> instance_;
+  ReducerTable reducers_;
+  ByteBuffer decoded_args_;  // Of JSON calls.
 };
 
 }  // namespace worldline::runtime

@@ -31,9 +31,6 @@ class ModuleInstance {
   // Runs one reducer. Does not open, commit or roll back: that is the caller's part.
   virtual CallOutcome call_reducer(const ReducerCall& call, CallContext& context) = 0;
 
-  // Table and table index ids may have changed: forget what is cached about them.
-  virtual void on_schema_changed() = 0;
-
   virtual HeapStats heap_stats() const = 0;
   virtual bool must_be_replaced() const = 0;
 

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +14,12 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "schema/identity.h"
+#include "storage/system_tables.h"
 
 namespace worldline::runtime {
 
-// As stored in st_module and named by the publisher; bytes are not sniffed [S 03/1.1].
-enum class ProgramKind : uint8_t { kWasm = 0, kJs = 1 };
+// Named by the publisher and stored in st_module; bytes are not sniffed [S 03/1.1].
+using storage::ProgramKind;
 
 struct ModuleLimits {
   size_t heap_bytes = limits::kIsolateHeapBytes;  // Near it, the script ends [S 03/3.11].

@@ -87,6 +87,10 @@ JsIsolate::~JsIsolate() {
 void JsIsolate::stop() noexcept { isolate_->TerminateExecution(); }
 
 void JsIsolate::cancel_stop() {
+  // Promise jobs the ended call left must not run in the next one: run while ending, the queue is
+  // thrown away.
+  isolate_->TerminateExecution();
+  isolate_->PerformMicrotaskCheckpoint();
   isolate_->CancelTerminateExecution();
   if (raised_heap_limit_ == 0) return;
   isolate_->RemoveNearHeapLimitCallback(on_near_heap_limit, limits_.heap_bytes);

@@ -1,0 +1,99 @@
+#include "runtime/row_iterators.h"
+
+#include "base/check.h"
+
+namespace worldline::runtime {
+namespace {
+
+constexpr size_t kKeptBytesMax = 256 * limits::KiB;  // A freed slot keeps at most so much.
+
+}  // namespace
+
+void RowIterators::Rows::clear() {
+  number_ = 0;
+  bytes_.clear();
+  chunk_start_ = 0;
+  chunk_ends_.clear();
+  read_ = 0;
+  next_chunk_ = 0;
+}
+
+RowIterators::Rows& RowIterators::open() {
+  for (Rows& rows : slots_)
+    if (rows.number_ == 0) {
+      rows.clear();
+      return rows;
+    }
+  slots_.emplace_back();
+  return slots_.back();
+}
+
+uint32_t RowIterators::publish(Rows& rows) {
+  ++last_number_;
+  WL_CHECK(last_number_ != 0);  // Four billion scans in one instance: it is replaced before that.
+  rows.number_ = last_number_;
+  ++open_count_;
+  return last_number_;
+}
+
+RowIterators::Rows* RowIterators::find(uint32_t number) {
+  if (number == 0) return nullptr;
+  for (Rows& rows : slots_)
+    if (rows.number_ == number) return &rows;
+  return nullptr;
+}
+
+RowIterators::AdvanceResult RowIterators::advance(uint32_t number, MutableBytes into) {
+  Rows* rows = find(number);
+  if (rows == nullptr) return {Advance::kNoSuchIter, 0};
+  const size_t total = rows->bytes_.size();
+  size_t end = rows->read_;
+  while (end < total) {
+    const bool last = rows->next_chunk_ == rows->chunk_ends_.size();
+    const size_t chunk_end = last ? total : rows->chunk_ends_[rows->next_chunk_];
+    if (chunk_end - rows->read_ > into.size()) {
+      if (end == rows->read_) return {Advance::kTooSmall, chunk_end - rows->read_};
+      break;
+    }
+    end = chunk_end;
+    if (!last) ++rows->next_chunk_;
+  }
+  const size_t count = end - rows->read_;
+  if (count > 0) std::memcpy(into.data(), rows->bytes_.data() + rows->read_, count);
+  rows->read_ = end;
+  if (end < total) return {Advance::kMore, count};
+  release(*rows);
+  return {Advance::kDone, count};
+}
+
+bool RowIterators::close(uint32_t number) {
+  Rows* rows = find(number);
+  if (rows == nullptr) return false;
+  release(*rows);
+  return true;
+}
+
+void RowIterators::close_all() {
+  if (open_count_ == 0) return;
+  for (Rows& rows : slots_)
+    if (rows.number_ != 0) release(rows);
+}
+
+size_t RowIterators::remaining_bytes(uint32_t number) {
+  const Rows* rows = find(number);
+  return rows == nullptr ? 0 : rows->bytes_.size() - rows->read_;
+}
+
+size_t RowIterators::open_bytes() const {
+  size_t sum = 0;
+  for (const Rows& rows : slots_) sum += rows.number_ != 0 ? rows.bytes_.size() : 0;
+  return sum;
+}
+
+void RowIterators::release(Rows& rows) {
+  rows.clear();
+  if (rows.bytes_.capacity() > kKeptBytesMax) ByteBuffer().swap(rows.bytes_);
+  --open_count_;
+}
+
+}  // namespace worldline::runtime
