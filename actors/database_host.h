@@ -51,3 +51,124 @@ struct HostParts {
 };
 
 enum class HostVerdict : uint8_t { kRunning, kStopped };
+
+class DatabaseHost {
+ public:
+  // The validity check of a first publish: the module is loaded and its first transaction runs on
+  // a throw-away state; nothing it does is visible afterwards.
+  static Result<runtime::ModuleProgram> check_program(const HostParts& parts,
+                                                      const PublishRequest& request);
+
+  // A new database: runs its first transaction; `committed` is called when that is stable.
+  static Result<std::unique_ptr<DatabaseHost>> create(HostParts parts, const storage::GroupEnd& end,
+                                                      runtime::ModuleProgram program,
+                                                      std::function<void()> committed);
+  // A database that was on disk: begins a term, disconnects the clients left over, arms schedules.
+  static Result<std::unique_ptr<DatabaseHost>> recover(HostParts parts,
+                                                       const storage::VerifiedGroup& group,
+                                                       storage::RecoveredDatabase recovered);
+  ~DatabaseHost();
+  DatabaseHost(const DatabaseHost&) = delete;
+  DatabaseHost& operator=(const DatabaseHost&) = delete;
+
+  // Executes a drain. kStopped: a StopWork was executed; the rest of `works` was refused.
+  HostVerdict run(std::vector<HostWork>& works);
+
+  LogIndex last_index() const { return appender_.last(); }
+
+ private:
+  struct SessionInfo {
+    Caller caller;
+    schema::ConnectionId connection_id;
+  };
+
+  DatabaseHost(HostParts parts, std::unique_ptr<storage::DatabaseState> state,
+               const storage::GroupEnd& end, Timestamp last_timestamp);
+  static Result<std::unique_ptr<ModuleLogSink>> open_module_log(const HostParts& parts);
+  Status prepare(GroupId group, storage::CheckpointWriter::Known checkpoints);
+  Status begin_term();
+  Status load_stored_module();
+
+  // One per kind of work.
+  void on(SessionBatchWork& work);
+  void on(SessionOpenWork& work);
+  void on(SessionCloseWork& work);
+  void on(CallWork& work);
+  void on(SqlWork& work);
+  void on(ScheduledWork& work);
+  void on(ImmediateWork& work);
+  void on(UpdateWork& work);
+  void on(PrePublishWork& work);
+  void on(SchemaWork& work);
+  void on(ProgramWork& work);
+  void on(LogsWork& work);
+  void on(SnapshotHintWork& work);
+  void on(StopWork& work);
+
+  // One per kind of client message.
+  struct From {
+    SessionId session;
+    const SessionInfo* info;
+  };
+  void on(const From& from, const protocol::CallReducer& message);
+  void on(const From& from, const protocol::Subscribe& message);
+  void on(const From& from, const protocol::Unsubscribe& message);
+  void on(const From& from, const protocol::OneOffQuery& message);
+  void on(const From& from, const protocol::CallProcedure& message);
+
+  // Building blocks.
+  Timestamp next_timestamp();
+  runtime::CallerRights rights_of(const Caller& caller) const;
+  query::Caller query_caller(const Caller& caller) const;
+  // Logs the transaction and leaves it in the batch; seals the bundle when it is full.
+  void leave(TxItem item);
+  void leave_tx(storage::TxDataPtr tx, Timestamp timestamp);
+  template <typename Item>
+  void leave_item(Item item) {
+    batch_->items.emplace_back(std::move(item));
+  }
+  // Runs `answer` once everything so far is committed.
+  void reply(std::function<void()> answer) { leave_item(ReplyItem{std::move(answer)}); }
+  runtime::CallResult connect(const Caller& caller, const schema::ConnectionId& id);
+  void disconnect(const Caller& caller, const schema::ConnectionId& id);
+  bool needs_pin(const storage::TxData& tx) const;
+  SnapshotPtr pin();
+  Result<query::StatementResult> write_sql(const query::SqlStatement& statement,
+                                           const query::Caller& caller);
+  static runtime::ModuleProgram program_of(const HostParts& parts, HostType host_type,
+                                           SharedBytes bytes);
+  static Result<runtime::DescribedModule> load_program(const HostParts& parts,
+                                                       const runtime::ModuleProgram& program,
+                                                       runtime::ModuleLog& log);
+  Status update(const PublishRequest& request);
+  Result<PrePublishReply> pre_publish(const PrePublishRequest& request);
+  Status check_policy(const PublishRequest& request, bool breaks_clients,
+                      const schema::Hash256& new_hash) const;
+  void seal();  // Closes bundle and batch and sends both on.
+  void hand_over(runtime::CallResult& result);
+  void checkpoint_if_due(bool is_shutting_down);
+
+  const HostParts parts_;
+  const std::unique_ptr<storage::DatabaseState> state_;
+  storage::GroupAppender appender_;
+  std::unique_ptr<ModuleLogSink> module_log_;
+  std::unique_ptr<runtime::CallExecutor> executor_;
+  std::unordered_map<SessionId, SessionInfo> sessions_;
+  std::shared_ptr<ExecutedBatch> batch_;  // Being built; never null between calls.
+  Timestamp last_timestamp_;
+  SnapshotPtr pinned_;  // Of the present state, if some item of this drain pinned it.
+  std::set<TableId> snapshot_tables_;  // Tables of live joins, as the subscription actor knows.
+  uint64_t subscribe_sequence_ = 0;    // Subscribes passed on,
+  uint64_t hinted_sequence_ = 0;       // and those the tables above account for.
+  bool stopped_ = false;
+
+  // Checkpoints.
+  std::shared_ptr<storage::CheckpointWriter> checkpoint_writer_;
+  storage::CheckpointTrigger checkpoint_trigger_;
+  std::shared_ptr<std::atomic<bool>> checkpoint_running_;  // Cleared by the checkpointer.
+  uint64_t log_bytes_ = 0;  // Since the last checkpoint, as are the next two.
+  uint64_t transactions_ = 0;
+  std::chrono::steady_clock::time_point checkpoint_time_;
+};
+
+}  // namespace worldline::actors

@@ -1,7 +1,8 @@
 #include "actors/module_host.h"
 
-#include <caf/send.hpp>
 #include <utility>
+
+#include <caf/send.hpp>
 
 #include "actors/scheduler.h"
 #include "actors/subscription.h"
@@ -41,12 +42,8 @@ class ActorPorts final : public HostPorts {
     executed(std::move(batch));
   }
 
-  Status append(storage::LogJob job) override {
-    return shared_.log->push(std::move(job)).status();
-  }
-  void executed(ExecutedBatchPtr batch) override {
-    self_->send(subscription_, std::move(batch));
-  }
+  Status append(storage::LogJob job) override { return shared_.log->push(std::move(job)).status(); }
+  void executed(ExecutedBatchPtr batch) override { self_->send(subscription_, std::move(batch)); }
   void arm(std::vector<runtime::ScheduleNotice> notices) override {
     self_->send(scheduler_, freeze(std::move(notices)));
   }
@@ -71,6 +68,7 @@ class ActorPorts final : public HostPorts {
   const caf::actor scheduler_;
 };
 
+ModuleHostState::ModuleHostState() = default;
 ModuleHostState::~ModuleHostState() = default;
 
 namespace {

@@ -8,11 +8,12 @@
 // Only .cc files of actors/ include this header.
 #pragma once
 
+#include <functional>
+#include <memory>
+
 #include <caf/behavior.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/stateful_actor.hpp>
-#include <functional>
-#include <memory>
 
 #include "actors/caf_types.h"
 #include "actors/checkpointer.h"
@@ -35,10 +36,12 @@ struct NodeShared {
 class ActorPorts;
 
 struct ModuleHostState {
+  ModuleHostState();
+  ~ModuleHostState();
+
   std::unique_ptr<ActorPorts> ports;
   std::unique_ptr<DatabaseHost> host;  // Null before boot and after stop.
   std::vector<HostWork> spare;         // Recycled storage of the inbox.
-  ~ModuleHostState();
 };
 
 // Makes the host on the actor's own thread, or says why it cannot be.

@@ -1,13 +1,14 @@
 #include "actors/node.h"
 
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-#include <caf/send.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
 #include <thread>
 #include <utility>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
 
 #include "actors/caf_types.h"
 #include "actors/catalog_desk.h"
@@ -18,6 +19,7 @@
 #include "actors/node_service.h"
 #include "base/secure_random.h"
 #include "storage/log/database_recovery.h"
+#include "storage/log/entry_codec.h"
 #include "storage/log/group_recovery.h"
 #include "storage/log/node_recovery.h"
 #include "storage/rocksdb/data_directory.h"
@@ -139,16 +141,16 @@ Status Node::Impl::open() {
   WL_ASSIGN_OR_RETURN(runtime_, runtime::ModuleRuntime::start(config_.runtime, clock_));
   actors_ = std::make_unique<caf::actor_system>(caf_config_);
   WL_RETURN_IF_ERROR(start_catalog());
-  service_ = std::make_unique<NodeService>(
-      NodeServiceParts{&board_, this, &databases_, this, &guard_});
+  service_ =
+      std::make_unique<NodeService>(NodeServiceParts{&board_, this, &databases_, this, &guard_});
   WL_RETURN_IF_ERROR(remove_orphans());
   return start_databases();
 }
 
 Status Node::Impl::open_stores() {
   WL_ASSIGN_OR_RETURN(directory_, storage::DataDirectory::open(config_.data_dir));
-  WL_ASSIGN_OR_RETURN(auto log, storage::open_rocksdb({storage::DatabaseRole::kLog,
-                                                       directory_->log().string()}));
+  WL_ASSIGN_OR_RETURN(
+      auto log, storage::open_rocksdb({storage::DatabaseRole::kLog, directory_->log().string()}));
   log_store_ = std::make_unique<storage::LogStore>(std::move(log));
   WL_ASSIGN_OR_RETURN(auto checkpoints,
                       storage::open_rocksdb({storage::DatabaseRole::kCheckpoint,
@@ -176,9 +178,9 @@ Status Node::Impl::start_catalog() {
   std::unique_ptr<storage::DatabaseState> state;
   storage::GroupEnd end;
   if (const auto verified = verified_.find(group); verified != verified_.end()) {
-    WL_ASSIGN_OR_RETURN(auto recovered, storage::recover_database(*log_store_, *checkpoint_store_,
-                                                                  verified->second,
-                                                                  storage::ReplayTo::kTail));
+    WL_ASSIGN_OR_RETURN(auto recovered,
+                        storage::recover_database(*log_store_, *checkpoint_store_, verified->second,
+                                                  storage::ReplayTo::kTail));
     end = storage::group_end(verified->second, recovered);
     state = std::move(recovered.state);
   } else {
@@ -194,8 +196,8 @@ Status Node::Impl::start_catalog() {
   });
   std::promise<Status> begun;
   caf::anon_send(catalog_, std::make_shared<const std::function<void()>>([this, &begun] {
-                   begun.set_value(
-                       catalog_desk_->begin_term({opened_.record.node, opened_.record.incarnation}));
+                   begun.set_value(catalog_desk_->begin_term(
+                       {opened_.record.node, opened_.record.incarnation}));
                  }));
   return begun.get_future().get();
 }
@@ -210,12 +212,11 @@ Status Node::Impl::remove_orphans() {
     if (known) continue;
     note(fmt::format("removing a database that was never completed group={}", group.value));
     WL_RETURN_IF_ERROR(checkpoint_store_->destroy_group(group));
-    WL_RETURN_IF_ERROR(
-        log_->push_task([group = group](storage::LogStore& store) {
-              store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
-                  .ignore("found again at the next start");
-            })
-            .status());
+    WL_RETURN_IF_ERROR(log_->push_task([group = group](storage::LogStore& store) {
+                             store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
+                                 .ignore("found again at the next start");
+                           })
+                           .status());
   }
   return {};
 }
@@ -283,8 +284,9 @@ Result<storage::GroupEnd> Node::Impl::create_group(GroupId group) {
   std::promise<Status> created;
   std::future<Status> outcome = created.get_future();
   WL_RETURN_IF_ERROR(log_->push_task([&](storage::LogStore& store) {
-                            created.set_value(store.create_group(birth));
-                          }).status());
+                           created.set_value(store.create_group(birth));
+                         })
+                         .status());
   WL_RETURN_IF_ERROR(outcome.get());
   storage::GroupEnd end;
   end.group = group;
@@ -319,17 +321,17 @@ void Node::Impl::create(const storage::DatabaseRecord& record, const PublishRequ
 
 void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback<Status> done) {
   const DatabaseHandlePtr handle = make_handle(record);
-  const auto boot = [this, record, handle](
-                        HostPorts& ports) -> Result<std::unique_ptr<DatabaseHost>> {
+  const auto boot = [this, record,
+                     handle](HostPorts& ports) -> Result<std::unique_ptr<DatabaseHost>> {
     HostParts parts = host_parts(record, handle);
     parts.ports = &ports;
     const auto verified = verified_.find(record.group);
     if (verified == verified_.end())
       return Status::corruption("database {}: its group {} has no log here",
                                 record.database.to_hex(), record.group.value);
-    WL_ASSIGN_OR_RETURN(auto recovered, storage::recover_database(*log_store_, *checkpoint_store_,
-                                                                  verified->second,
-                                                                  storage::ReplayTo::kTail));
+    WL_ASSIGN_OR_RETURN(auto recovered,
+                        storage::recover_database(*log_store_, *checkpoint_store_, verified->second,
+                                                  storage::ReplayTo::kTail));
     note(fmt::format("database recovered identity={} entries={} transactions={}",
                      record.database.to_hex(), recovered.report.entries_replayed,
                      recovered.report.transactions_replayed));
@@ -342,19 +344,18 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
   });
 }
 
-void Node::Impl::destroy(DatabaseHandlePtr handle, CloseReason reason,
-                         std::function<void()> done) {
-  handle->queue->push(StopWork{
-      std::move(reason), [this, group = handle->group, done = std::move(done)] {
-        log_->push_task([this, group](storage::LogStore& store) {
-              store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
-                  .ignore("the next start removes it");
-              checkpoint_store_->destroy_group(group).ignore("swept at the next start");
-            })
-            .status()
-            .ignore("the next start removes it");
-        done();
-      }});
+void Node::Impl::destroy(DatabaseHandlePtr handle, CloseReason reason, std::function<void()> done) {
+  handle->queue->push(
+      StopWork{std::move(reason), [this, group = handle->group, done = std::move(done)] {
+                 log_->push_task([this, group](storage::LogStore& store) {
+                       store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
+                           .ignore("the next start removes it");
+                       checkpoint_store_->destroy_group(group).ignore("swept at the next start");
+                     })
+                     .status()
+                     .ignore("the next start removes it");
+                 done();
+               }});
 }
 
 void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
@@ -396,9 +397,17 @@ Result<std::unique_ptr<Node>> Node::open(NodeConfig config, const Clock& clock) 
   return std::unique_ptr<Node>(new Node(std::move(impl)));
 }
 
-NodeApi& Node::api() { return impl_->api(); }
-std::filesystem::path Node::keys_directory() const { return impl_->keys_directory(); }
-size_t Node::database_count() const { return impl_->database_count(); }
-Status Node::stop(std::chrono::milliseconds timeout) { return impl_->stop(timeout); }
+NodeApi& Node::api() {
+  return impl_->api();
+}
+std::filesystem::path Node::keys_directory() const {
+  return impl_->keys_directory();
+}
+size_t Node::database_count() const {
+  return impl_->database_count();
+}
+Status Node::stop(std::chrono::milliseconds timeout) {
+  return impl_->stop(timeout);
+}
 
 }  // namespace worldline::actors

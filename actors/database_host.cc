@@ -1,0 +1,385 @@
+#include "actors/database_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "runtime/schedule.h"
+#include "storage/snapshot.h"
+
+namespace worldline::actors {
+namespace {
+
+using Kind = runtime::CallResultKind;
+
+Verdict verdict_of(Kind kind) {
+  switch (kind) {
+    case Kind::kCommitted:
+      return Verdict::kOk;
+    case Kind::kUserError:
+      return Verdict::kUserError;
+    case Kind::kFatal:
+    case Kind::kBudget:
+    case Kind::kNoSuchReducer:
+    case Kind::kLifecycleReducer:
+    case Kind::kInvalidArguments:
+      return Verdict::kInternalError;
+  }
+  return Verdict::kInternalError;
+}
+
+CallStatus call_status_of(Kind kind) {
+  switch (kind) {
+    case Kind::kCommitted:
+      return CallStatus::kCommitted;
+    case Kind::kUserError:
+    case Kind::kFatal:
+      return CallStatus::kReducerFailed;
+    case Kind::kBudget:
+      return CallStatus::kOutOfBudget;
+    case Kind::kNoSuchReducer:
+      return CallStatus::kNoSuchFunction;
+    case Kind::kLifecycleReducer:
+      return CallStatus::kLifecycle;
+    case Kind::kInvalidArguments:
+      return CallStatus::kBadArguments;
+  }
+  return CallStatus::kFailed;
+}
+
+int64_t micros_since(std::chrono::steady_clock::time_point start, const Clock& clock) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(clock.steady() - start).count();
+}
+
+}  // namespace
+
+HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
+  const auto started = parts_.clock->steady();
+  for (auto& work : works) {
+    if (stopped_) {
+      refuse_work(work, Status::unavailable("the database is shutting down"));
+      continue;
+    }
+    std::visit([this](auto& one) { on(one); }, work);
+  }
+  seal();
+  module_log_->flush();
+  pinned_.reset();
+  if (!stopped_) checkpoint_if_due(false);
+  add(parts_.counters->call_micros, static_cast<uint64_t>(micros_since(started, *parts_.clock)));
+  return stopped_ ? HostVerdict::kStopped : HostVerdict::kRunning;
+}
+
+Timestamp DatabaseHost::next_timestamp() {
+  last_timestamp_ = Timestamp{std::max(parts_.clock->now().micros, last_timestamp_.micros + 1)};
+  return last_timestamp_;
+}
+
+runtime::CallerRights DatabaseHost::rights_of(const Caller& caller) const {
+  return caller.identity == parts_.record.owner ? runtime::CallerRights::kOwner
+                                                : runtime::CallerRights::kClient;
+}
+
+query::Caller DatabaseHost::query_caller(const Caller& caller) const {
+  const bool is_owner = caller.identity == parts_.record.owner;
+  return {caller.identity, is_owner ? query::CallerClass::kOwner : query::CallerClass::kOther};
+}
+
+bool DatabaseHost::needs_pin(const storage::TxData& tx) const {
+  if (subscribe_sequence_ != hinted_sequence_) return true;
+  if (snapshot_tables_.empty()) return false;
+  return std::any_of(tx.tables.begin(), tx.tables.end(), [this](const storage::TableDelta& delta) {
+    return snapshot_tables_.contains(delta.table);
+  });
+}
+
+SnapshotPtr DatabaseHost::pin() {
+  if (pinned_ == nullptr) pinned_ = state_->pin();
+  return pinned_;
+}
+
+void DatabaseHost::leave(TxItem item) {
+  if (item.tx != nullptr) {
+    // A call may make two transactions; the second carries a time of its own.
+    last_timestamp_ = std::max(last_timestamp_, item.tx->timestamp);
+    if (item.tx->consumed_offset && !storage::GroupAppender::fits(*item.tx)) {
+      WL_CHECK(state_->undo(*item.tx).ok());
+      item.tx = nullptr;
+      item.verdict = Verdict::kInternalError;
+      item.text = "the transaction changes more than one log entry may hold";
+    } else {
+      pinned_.reset();
+      if (item.tx->consumed_offset) appender_.add(*item.tx);
+      ++transactions_;
+      add(parts_.counters->transactions, 1);
+      if (needs_pin(*item.tx)) item.after = pin();
+    }
+  }
+  add(item.verdict == Verdict::kOk ? parts_.counters->calls_committed
+                                   : parts_.counters->calls_failed,
+      item.caller ? 1 : 0);
+  leave_item(std::move(item));
+  if (appender_.full()) seal();
+}
+
+void DatabaseHost::leave_tx(storage::TxDataPtr tx, Timestamp timestamp) {
+  if (tx == nullptr) return;
+  TxItem item;
+  item.tx = std::move(tx);
+  item.timestamp = timestamp;
+  leave(std::move(item));
+}
+
+void DatabaseHost::seal() {
+  if (!appender_.empty()) {
+    storage::LogJob job = appender_.seal(state_->digest(), parts_.clock->steady());
+    const size_t bytes = job.bytes();
+    log_bytes_ += bytes;
+    add(parts_.counters->log_bytes, bytes);
+    const Status appended = parts_.ports->append(std::move(job));
+    WL_CHECK(appended.ok());  // The state is ahead of a log that takes nothing: stop loudly.
+  }
+  if (batch_->items.empty()) return;
+  batch_->depends_on = appender_.last();
+  parts_.ports->executed(std::exchange(batch_, std::make_shared<ExecutedBatch>()));
+}
+
+// What a call asks of the rest of the database, committed or not.
+void DatabaseHost::hand_over(runtime::CallResult& result) {
+  if (!result.arm.empty()) parts_.ports->arm(std::move(result.arm));
+  for (auto& call : result.immediate) parts_.ports->call_later(std::move(call));
+}
+
+// ---- Sessions ----------------------------------------------------------------------------------
+
+runtime::CallResult DatabaseHost::connect(const Caller& caller, const schema::ConnectionId& id) {
+  const Timestamp timestamp = next_timestamp();
+  auto result = executor_->client_connected({caller.identity, id}, caller.jwt_payload, timestamp);
+  hand_over(result);
+  leave_tx(std::move(result.commit.tx_data), timestamp);
+  return result;
+}
+
+void DatabaseHost::disconnect(const Caller& caller, const schema::ConnectionId& id) {
+  const Timestamp timestamp = next_timestamp();
+  auto result = executor_->client_disconnected({caller.identity, id}, timestamp);
+  hand_over(result.reducer);
+  leave_tx(std::move(result.reducer.commit.tx_data), timestamp);
+  leave_tx(std::move(result.fallback.tx_data), timestamp);
+}
+
+void DatabaseHost::on(SessionOpenWork& work) {
+  const auto result = connect(work.open.caller, work.open.connection_id);
+  if (!result.committed()) {
+    reply([done = std::move(work.done), text = result.message] {
+      done(Status::permission_denied("{}", text));
+    });
+    return;
+  }
+  sessions_.emplace(work.session, SessionInfo{work.open.caller, work.open.connection_id});
+  leave_item(SessionOpenedItem{work.session, work.open.sink});
+  reply([done = std::move(work.done), handle = std::move(work.handle)] { done(handle); });
+}
+
+void DatabaseHost::on(SessionCloseWork& work) {
+  const auto found = sessions_.find(work.session);
+  if (found == sessions_.end()) return;
+  leave_item(SessionClosedItem{work.session});
+  disconnect(found->second.caller, found->second.connection_id);
+  sessions_.erase(found);
+}
+
+void DatabaseHost::on(SessionBatchWork& work) {
+  work.sink->consumed(static_cast<uint32_t>(work.batch->messages.size()), work.batch->bytes);
+  const auto found = sessions_.find(work.session);
+  if (found == sessions_.end()) return;  // Closed meanwhile.
+  const From from{work.session, &found->second};
+  for (const auto& message : work.batch->messages)
+    std::visit([this, &from](const auto& one) { on(from, one); }, message);
+}
+
+void DatabaseHost::on(const From& from, const protocol::CallReducer& message) {
+  runtime::CallRequest request;
+  request.reducer = message.reducer;
+  request.args = message.args;
+  request.caller = from.info->caller.identity;
+  request.connection = from.info->connection_id;
+  request.timestamp = next_timestamp();
+  request.rights = rights_of(from.info->caller);
+  auto result = executor_->run(request);
+  hand_over(result);
+  TxItem item;
+  item.tx = std::move(result.commit.tx_data);
+  item.caller = CallerRef{from.session, message.request_id};
+  item.verdict = verdict_of(result.kind);
+  item.text = std::move(result.message);
+  item.timestamp = request.timestamp;
+  leave(std::move(item));
+}
+
+void DatabaseHost::on(const From& from, const protocol::Subscribe& message) {
+  SubscribeItem item;
+  item.session = from.session;
+  item.caller = query_caller(from.info->caller);
+  item.request_id = message.request_id;
+  item.query_set_id = message.query_set_id;
+  item.queries.assign(message.query_strings.begin(), message.query_strings.end());
+  item.state = pin();
+  item.sequence = ++subscribe_sequence_;
+  leave_item(std::move(item));
+}
+
+void DatabaseHost::on(const From& from, const protocol::Unsubscribe& message) {
+  leave_item(UnsubscribeItem{from.session, message.request_id, message.query_set_id,
+                             message.flags == protocol::UnsubscribeFlags::kSendDroppedRows, pin()});
+}
+
+void DatabaseHost::on(const From& from, const protocol::OneOffQuery& message) {
+  leave_item(OneOffItem{from.session, query_caller(from.info->caller), message.request_id,
+                        std::string(message.query_string), pin()});
+}
+
+void DatabaseHost::on(const From& from, const protocol::CallProcedure& message) {
+  leave_item(ProcedureErrorItem{{from.session, message.request_id}, "No such procedure"});
+}
+
+void DatabaseHost::on(SnapshotHintWork& work) {
+  hinted_sequence_ = work.hint.sequence;
+  snapshot_tables_ = {work.hint.tables.begin(), work.hint.tables.end()};
+}
+
+// ---- Calls over HTTP, SQL, schedules ------------------------------------------------------------
+
+void DatabaseHost::on(CallWork& work) {
+  const auto started = parts_.clock->steady();
+  const Caller& caller = work.request.caller;
+  CallReply answer;
+  if (const auto connected = connect(caller, work.connection_id); connected.committed()) {
+    runtime::CallRequest request;
+    request.reducer = work.request.function;
+    request.encoding = runtime::ArgsEncoding::kJson;
+    request.args = as_bytes(work.request.args_json);
+    request.caller = caller.identity;
+    request.connection = work.connection_id;
+    request.timestamp = next_timestamp();
+    request.rights = rights_of(caller);
+    auto result = executor_->run(request);
+    hand_over(result);
+    leave_tx(std::move(result.commit.tx_data), request.timestamp);
+    answer.outcome = call_status_of(result.kind);
+    answer.text = std::move(result.message);
+    disconnect(caller, work.connection_id);
+  } else {
+    answer.outcome = CallStatus::kConnectRefused;
+    answer.text = connected.message;
+  }
+  add(answer.outcome == CallStatus::kCommitted ? parts_.counters->calls_committed
+                                               : parts_.counters->calls_failed,
+      1);
+  answer.execution_micros = micros_since(started, *parts_.clock);
+  reply([done = std::move(work.done), answer = std::move(answer)] { done(answer); });
+}
+
+void DatabaseHost::on(SqlWork& work) {
+  const auto started = parts_.clock->steady();
+  auto statement = query::SqlStatement::parse(work.request.statement);
+  if (!statement.ok()) return reply([done = work.done, why = statement.status()] { done(why); });
+  const Caller& caller = work.request.caller;
+  if (const auto connected = connect(caller, work.connection_id); !connected.committed())
+    return reply([done = work.done, text = connected.message] {
+      done(Status::permission_denied("{}", text));
+    });
+  const auto finish = [done = work.done, started,
+                       clock = parts_.clock](Result<query::StatementResult> result) {
+    if (!result.ok()) return done(result.status());
+    const int64_t micros = micros_since(started, *clock);
+    auto json = query::statement_results_json(*result, micros);
+    if (!json.ok()) return done(json.status());
+    done(SqlReply{std::move(json).value(), micros});
+  };
+  if (statement->writes()) {
+    auto result = write_sql(*statement, query_caller(caller));
+    reply([finish, result = std::move(result)] { finish(result); });
+  } else {
+    leave_item(SqlReadItem{std::move(statement).value(), query_caller(caller), pin(), finish});
+  }
+  disconnect(caller, work.connection_id);
+}
+
+Result<query::StatementResult> DatabaseHost::write_sql(const query::SqlStatement& statement,
+                                                       const query::Caller& caller) {
+  const Timestamp timestamp = next_timestamp();
+  storage::Transaction tx = state_->begin(storage::TxInfo{timestamp, caller.identity, {}, {}, {}});
+  WL_ASSIGN_OR_RETURN(auto result, query::execute_write(statement, tx, caller));
+  storage::CommitResult committed = tx.commit();
+  if (committed.tx_data != nullptr)
+    parts_.ports->arm(runtime::schedule_notices(*committed.tx_data, timestamp));
+  leave_tx(std::move(committed.tx_data), timestamp);
+  return result;
+}
+
+void DatabaseHost::on(ScheduledWork& work) {
+  const Timestamp timestamp = next_timestamp();
+  const auto& key = work.due.key;
+  auto result = executor_->run_scheduled({key.table, key.row_id, work.due.due}, timestamp);
+  // Armed before the scheduler looks for its next entry.
+  hand_over(result.call);
+  if (!result.rearm.empty()) parts_.ports->arm(std::move(result.rearm));
+  leave_tx(std::move(result.call.commit.tx_data), timestamp);
+  leave_tx(std::move(result.removal.tx_data), timestamp);
+  reply(std::move(work.done));
+}
+
+void DatabaseHost::on(ImmediateWork& work) {
+  const Timestamp timestamp = next_timestamp();
+  auto result = executor_->run_immediate(work.call, timestamp);
+  hand_over(result);
+  leave_tx(std::move(result.commit.tx_data), timestamp);
+}
+
+void DatabaseHost::on(LogsWork& work) {
+  const Status outcome = module_log_->read(work.request, work.reader);
+  reply([done = std::move(work.done), outcome] { done(outcome); });
+}
+
+void DatabaseHost::on(StopWork& work) {
+  for (const auto& [session, info] : sessions_) disconnect(info.caller, info.connection_id);
+  sessions_.clear();
+  leave_item(CloseAllItem{work.reason});
+  seal();
+  checkpoint_if_due(true);
+  reply(std::move(work.done));
+  stopped_ = true;
+}
+
+// ---- Checkpoints
+// ----------------------------------------------------------------------------------
+
+// REQUIRES: everything is sealed.
+void DatabaseHost::checkpoint_if_due(bool is_shutting_down) {
+  if (checkpoint_running_->load(std::memory_order_acquire)) return;
+  const auto now = parts_.clock->steady();
+  storage::CheckpointProgress progress;
+  progress.log_bytes = log_bytes_;
+  progress.transactions = transactions_;
+  progress.age = std::chrono::duration_cast<std::chrono::seconds>(now - checkpoint_time_);
+  progress.checkpoint_bytes = checkpoint_writer_->newest_bytes();
+  progress.is_shutting_down = is_shutting_down;
+  if (!checkpoint_trigger_.is_due(progress)) return;
+  checkpoint_trigger_.on_checkpoint();
+  checkpoint_running_->store(true, std::memory_order_release);
+  log_bytes_ = 0;
+  transactions_ = 0;
+  checkpoint_time_ = now;
+  storage::CheckpointCut cut{
+      appender_.last(), appender_.term(), appender_.chain(), {}, appender_.cluster_time_ns(),
+      last_timestamp_};
+  parts_.ports->checkpoint(CheckpointJob{
+      parts_.record.group, checkpoint_writer_, state_->pin(), std::move(cut),
+      [running = checkpoint_running_, counters = parts_.counters](const Status& status) {
+        if (status.ok()) add(counters->checkpoints, 1);
+        running->store(false, std::memory_order_release);
+      }});
+}
+
+}  // namespace worldline::actors

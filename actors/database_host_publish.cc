@@ -1,0 +1,246 @@
+// The life cycle of a DatabaseHost: creation, recovery, and what publishers ask of a running one.
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/database_host.h"
+#include "base/check.h"
+#include "schema/migration_plan.h"
+#include "storage/module_tables.h"
+#include "storage/system_tables.h"
+
+namespace worldline::actors {
+namespace {
+
+runtime::ProgramKind runtime_kind(HostType host_type) {
+  return host_type == HostType::kJs ? runtime::ProgramKind::kJs : runtime::ProgramKind::kWasm;
+}
+
+// What a module did wrong while it was loaded is the publisher's 500, not a 400 [S 01/6.1].
+Status module_refusal(const Status& why) {
+  if (why.code() == StatusCode::kTooLarge || why.code() == StatusCode::kNotSupported)
+    return Status::internal("{}", why.message());
+  return why.code() == StatusCode::kInvalidArgument ? Status::internal("{}", why.message()) : why;
+}
+
+schema::Hash256 migration_token(const schema::Identity& database, const schema::Hash256& old_hash,
+                                const schema::Hash256& new_hash) {
+  return schema::keccak256(as_bytes(database.to_hex() + old_hash.to_hex() + new_hash.to_hex()));
+}
+
+}  // namespace
+
+DatabaseHost::DatabaseHost(HostParts parts, std::unique_ptr<storage::DatabaseState> state,
+                           const storage::GroupEnd& end, Timestamp last_timestamp)
+    : parts_(std::move(parts)),
+      state_(std::move(state)),
+      appender_(end, parts_.clock->steady()),
+      batch_(std::make_shared<ExecutedBatch>()),
+      last_timestamp_(last_timestamp),
+      checkpoint_trigger_(parts_.checkpoint_policy, parts_.record.group.value),
+      checkpoint_running_(std::make_shared<std::atomic<bool>>(false)),
+      checkpoint_time_(parts_.clock->steady()) {}
+
+DatabaseHost::~DatabaseHost() = default;
+
+Result<std::unique_ptr<ModuleLogSink>> DatabaseHost::open_module_log(const HostParts& parts) {
+  WL_ASSIGN_OR_RETURN(auto file, storage::ModuleLogFile::open(parts.log_directory));
+  return std::make_unique<ModuleLogSink>(std::move(file), *parts.clock);
+}
+
+Status DatabaseHost::begin_term() {
+  return parts_.ports->append(
+      appender_.begin_term({parts_.leader, parts_.clock->now(), parts_.clock->steady(),
+                            state_->next_offset(), state_->digest()}));
+}
+
+Result<runtime::DescribedModule> DatabaseHost::load_program(const HostParts& parts,
+                                                            const runtime::ModuleProgram& program,
+                                                            runtime::ModuleLog& log) {
+  auto module = runtime::describe_module(*parts.runtime, program, parts.limits, log);
+  if (!module.ok()) return module_refusal(module.status());
+  return module;
+}
+
+runtime::ModuleProgram DatabaseHost::program_of(const HostParts& parts, HostType host_type,
+                                                SharedBytes bytes) {
+  runtime::ModuleProgram program;
+  program.kind = runtime_kind(host_type);
+  program.hash = schema::keccak256(*bytes);
+  program.bytes = std::move(bytes);
+  program.database = parts.record.database;
+  return program;
+}
+
+Result<runtime::ModuleProgram> DatabaseHost::check_program(const HostParts& parts,
+                                                           const PublishRequest& request) {
+  runtime::ModuleProgram program = program_of(parts, request.host_type, request.program);
+  runtime::NullModuleLog nobody;
+  const auto state = storage::DatabaseState::bootstrap({parts.record.group});
+  runtime::CallExecutor executor({*parts.runtime, *state, nobody}, parts.limits);
+  WL_ASSIGN_OR_RETURN(auto module, load_program(parts, program, nobody));
+  auto published =
+      executor.initialize({program, std::move(module), parts.record.owner, parts.clock->now()});
+  if (!published.ok()) return module_refusal(published.status());
+  return program;
+}
+
+Result<std::unique_ptr<DatabaseHost>> DatabaseHost::create(HostParts parts,
+                                                           const storage::GroupEnd& end,
+                                                           runtime::ModuleProgram program,
+                                                           std::function<void()> committed) {
+  std::unique_ptr<DatabaseHost> host(new DatabaseHost(
+      std::move(parts), storage::DatabaseState::bootstrap({end.group}), end, Timestamp{}));
+  WL_RETURN_IF_ERROR(host->prepare(end.group, {}));
+  WL_RETURN_IF_ERROR(host->begin_term());
+  WL_ASSIGN_OR_RETURN(auto module, load_program(host->parts_, program, *host->module_log_));
+  const Timestamp timestamp = host->next_timestamp();
+  auto published = host->executor_->initialize(
+      {std::move(program), std::move(module), host->parts_.record.owner, timestamp});
+  if (!published.ok()) return module_refusal(published.status());
+  host->hand_over(*published);
+  host->leave_tx(std::move(published->commit.tx_data), timestamp);
+  host->reply(std::move(committed));
+  host->seal();
+  host->module_log_->flush();
+  return host;
+}
+
+Result<std::unique_ptr<DatabaseHost>> DatabaseHost::recover(HostParts parts,
+                                                            const storage::VerifiedGroup& group,
+                                                            storage::RecoveredDatabase recovered) {
+  const storage::GroupEnd end = storage::group_end(group, recovered);
+  std::unique_ptr<DatabaseHost> host(new DatabaseHost(std::move(parts), std::move(recovered.state),
+                                                      end, recovered.last_timestamp));
+  WL_RETURN_IF_ERROR(host->prepare(end.group, std::move(recovered.checkpoints)));
+  host->log_bytes_ = recovered.report.bytes_replayed;
+  host->transactions_ = recovered.report.transactions_replayed;
+  WL_RETURN_IF_ERROR(host->begin_term());
+  WL_RETURN_IF_ERROR(host->load_stored_module());
+  for (const auto& client : storage::read_clients(host->state_->view()))
+    host->disconnect({client.identity, {}}, client.connection_id);
+  host->seal();
+  host->module_log_->flush();
+  host->parts_.ports->rearm(host->executor_->schedules(host->next_timestamp()));
+  return host;
+}
+
+Status DatabaseHost::prepare(GroupId group, storage::CheckpointWriter::Known checkpoints) {
+  WL_ASSIGN_OR_RETURN(module_log_, open_module_log(parts_));
+  executor_ = std::make_unique<runtime::CallExecutor>(
+      runtime::CallExecutor::Host{*parts_.runtime, *state_, *module_log_}, parts_.limits);
+  checkpoint_writer_ = std::make_shared<storage::CheckpointWriter>(*parts_.checkpoints, group,
+                                                                   std::move(checkpoints));
+  return {};
+}
+
+Status DatabaseHost::load_stored_module() {
+  WL_ASSIGN_OR_RETURN(auto row, storage::read_module_row(state_->view()));
+  if (!row)
+    return Status::corruption("database {} has no module row", parts_.record.database.to_hex());
+  const HostType host_type =
+      row->program_kind == storage::ProgramKind::kJs ? HostType::kJs : HostType::kWasm;
+  runtime::ModuleProgram program = program_of(
+      parts_, host_type, std::make_shared<const ByteBuffer>(std::move(row->program_bytes)));
+  WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
+  executor_->install(std::move(program), std::move(module));
+  return {};
+}
+
+// ---- Asked by publishers ----------------------------------------------------------------------
+
+Status DatabaseHost::check_policy(const PublishRequest& request, bool breaks_clients,
+                                  const schema::Hash256& new_hash) const {
+  switch (request.policy) {
+    case MigrationPolicy::kCompatible:
+      if (!breaks_clients) return {};
+      return Status::failed_precondition(
+          "Failed to create or update the database: Migration plan contains a client-breaking "
+          "change which is disallowed under current policy");
+    case MigrationPolicy::kBreakClients:
+      if (request.token ==
+          migration_token(parts_.record.database, executor_->program().hash, new_hash))
+        return {};
+      return Status::failed_precondition(
+          "Failed to create or update the database: Token provided is invalid or does not match "
+          "expected hash");
+  }
+  return {};
+}
+
+// A failure leaves everything as it was; the present module goes on serving.
+Status DatabaseHost::update(const PublishRequest& request) {
+  runtime::ModuleProgram program = program_of(parts_, request.host_type, request.program);
+  WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
+  if (program.hash == executor_->program().hash) return {};
+  const auto plan = schema::plan_migration(*executor_->module_def(), *module.def);
+  if (!plan.ok())
+    return Status::failed_precondition("Database update rejected: {}", plan.status().message());
+  WL_RETURN_IF_ERROR(check_policy(request, plan->breaks_clients(), program.hash));
+
+  WL_ASSIGN_OR_RETURN(auto definitions, storage::module_table_definitions(*module.def));
+  std::erase_if(definitions, [this](const storage::TableDefinition& definition) {
+    return executor_->module_def()->find_table(definition.name) != nullptr;
+  });
+  const Timestamp timestamp = next_timestamp();
+  auto updated = executor_->update({std::move(program), std::move(module), std::move(definitions),
+                                    request.caller.identity, timestamp});
+  if (!updated.ok())
+    return Status::failed_precondition("Failed to create or update the database: {}",
+                                       updated.status().message());
+  hand_over(*updated);
+  leave_tx(std::move(updated->commit.tx_data), timestamp);
+  leave_item(SchemaChangedItem{pin()});
+  if (plan->breaks_clients()) {
+    for (const auto& client : storage::read_clients(state_->view()))
+      disconnect({client.identity, {}}, client.connection_id);
+    sessions_.clear();
+    leave_item(CloseAllItem{{1001, "module exited"}});
+  }
+  parts_.ports->rearm(executor_->schedules(timestamp));
+  return {};
+}
+
+void DatabaseHost::on(UpdateWork& work) {
+  const Status outcome = update(work.request);
+  reply([done = std::move(work.done), outcome] { done(outcome); });
+}
+
+void DatabaseHost::on(PrePublishWork& work) {
+  auto outcome = pre_publish(work.request);
+  reply([done = std::move(work.done), outcome = std::move(outcome)] { done(outcome); });
+}
+
+Result<PrePublishReply> DatabaseHost::pre_publish(const PrePublishRequest& request) {
+  const runtime::ModuleProgram program = program_of(parts_, request.host_type, request.program);
+  runtime::NullModuleLog nobody;
+  WL_ASSIGN_OR_RETURN(const auto module, load_program(parts_, program, nobody));
+  const schema::ModuleDef& present = *executor_->module_def();
+  PrePublishReply answer;
+  answer.major_version_upgrade = present.raw_version() <= 9 && module.def->raw_version() == 10;
+  const auto plan = schema::plan_migration(present, *module.def);
+  answer.auto_migrate = plan.ok();
+  if (!plan.ok()) {
+    answer.text = plan.status().message();
+    return answer;
+  }
+  answer.text = schema::print_plan(
+      *plan, request.ansi_color ? schema::PlanStyle::kAnsiColor : schema::PlanStyle::kNoColor);
+  answer.break_clients = plan->breaks_clients();
+  answer.token = migration_token(parts_.record.database, executor_->program().hash, program.hash);
+  return answer;
+}
+
+void DatabaseHost::on(SchemaWork& work) {
+  auto json = executor_->module_def()->schema_json(work.version);
+  reply([done = std::move(work.done), json = std::move(json)] { done(json); });
+}
+
+void DatabaseHost::on(ProgramWork& work) {
+  const runtime::ModuleProgram& program = executor_->program();
+  ProgramWork::Program answer{
+      program.kind == runtime::ProgramKind::kJs ? HostType::kJs : HostType::kWasm, program.bytes};
+  reply([done = std::move(work.done), answer] { done(answer); });
+}
+
+}  // namespace worldline::actors
