@@ -171,8 +171,10 @@ export class RawClient {
     else if (length < 65536) head.push(bit | 126, length >> 8, length & 255);
     else head.push(bit | 127, 0, 0, 0, 0, ...[24, 16, 8, 0].map(shift => (length >>> shift) & 255));
     // A mask of zeros is legal and leaves the payload as it is: no copy for the load tests.
+    this.socket.cork();
     this.socket.write(Buffer.from(mask ? [...head, 0, 0, 0, 0] : head));
     this.socket.write(payload);
+    this.socket.uncork();
   }
 
   call(reducer, args = []) {
