@@ -9,11 +9,14 @@
 // calls answer kFatal and it is tried again.
 // Ownership and thread: one owner, the thread of the module host. The state, log and clock are
 // borrowed and outlive it.
+// Units: microseconds. Where one function makes two transactions, the second has the timestamp of
+// the first + 1.
 // Errors: what goes wrong in a module is a CallResult; Status is for publishing.
 // Sources: [S 03/4.1-4.4, 4.11], [S 05/1.2, 2.5].
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +45,7 @@ class CallExecutor {
   CallExecutor& operator=(const CallExecutor&) = delete;
 
   // Takes over a module for a state that already has its tables: at start, on a new leader.
-  void install(ModuleProgram program, DescribedModule module);
+  Status install(ModuleProgram program, DescribedModule module);
 
   // First publish. A failing `init` leaves nothing behind: kUserError with its text, or kModuleFatal.
   Result<CallResult> initialize(FirstPublish publish);
@@ -55,8 +58,8 @@ class CallExecutor {
   ScheduledResult run_scheduled(const ScheduledCall& call, Timestamp now);
 
   // Bookkeeping of st_client and st_connection_credentials with the lifecycle reducers. A failed
-  // connect means: refuse the connection. A disconnect always removes the rows; `fallback` of the
-  // result tells that the reducer failed and a second transaction did it.
+  // connect means: refuse the connection. A disconnect of a client whose st_client row is gone does
+  // nothing; otherwise it removes the rows, if need be (the reducer failed) in a second transaction.
   CallResult client_connected(const storage::ClientRow& client, std::string_view jwt_payload,
                               Timestamp now);
   struct DisconnectResult {
@@ -84,15 +87,16 @@ class CallExecutor {
     Bytes args;
   };
   CallOutcome invoke(const Invocation& invocation, CallContext& context);
-  CallResult run_in_transaction(const Invocation& invocation, const storage::TxInfo& info);
-  CallResult finish(storage::Transaction& tx, CallOutcome outcome, CallContext& context,
-                    const Invocation& invocation);
+  CallResult finish(storage::Transaction& tx, const Invocation& invocation);
+  CallResult commit(storage::Transaction& tx, Timestamp started);
   CallResult refuse(CallResultKind kind, std::string message) const;
-  CallResult commit(storage::Transaction& tx, CallContext& context, Timestamp timestamp);
-  bool decode_arguments(const ReducerEntry& reducer, const CallRequest& request, Bytes& args,
-                        std::string& problem);
+  CallResult fail(const Invocation& invocation, CallOutcome outcome);
+  CallResult call_lifecycle(schema::Lifecycle event, storage::Transaction& tx,
+                            const storage::TxInfo& info);
   Status replace_if_needed();
-  storage::CommitResult remove_one_shot(const ScheduledCall& call, Bytes row_before, Timestamp now);
+  void set_instance(std::unique_ptr<ModuleInstance> instance);
+  bool client_is_known(const storage::ClientRow& client) const;
+  storage::CommitResult remove_one_shot(const ScheduledCall& call, Timestamp when);
   void note(LogLevel level, std::string_view message);
 
   ModuleRuntime& runtime_;
@@ -102,8 +106,9 @@ class CallExecutor {
 
   ModuleProgram program_;
   std::shared_ptr<const schema::ModuleDef> def_;
-  std::unique_ptr<ModuleInstance> instance_;
   ReducerTable reducers_;
+  std::mutex instance_mutex_;  // terminate() against replacement; the owner reads without it.
+  std::unique_ptr<ModuleInstance> instance_;
   ByteBuffer decoded_args_;  // Of JSON calls.
 };
 
