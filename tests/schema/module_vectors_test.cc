@@ -1,4 +1,5 @@
 // tests/schema/module_vectors_test.cc: raw_module_def_types.json and module_defs.json.
+#include "schema/module_def.h"
 #include "schema_fixture.h"
 
 namespace worldline::schema {
@@ -73,6 +74,47 @@ TEST(RawModuleDefVectors, DefinitionsPrintAndParseAsTypedJson) {
     encode_raw_module_def(*parsed, encoded);
     EXPECT_EQ(to_hex(encoded), module.at("hex").get<std::string>());
   }
+}
+
+TEST(SchemaEndpointVectors, BothVersionsAreRebuiltFromTheValidatedDefinition) {
+  std::map<std::string, ByteBuffer> modules;
+  for (const auto& module : load_vectors("module_defs.json").at("modules"))
+    modules[module.at("name")] = from_hex(module.at("hex"));
+  for (const auto& vector : load_vectors("schema_http.json").at("schemas")) {
+    SCOPED_TRACE(vector.at("module").get<std::string>());
+    const auto def = ModuleDef::load(modules.at(vector.at("module")));
+    ASSERT_TRUE(def.ok()) << def.status().message();
+    for (const int version : {9, 10}) {
+      const auto json = (*def)->schema_json(version);
+      ASSERT_TRUE(json.ok()) << json.status().message();
+      EXPECT_EQ(nlohmann::json::parse(*json), vector.at("version_" + std::to_string(version)));
+    }
+    EXPECT_FALSE((*def)->schema_json(8).ok());
+  }
+}
+
+TEST(SchemaEndpointVectors, TheDefinitionShownValidatesToTheSameDefinition) {
+  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+    SCOPED_TRACE(module.at("name").get<std::string>());
+    const auto def = ModuleDef::load(from_hex(module.at("hex")));
+    if (!def.ok()) continue;  // Version 8.
+    const auto again = ModuleDef::validate((*def)->to_raw_v9());
+    ASSERT_TRUE(again.ok()) << again.status().message();
+    EXPECT_EQ(*(*again)->schema_json(9), *(*def)->schema_json(9));
+  }
+}
+
+TEST(ModuleDef, RefusesVersion8WithTheSpecifiedText) {
+  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+    if (module.at("name") != "v8_empty") continue;
+    const auto def = ModuleDef::load(from_hex(module.at("hex")));
+    EXPECT_EQ(def.status().code(), StatusCode::kNotSupported);
+    EXPECT_EQ(def.status().message(),
+              "error getting module description: module definition version 8 is not supported; "
+              "rebuild the module with the bindings of 1.0 or newer");
+    return;
+  }
+  FAIL() << "vector v8_empty is missing";
 }
 
 TEST(RawModuleDef, EveryTruncationIsRefused) {
