@@ -49,7 +49,7 @@ TEST(RawModuleDefVectors, EveryTypeHasItsFieldsInOrder) {
 }
 
 TEST(RawModuleDefVectors, DefinitionsDecodeAndEncodeToTheSameBytes) {
-  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+  for (const auto& module : load_vectors("module_defs.json", "modules")) {
     SCOPED_TRACE(module.at("name").get<std::string>());
     const ByteBuffer bytes = from_hex(module.at("hex"));
     EXPECT_EQ(bytes.size(), module.at("length").get<size_t>());
@@ -62,7 +62,7 @@ TEST(RawModuleDefVectors, DefinitionsDecodeAndEncodeToTheSameBytes) {
 }
 
 TEST(RawModuleDefVectors, DefinitionsPrintAndParseAsTypedJson) {
-  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+  for (const auto& module : load_vectors("module_defs.json", "modules")) {
     SCOPED_TRACE(module.at("name").get<std::string>());
     const auto def = decode_raw_module_def(from_hex(module.at("hex")));
     ASSERT_TRUE(def.ok());
@@ -78,9 +78,9 @@ TEST(RawModuleDefVectors, DefinitionsPrintAndParseAsTypedJson) {
 
 TEST(SchemaEndpointVectors, BothVersionsAreRebuiltFromTheValidatedDefinition) {
   std::map<std::string, ByteBuffer> modules;
-  for (const auto& module : load_vectors("module_defs.json").at("modules"))
+  for (const auto& module : load_vectors("module_defs.json", "modules"))
     modules[module.at("name")] = from_hex(module.at("hex"));
-  for (const auto& vector : load_vectors("schema_http.json").at("schemas")) {
+  for (const auto& vector : load_vectors("schema_http.json", "schemas")) {
     SCOPED_TRACE(vector.at("module").get<std::string>());
     const auto def = ModuleDef::load(modules.at(vector.at("module")));
     ASSERT_TRUE(def.ok()) << def.status().message();
@@ -94,7 +94,7 @@ TEST(SchemaEndpointVectors, BothVersionsAreRebuiltFromTheValidatedDefinition) {
 }
 
 TEST(SchemaEndpointVectors, TheDefinitionShownValidatesToTheSameDefinition) {
-  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+  for (const auto& module : load_vectors("module_defs.json", "modules")) {
     SCOPED_TRACE(module.at("name").get<std::string>());
     const auto def = ModuleDef::load(from_hex(module.at("hex")));
     if (!def.ok()) continue;  // Version 8.
@@ -105,7 +105,7 @@ TEST(SchemaEndpointVectors, TheDefinitionShownValidatesToTheSameDefinition) {
 }
 
 TEST(ModuleDef, RefusesVersion8WithTheSpecifiedText) {
-  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+  for (const auto& module : load_vectors("module_defs.json", "modules")) {
     if (module.at("name") != "v8_empty") continue;
     const auto def = ModuleDef::load(from_hex(module.at("hex")));
     EXPECT_EQ(def.status().code(), StatusCode::kNotSupported);
@@ -118,7 +118,7 @@ TEST(ModuleDef, RefusesVersion8WithTheSpecifiedText) {
 }
 
 TEST(RawModuleDef, EveryTruncationIsRefused) {
-  for (const auto& module : load_vectors("module_defs.json").at("modules")) {
+  for (const auto& module : load_vectors("module_defs.json", "modules")) {
     const ByteBuffer bytes = from_hex(module.at("hex"));
     for (size_t length = 0; length < bytes.size(); ++length)
       EXPECT_FALSE(decode_raw_module_def(Bytes(bytes).first(length)).ok()) << length;

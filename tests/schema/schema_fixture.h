@@ -21,6 +21,11 @@ inline nlohmann::json load_vectors(const std::string& file) {
   return nlohmann::json::parse(in);
 }
 
+// One list of a file, by value: a range-for over it must not outlive a temporary document.
+inline nlohmann::json load_vectors(const std::string& file, const std::string& key) {
+  return load_vectors(file).at(key);
+}
+
 inline ByteBuffer from_hex(const std::string& hex) {
   ByteBuffer out;
   EXPECT_TRUE(parse_hex(hex, out)) << hex;
