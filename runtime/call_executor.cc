@@ -19,20 +19,6 @@ bool has_schedules(const storage::TxData& data) {
   });
 }
 
-CallResultKind kind_of(CallStatus status) {
-  switch (status) {
-    case CallStatus::kOk:
-      return CallResultKind::kCommitted;
-    case CallStatus::kUserError:
-      return CallResultKind::kUserError;
-    case CallStatus::kFatal:
-      return CallResultKind::kFatal;
-    case CallStatus::kBudget:
-      return CallResultKind::kBudget;
-  }
-  return CallResultKind::kFatal;
-}
-
 }  // namespace
 
 CallExecutor::CallExecutor(const Host& host, const ModuleLimits& limits)
