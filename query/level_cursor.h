@@ -1,0 +1,73 @@
+// query/level_cursor.h
+//
+// LevelCursor runs one level of a plan: it yields the rows of one relation that fit the rows bound
+// before it. A join is a stack of them; a delta join uses one against the state.
+//
+// Invariants: between open() and the end, next() yields each matching row once. No allocation per
+// row; key buffers and the hash table of a kHash level are kept between runs.
+// Ownership: borrows the plan level and the view; rows are borrowed from the view.
+// Thread: one. Errors: none; the budget counts rows looked at.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "query/query_plan.h"
+#include "storage/read_view.h"
+
+namespace worldline::query {
+
+class LevelCursor {
+ public:
+  // REQUIRES: level and view outlive this.
+  LevelCursor(const PlanLevel& level, const storage::ReadView& view);
+
+  // Starts over with the earlier relations of `rows` bound.
+  void open(const Bytes* rows);
+  // Stores the next row at rows[level.relation]; false at the end.
+  bool next(Bytes* rows);
+
+  storage::RowRef ref() const { return ref_; }  // Of the last row. Not for kHash.
+  uint64_t rows_visited() const { return rows_visited_; }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct HashEntry {
+    Bytes row;
+    uint64_t hash;
+    uint32_t next;
+  };
+
+  void open_range(const Bytes* rows);
+  void open_point(const Bytes* rows);
+  void build_hash();
+  bool advance(Bytes& row);
+  Bytes part(const KeyPart& part, const Bytes* rows) const {
+    return part.is_column ? part.column.read(rows) : Bytes(part.constant);
+  }
+
+  const PlanLevel& level_;  // Borrowed; outlives this.
+  const storage::TableView* table_ = nullptr;  // Null: reads as empty.
+  const storage::IndexView* index_ = nullptr;
+
+  std::optional<storage::RowCursor> scan_;
+  storage::IndexCursor index_cursor_;
+  std::optional<storage::RowRef> single_;  // Of a unique point.
+  storage::IndexKey key_;
+  std::vector<Bytes> values_;
+  std::vector<Bytes> upper_values_;
+
+  std::vector<HashEntry> entries_;
+  std::vector<uint32_t> buckets_;  // Power of two; kNone ends a chain.
+  bool hash_built_ = false;
+  uint64_t hash_ = 0;
+  uint32_t entry_ = kNone;
+
+  storage::RowRef ref_;
+  uint64_t rows_visited_ = 0;
+  bool done_ = true;
+};
+
+}  // namespace worldline::query
