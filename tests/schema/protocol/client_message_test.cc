@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "schema/protocol/wire_reader.h"
-
 namespace worldline::protocol {
 namespace {
 
@@ -66,27 +64,6 @@ TEST(ClientMessageTest, ArgumentsAndNamesBorrowTheFrame) {
   EXPECT_EQ(decoded, call);
   EXPECT_GE(decoded.args.data(), frame.data());
   EXPECT_LE(decoded.args.data() + decoded.args.size(), frame.data() + frame.size());
-}
-
-struct Utf8Case {
-  const char* hex;
-  bool valid;
-};
-
-TEST(ClientMessageTest, TextMustBeUtf8WithoutOverlongFormsAndSurrogates) {
-  constexpr Utf8Case kCases[] = {{"", true},          {"41424344454647484950", true},
-                                 {"c3a9", true},      {"e282ac", true},
-                                 {"f09f9880", true},  {"f48fbfbf", true},
-                                 {"c080", false},     {"c1bf", false},
-                                 {"e08080", false},   {"eda080", false},
-                                 {"f0808080", false}, {"f4908080", false},
-                                 {"f5808080", false}, {"80", false},
-                                 {"e282", false},     {"41424344454647c3", false}};
-  for (const auto& c : kCases) {
-    ByteBuffer bytes;
-    ASSERT_TRUE(parse_hex(c.hex, bytes));
-    EXPECT_EQ(is_utf8(bytes), c.valid) << c.hex;
-  }
 }
 
 }  // namespace
