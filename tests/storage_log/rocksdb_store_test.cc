@@ -1,0 +1,190 @@
+// The log database on real files [S 08/3.6, 3.7]: what a crash may cut is cut, what it may not is
+// refused.
+#include "storage/rocksdb/rocksdb_store.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/program_store.h"
+#include "tests/storage_log/storage_log_fixture.h"
+
+namespace worldline::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory of its own per test, removed afterwards.
+class DiskTest : public testing::Test {
+ protected:
+  DiskTest() {
+    std::string name = (fs::temp_directory_path() / "worldline-log-XXXXXX").string();
+    root_ = ::mkdtemp(name.data());
+  }
+  ~DiskTest() override { fs::remove_all(root_); }
+
+  Result<std::unique_ptr<LogStore>> open_log() const { return open_log(root_ / "log"); }
+  static Result<std::unique_ptr<LogStore>> open_log(const fs::path& path) {
+    RocksdbOptions options;
+    options.path = path.string();
+    WL_ASSIGN_OR_RETURN(auto database, open_rocksdb(options));
+    return std::make_unique<LogStore>(std::move(database));
+  }
+
+  // What the disk has at this moment, as after a kill: the files of a store still open.
+  fs::path copy_of_log(const char* name) const {
+    const fs::path copy = root_ / name;
+    fs::copy(root_ / "log", copy, fs::copy_options::recursive);
+    fs::remove(copy / "LOCK");
+    return copy;
+  }
+  static LogIndex last_after_recovery(const fs::path& path) {
+    const auto store = open_log(path);
+    EXPECT_TRUE(store.ok()) << store.status().message();
+    if (!store.ok()) return LogIndex{0};
+    const auto verified = verify_group(**store, kGroup);
+    EXPECT_TRUE(verified.ok()) << verified.status().message();
+    return verified.ok() ? verified->tail.last : LogIndex{0};
+  }
+  static fs::path newest_wal(const fs::path& directory) {
+    fs::path newest;
+    for (const auto& file : fs::directory_iterator(directory))
+      if (file.path().extension() == ".log" && file.path() > newest) newest = file.path();
+    return newest;
+  }
+
+  fs::path root_;
+};
+
+class RocksdbStoreTest : public DiskTest {};
+
+// Ten entries in group 7, each in a synced write of its own; the store stays open.
+std::unique_ptr<LogStore> write_ten(Result<std::unique_ptr<LogStore>> opened) {
+  WL_CHECK(opened.ok());
+  std::unique_ptr<LogStore> store = std::move(opened).value();
+  WL_CHECK(store->create_group(birth_of(kGroup)).ok());
+  JobBuilder jobs(kGroup);
+  for (int i = 0; i < 10; ++i)
+    WL_CHECK(store->write(jobs.next("payload of entry " + std::to_string(i))).ok());
+  return store;
+}
+
+TEST_F(RocksdbStoreTest, KeepsSyncedWritesOfAKilledProcess) {
+  const auto store = write_ten(open_log());
+  EXPECT_EQ(last_after_recovery(copy_of_log("killed")), LogIndex{11});
+}
+
+TEST_F(RocksdbStoreTest, CutsATornLastWriteAndNothingElse) {
+  const auto store = write_ten(open_log());
+  const uintmax_t size = fs::file_size(newest_wal(root_ / "log"));
+  // Each cut loses at most the writes whose bytes it took; what is left is whole and gapless.
+  LogIndex last_before{11};
+  for (uintmax_t cut = 1; cut < 400; cut += 13) {
+    const fs::path copy = copy_of_log("torn");
+    fs::resize_file(newest_wal(copy), size - cut);
+    SCOPED_TRACE("cut " + std::to_string(cut));
+    const LogIndex last = last_after_recovery(copy);
+    EXPECT_LE(last, last_before);
+    last_before = last;
+    fs::remove_all(copy);
+  }
+  EXPECT_LT(last_before, LogIndex{11});
+}
+
+TEST_F(RocksdbStoreTest, RefusesALogDamagedInTheMiddle) {
+  const auto store = write_ten(open_log());
+  const uintmax_t size = fs::file_size(newest_wal(root_ / "log"));
+  for (const uintmax_t at : {size / 4, size / 2, size * 3 / 4}) {
+    const fs::path copy = copy_of_log("damaged");
+    std::fstream file(newest_wal(copy), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const char byte = static_cast<char>(file.get() ^ 0x40);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(byte);
+    file.close();
+    const auto after = open_log(copy);
+    EXPECT_EQ(after.status().code(), StatusCode::kCorruption) << "byte " << at;
+    fs::remove_all(copy);
+  }
+}
+
+TEST_F(RocksdbStoreTest, RefusesAMissingWriteAheadLog) {
+  const auto store = write_ten(open_log());
+  const fs::path copy = copy_of_log("missing");
+  fs::remove(newest_wal(copy));
+  const auto after = open_log(copy);
+  const bool is_refused = !after.ok() || !verify_group(**after, kGroup).ok();
+  EXPECT_TRUE(is_refused);
+}
+
+TEST_F(RocksdbStoreTest, TruncatesThePrefixAndReadsTheRest) {
+  const auto store = write_ten(open_log());
+  ASSERT_TRUE(store->truncate_prefix(kGroup, LogIndex{6}).ok());
+  EXPECT_EQ(store->read(kGroup, LogIndex{6}, LogIndex{11}, limits::MiB)->size(), 6u);
+  EntryCursor cursor = store->scan(kGroup, LogIndex{0});
+  EXPECT_EQ(cursor.next().value()->index(), LogIndex{6});
+}
+
+TEST_F(RocksdbStoreTest, KeepsTheCheckpointDatabaseWithoutAWriteAheadLog) {
+  RocksdbOptions options;
+  options.role = DatabaseRole::kCheckpoint;
+  options.path = (root_ / "ckpt").string();
+  const ByteBuffer key = {1, 2, 3};
+  const ByteBuffer value(70'000, 9);
+  {
+    const auto database = open_rocksdb(options);
+    ASSERT_TRUE(database.ok()) << database.status().message();
+    const auto batch = database.value()->new_batch();
+    batch->put(Family::kPage, key, value);
+    batch->put(Family::kManifest, key, key);
+    ASSERT_TRUE(database.value()->apply(*batch, Sync::kNo).ok());
+    ASSERT_TRUE(database.value()->sync().ok());
+  }
+  const auto database = open_rocksdb(options);
+  ASSERT_TRUE(database.ok());
+  EXPECT_EQ(database.value()->get(Family::kPage, key).value(), value);
+  EXPECT_EQ(database.value()->get(Family::kManifest, key).value(), key);
+}
+
+class DataDirectoryTest : public DiskTest {};
+
+TEST_F(DataDirectoryTest, IsHeldByOneAtATimeAndEmptiesItsTemporaryFiles) {
+  const fs::path root = root_ / "data";
+  {
+    const auto first = DataDirectory::open(root);
+    ASSERT_TRUE(first.ok()) << first.status().message();
+    EXPECT_EQ(DataDirectory::open(root).status().code(), StatusCode::kFailedPrecondition);
+    std::ofstream((*first)->temporary() / "left") << "over";
+  }
+  const auto second = DataDirectory::open(root);
+  ASSERT_TRUE(second.ok());
+  EXPECT_TRUE(fs::is_empty((*second)->temporary()));
+}
+
+class ProgramStoreTest : public DiskTest {};
+
+TEST_F(ProgramStoreTest, KeepsProgramsUnderTheirHashAndProvesThem) {
+  const auto directory = DataDirectory::open(root_ / "data");
+  ASSERT_TRUE(directory.ok());
+  ProgramStore programs(**directory);
+  const auto hash = programs.put(as_bytes("export const x = 1;"));
+  ASSERT_TRUE(hash.ok()) << hash.status().message();
+  EXPECT_EQ(*hash, schema::keccak256(as_bytes("export const x = 1;")));
+  EXPECT_EQ(as_text(**programs.get(*hash)), "export const x = 1;");
+  EXPECT_TRUE(fs::is_empty((*directory)->temporary()));
+
+  EXPECT_EQ(programs.get(schema::keccak256(as_bytes("other"))).status().code(),
+            StatusCode::kNotFound);
+  std::ofstream(root_ / "data" / "programs" / hash->to_hex()) << "export const x = 2;";
+  EXPECT_EQ(programs.get(*hash).status().code(), StatusCode::kCorruption);
+  ASSERT_TRUE(programs.put(as_bytes("export const x = 1;")).ok()) << "heals a damaged file";
+  EXPECT_TRUE(programs.get(*hash).ok());
+  ASSERT_TRUE(programs.remove(*hash).ok());
+  EXPECT_FALSE(programs.contains(*hash));
+}
+
+}  // namespace
+}  // namespace worldline::storage
