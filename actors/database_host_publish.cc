@@ -6,6 +6,7 @@
 #include "actors/database_host.h"
 #include "base/check.h"
 #include "schema/migration_plan.h"
+#include "schema/plan_formatter.h"
 #include "storage/module_tables.h"
 #include "storage/system_tables.h"
 
@@ -143,8 +144,7 @@ Status DatabaseHost::load_stored_module() {
   runtime::ModuleProgram program = program_of(
       parts_, host_type, std::make_shared<const ByteBuffer>(std::move(row->program_bytes)));
   WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
-  executor_->install(std::move(program), std::move(module));
-  return {};
+  return executor_->install(std::move(program), std::move(module));
 }
 
 // ---- Asked by publishers ----------------------------------------------------------------------
@@ -173,7 +173,7 @@ Status DatabaseHost::update(const PublishRequest& request) {
   runtime::ModuleProgram program = program_of(parts_, request.host_type, request.program);
   WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
   if (program.hash == executor_->program().hash) return {};
-  const auto plan = schema::plan_migration(*executor_->module_def(), *module.def);
+  const auto plan = schema::plan_migration(executor_->module_def(), module.def);
   if (!plan.ok())
     return Status::failed_precondition("Database update rejected: {}", plan.status().message());
   WL_RETURN_IF_ERROR(check_policy(request, plan->breaks_clients(), program.hash));
@@ -215,17 +215,18 @@ Result<PrePublishReply> DatabaseHost::pre_publish(const PrePublishRequest& reque
   const runtime::ModuleProgram program = program_of(parts_, request.host_type, request.program);
   runtime::NullModuleLog nobody;
   WL_ASSIGN_OR_RETURN(const auto module, load_program(parts_, program, nobody));
-  const schema::ModuleDef& present = *executor_->module_def();
   PrePublishReply answer;
-  answer.major_version_upgrade = present.raw_version() <= 9 && module.def->raw_version() == 10;
-  const auto plan = schema::plan_migration(present, *module.def);
+  answer.major_version_upgrade =
+      executor_->module_def()->raw_version() <= 9 && module.def->raw_version() == 10;
+  const auto plan = schema::plan_migration(executor_->module_def(), module.def);
   answer.auto_migrate = plan.ok();
   if (!plan.ok()) {
     answer.text = plan.status().message();
     return answer;
   }
-  answer.text = schema::print_plan(
-      *plan, request.ansi_color ? schema::PlanStyle::kAnsiColor : schema::PlanStyle::kNoColor);
+  WL_ASSIGN_OR_RETURN(answer.text,
+                      schema::format_plan(*plan, request.ansi_color ? schema::PlanStyle::kAnsiColor
+                                                                    : schema::PlanStyle::kNoColor));
   answer.break_clients = plan->breaks_clients();
   answer.token = migration_token(parts_.record.database, executor_->program().hash, program.hash);
   return answer;
