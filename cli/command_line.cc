@@ -34,9 +34,35 @@ struct Parse {
 };
 using Apps = CLI::App;
 
+// CLI11 takes words like `[1,2]` apart and loses track of words behind `--`. Neither happens to a
+// word behind this mark.
+constexpr char kWordMark = '\x01';
+
+std::vector<std::string> mark_words(const std::vector<std::string>& words) {
+  std::vector<std::string> marked;
+  bool words_only = false;  // `--` was seen.
+  for (const std::string& word : words) {
+    if (!words_only && word == "--")
+      words_only = true;
+    else if (word.starts_with('[') || (words_only && word.starts_with('-')))
+      marked.push_back(kWordMark + word);
+    else
+      marked.push_back(word);
+  }
+  return marked;
+}
+
+std::vector<std::string> unmark_words(std::vector<std::string> words) {
+  for (std::string& word : words)
+    if (word.starts_with(kWordMark)) word.erase(word.begin());
+  return words;
+}
+
 void add_words(Apps* app, std::vector<std::string>& words, const char* name, const char* about) {
-  // No extra arguments: otherwise CLI11 takes a word like `[1,2]` apart.
-  app->add_option(name, words, about)->expected(0, kWordsMax)->allow_extra_args(false);
+  app->add_option_function<std::vector<std::string>>(
+         name, [&words](const std::vector<std::string>& given) { words = unmark_words(given); },
+         about)
+      ->expected(0, kWordsMax);
 }
 
 void add_target(Apps* app, TargetOptions& target) {
@@ -91,7 +117,8 @@ void add_start_options(Apps* app, const std::shared_ptr<StartArguments>& options
          },
          "Set KEY=VALUE; docs/configuration.md lists the keys")
       ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   app->add_option("--config", options->config_file, "Read settings from this TOML file");
   app->add_flag("--non-interactive", options->non_interactive,
                 "Fail when the port is in use instead of asking for another");
@@ -125,6 +152,18 @@ void add_config(Apps& root, Parse& parse) {
   document->callback([&parse] { parse.command = ConfigArguments{ConfigAction::kDocument, {}}; });
 }
 
+// One comma list of --yes.
+void add_yes(PublishOptions& options, const std::string& list) {
+  static const std::set<std::string> kKnown = {"all",           "remote",     "migrate",
+                                               "break-clients", "skip-login", "delete-data"};
+  std::istringstream parts(list);
+  for (std::string part; std::getline(parts, part, ',');) {
+    if (kKnown.count(part) == 0) throw CLI::ValidationError("--yes", "knows no `" + part + "`");
+    options.yes.insert(part);
+  }
+  options.target.yes = options.yes.count("all") > 0;
+}
+
 void add_publish(Apps& root, Parse& parse) {
   auto options = std::make_shared<PublishOptions>();
   Apps* app = add_command(root, parse, "publish", "Build a module and publish it", options);
@@ -150,14 +189,13 @@ void add_publish(Apps& root, Parse& parse) {
   app->add_option_function<std::vector<std::string>>(
          "--yes",
          [options](const std::vector<std::string>& lists) {
-           options->yes.insert(lists.begin(), lists.end());
-           options->target.yes = options->yes.count("all") > 0;
+           for (const std::string& list : lists) add_yes(*options, list);
          },
          "-y, --yes[=LIST]: answer yes to all, remote, migrate, break-clients, skip-login, "
          "delete-data; without a value: all")
-      ->delimiter(',')
-      ->check(CLI::IsMember(
-          {"all", "remote", "migrate", "break-clients", "skip-login", "delete-data"}));
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   app->add_option("-s,--server", options->target.server, "Server to publish to");
   add_anonymous(app, options->target);
   app->add_option("--parent", options->parent, "Parent database of a new one");
@@ -347,7 +385,11 @@ CommandLine parse_command_line(const std::vector<std::string>& given) {
   if (at < words.size() && words[at] == "bench")
     return {parse.global,
             BenchArguments{{words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end()}}};
-  if (at < words.size() && words[at] == "publish") words = spell_out_optional_values(words);
+  const std::string command = at < words.size() ? words[at] : "";
+  if (command == "publish")
+    words = spell_out_optional_values(std::move(words));
+  else if (command != "start" && command != "config")
+    words = mark_words(words);
   try {
     std::vector<std::string> reversed(words.rbegin(), words.rend());
     root.parse(reversed);

@@ -1,0 +1,13 @@
+// run_start() of a binary that was built without the rooms of a node (WORLDLINE_ROOMS).
+#include <cstdio>
+
+#include "cli/start.h"
+
+namespace worldline::cli {
+
+int run_start(const StartOptions&) {
+  std::fputs("Error: this binary was built without the rooms of a node\n", stderr);
+  return 1;
+}
+
+}  // namespace worldline::cli
