@@ -12,8 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/core.h>
-
 #include "base/status.h"
 
 namespace worldline::schema {

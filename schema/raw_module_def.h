@@ -21,93 +21,12 @@
 #include "base/status.h"
 #include "base/wide_int.h"
 #include "schema/algebraic_type.h"
+#include "schema/raw_module_def_v8.h"
+#include "schema/raw_module_types.h"
 
 namespace worldline::schema {
 
 inline constexpr size_t kSubmoduleDepthMax = 32;  // Mounts within mounts; ours, not the format's.
-
-// --- Shared by the versions. ---
-
-enum class TableKind : uint8_t { kSystem, kUser };
-enum class TableAccess : uint8_t { kPublic, kPrivate };
-enum class Lifecycle : uint8_t { kInit, kOnConnect, kOnDisconnect };
-enum class IndexAlgorithm : uint8_t { kBTree, kHash, kDirect };
-enum class FunctionVisibility : uint8_t { kPrivate, kClientCallable };
-enum class CaseConversionPolicy : uint8_t { kNone, kSnakeCase };
-
-using ColumnList = std::vector<uint16_t>;
-using OptionalName = std::optional<std::string>;
-using OptionalInt128 = std::optional<Int128>;
-
-struct RawIndexAlgorithm {
-  IndexAlgorithm kind = IndexAlgorithm::kBTree;
-  ColumnList columns;  // Exactly one if kDirect.
-};
-struct RawUniqueConstraint {
-  ColumnList columns;
-};
-struct RawConstraintData {
-  RawUniqueConstraint unique;  // The only variant.
-};
-struct RawRowLevelSecurity {
-  std::string sql;
-};
-
-// --- Version 8: codec only; such modules are refused. ---
-
-enum class IndexTypeV8 : uint8_t { kBTree, kHash };
-struct RawColumnDefV8 {
-  std::string col_name;
-  AlgebraicType col_type;
-};
-struct RawIndexDefV8 {
-  std::string index_name;
-  bool is_unique = false;
-  IndexTypeV8 index_type = IndexTypeV8::kBTree;
-  ColumnList columns;
-};
-struct RawConstraintDefV8 {
-  std::string constraint_name;
-  uint8_t constraints = 0;  // Bit set.
-  ColumnList columns;
-};
-struct RawSequenceDefV8 {
-  std::string sequence_name;
-  uint16_t col_pos = 0;
-  Int128 increment = 0;
-  OptionalInt128 start, min_value, max_value;
-  Int128 allocated = 0;
-};
-struct RawTableDefV8 {
-  std::string table_name;
-  std::vector<RawColumnDefV8> columns;
-  std::vector<RawIndexDefV8> indexes;
-  std::vector<RawConstraintDefV8> constraints;
-  std::vector<RawSequenceDefV8> sequences;
-  std::string table_type, table_access;
-  OptionalName scheduled;
-};
-struct TableDescV8 {
-  RawTableDefV8 schema;
-  uint32_t data = 0;
-};
-struct ReducerDefV8 {
-  std::string name;
-  std::vector<ProductElement> args;
-};
-struct TypeAliasV8 {
-  std::string name;
-  uint32_t ty = 0;
-};
-struct MiscModuleExportV8 {
-  TypeAliasV8 alias;  // The only variant.
-};
-struct RawModuleDefV8 {
-  Typespace typespace;
-  std::vector<TableDescV8> tables;
-  std::vector<ReducerDefV8> reducers;
-  std::vector<MiscModuleExportV8> misc_exports;
-};
 
 // --- Version 9. ---
 
