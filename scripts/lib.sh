@@ -26,6 +26,13 @@ step() {
   return "$code"
 }
 
+# logged FILE COMMAND...: what the command prints goes to the file.
+logged() {
+  local file=$1
+  shift
+  "$@" >"$file" 2>&1
+}
+
 print_timings() {
   local entry
   printf '\nTime of each step:\n'

@@ -153,8 +153,8 @@ TEST(CommandLineTest, LastRepetitionOfAStartOptionCounts) {
 }
 
 TEST(CommandLineTest, SetMayBeRepeatedAndTakesOneWordEach) {
-  const auto arguments = parsed<StartArguments>({"start", "--set", "limits.max-clients=1", "--set",
-                                                 "logs.level=warn", "--data-dir", "d"});
+  const auto arguments = parsed<StartArguments>(
+      {"start", "--set", "limits.max-clients=1", "--set", "logs.level=warn", "--data-dir", "d"});
   EXPECT_EQ(arguments.settings.size(), 3U);
   const ResolvedStart resolved = resolve_start_options(arguments, {}, "/none", "");
   EXPECT_EQ(resolved.options.max_clients, 1);

@@ -110,7 +110,8 @@ TEST_F(CommandsTest, SqlJoinsWordsAndPrintsATable) {
       path("/sql?confirmed=false", "POST"),
       {200,
        "application/json",
-       R"([{"schema":{"elements":[{"name":{"some":"n"},"algebraic_type":{"U8":[]}}]},"rows":[[7]]}])",
+       R"([{"schema":{"elements":[{"name":{"some":"n"},"algebraic_type":{"U8":[]}}]},)"
+       R"("rows":[[7]]}])",
        {}});
   CommandContext context = fixture.context();
   SqlOptions options;

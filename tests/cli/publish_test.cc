@@ -56,8 +56,8 @@ TEST_F(PublishTest, ANewNameIsUploadedAndItsIdentityPrinted) {
 }
 
 TEST_F(PublishTest, APlanIsShownAndSentBackWithItsToken) {
-  answer_pre_publish(
-      R"({"AutoMigrate":{"migrate_plan":"the plan","break_clients":false,"token":"0xab","major_version_upgrade":false}})");
+  answer_pre_publish(R"({"AutoMigrate":{"migrate_plan":"the plan","break_clients":false,)"
+                     R"("token":"0xab","major_version_upgrade":false}})");
   answer_put("host_type=Js&policy=BreakClients&token=0xab", kUpdated);
   const auto code = publish();
   ASSERT_TRUE(code.ok()) << code.status().message();
@@ -66,8 +66,8 @@ TEST_F(PublishTest, APlanIsShownAndSentBackWithItsToken) {
             std::string::npos);
 }
 
-constexpr const char* kBreaking =
-    R"({"AutoMigrate":{"migrate_plan":"p","break_clients":true,"token":"0xab","major_version_upgrade":false}})";
+constexpr const char* kBreaking = R"({"AutoMigrate":{"migrate_plan":"p","break_clients":true,)"
+                                  R"("token":"0xab","major_version_upgrade":false}})";
 
 TEST_F(PublishTest, ABreakingPlanIsAskedAboutAndNoEndsIt) {
   answer_pre_publish(kBreaking);
@@ -114,8 +114,8 @@ TEST_F(PublishTest, DeletingDataAsksFirstAndDoesNotAskTheServer) {
 }
 
 TEST_F(PublishTest, AMajorUpgradeWantsItsWord) {
-  answer_pre_publish(
-      R"({"AutoMigrate":{"migrate_plan":"p","break_clients":false,"token":"0xab","major_version_upgrade":true}})");
+  answer_pre_publish(R"({"AutoMigrate":{"migrate_plan":"p","break_clients":false,)"
+                     R"("token":"0xab","major_version_upgrade":true}})");
   fixture.console.input = {"yes"};
   const auto refused = publish();
   ASSERT_FALSE(refused.ok());

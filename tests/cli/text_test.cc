@@ -137,9 +137,11 @@ constexpr const char* kSchema = R"({"sections":[
   {"Procedures":[{"source_name":"count","params":{"elements":[]}}]},
   {"LifeCycleReducers":[{"lifecycle_spec":{"Init":[]},"function_name":"init"}]},
   {"Tables":[{"source_name":"message"}]},
-  {"ExplicitNames":{"entries":[{"Function":{"source_name":"sendMessage","canonical_name":"send_message"}}]}},
+  {"ExplicitNames":{"entries":[
+    {"Function":{"source_name":"sendMessage","canonical_name":"send_message"}}]}},
   {"Submodules":[{"namespace":"lib","module":{"sections":[
-    {"Reducers":[{"source_name":"inner","params":{"elements":[]}}]},{"Tables":[{"source_name":"t"}]}]}}]}
+    {"Reducers":[{"source_name":"inner","params":{"elements":[]}}]},
+    {"Tables":[{"source_name":"t"}]}]}}]}
 ]})";
 
 TEST(ModuleSchemaTest, FindsFunctionsByCanonicalAndDottedNames) {

@@ -36,7 +36,8 @@ function showUpdates(connection) {
   connection.db.user.onUpdate((_ctx, before, after) => {
     const name = nameOf(connection, after.identity);
     if (before.name !== after.name) console.log(`* ${name} has a new name`);
-    if (before.online !== after.online) console.log(`* ${name} ${after.online ? 'is back' : 'left'}`);
+    if (before.online === after.online) return;
+    console.log(`* ${name} ${after.online ? 'is back' : 'left'}`);
   });
 }
 

@@ -21,7 +21,12 @@ const tablesSchema = schema({
       name: 'message',
       indexes: [
         { accessor: 'id', name: 'message_id_idx_btree', algorithm: 'btree', columns: ['id'] },
-        { accessor: 'bySent', name: 'message_sent_idx_btree', algorithm: 'btree', columns: ['sent'] },
+        {
+          accessor: 'bySent',
+          name: 'message_sent_idx_btree',
+          algorithm: 'btree',
+          columns: ['sent'],
+        },
       ],
       constraints: [{ name: 'message_id_key', constraint: 'unique', columns: ['id'] }],
     },
