@@ -38,6 +38,7 @@ void LogWriterQueue::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   wake_.notify_one();
+  drained_.notify_all();
 }
 
 bool LogWriterQueue::take_batch(LogWork& work) {
@@ -67,8 +68,11 @@ void LogWriterQueue::perform(LogWork& work) {
     work.task(store_);
     work.task = nullptr;
     if (store_.failure().ok()) return;
-    const std::lock_guard lock(mutex_);
-    failure_ = store_.failure();
+    {
+      const std::lock_guard lock(mutex_);
+      failure_ = store_.failure();
+    }
+    drained_.notify_all();
     return;
   }
   const Status status = store_.write(work.jobs);
@@ -77,6 +81,7 @@ void LogWriterQueue::perform(LogWork& work) {
     for (const QueuedJob& queued : work.jobs) queued_bytes_ -= queued.job.bytes();
     if (!status.ok()) failure_ = status;
   }
+  drained_.notify_all();
   completions_.on_written(work.jobs, status);
 }
 
@@ -88,6 +93,12 @@ void LogWriterQueue::run() {
 size_t LogWriterQueue::queued_bytes() const {
   const std::lock_guard lock(mutex_);
   return queued_bytes_;
+}
+
+void LogWriterQueue::wait_until_below(size_t bytes) {
+  WL_CHECK(bytes > 0);
+  std::unique_lock lock(mutex_);
+  drained_.wait(lock, [this, bytes] { return closed_ || !failure_.ok() || queued_bytes_ < bytes; });
 }
 
 }  // namespace worldline::storage

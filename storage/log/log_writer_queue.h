@@ -65,6 +65,9 @@ class LogWriterQueue {
   void run();
 
   size_t queued_bytes() const;
+  // Blocks until queued_bytes() < `bytes`, or nothing more will be written (closed, failed).
+  // REQUIRES: bytes > 0; not the writer thread.
+  void wait_until_below(size_t bytes);
 
  private:
   LogStore& store_;              // Borrowed; outlives this.
@@ -72,7 +75,8 @@ class LogWriterQueue {
   const LogWriterLimits limits_;
 
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_;     // The writer: work or close().
+  std::condition_variable drained_;  // wait_until_below(): a batch was done.
   struct Item {
     QueuedJob queued;
     LogTask task;  // Set: `queued` has the ticket only.

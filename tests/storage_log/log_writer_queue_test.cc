@@ -108,6 +108,23 @@ TEST_F(LogWriterQueueTest, AcknowledgesNothingAfterAFailedWrite) {
   EXPECT_EQ(queue.push(jobs.next("x")).status().code(), StatusCode::kIoError);
 }
 
+TEST_F(LogWriterQueueTest, HoldsAPusherBackUntilTheDiskHasCaughtUp) {
+  LogStore store(disk_->open());
+  ASSERT_TRUE(store.create_group(birth_of(kGroup)).ok());
+  LogWriterQueue queue(store, recorder_);
+  std::thread writer([&queue] { queue.run(); });
+  JobBuilder jobs(kGroup);
+  for (int i = 0; i < 200; ++i) {
+    queue.wait_until_below(2'000);
+    EXPECT_LT(queue.queued_bytes(), 2'000u);
+    ASSERT_TRUE(queue.push(jobs.next(std::string(1'000, 'x'))).ok());
+  }
+  queue.close();
+  queue.wait_until_below(1);  // Closed: does not wait for ever.
+  writer.join();
+  EXPECT_EQ(recorder_.stable_, 200u);
+}
+
 TEST_F(LogWriterQueueTest, KeepsTheOrderOfManyPushersWhileItWrites) {
   LogStore store(disk_->open());
   constexpr uint64_t kPushers = 4;
