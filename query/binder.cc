@@ -35,8 +35,8 @@ Status unexpected_type(const AlgebraicType& expected, const AlgebraicType& infer
 }
 
 Status not_parseable(std::string_view text, const AlgebraicType& type) {
-  return Status::invalid_argument("The literal expression `{}` cannot be parsed as type `{}`",
-                                  text, schema::print(type));
+  return Status::invalid_argument("The literal expression `{}` cannot be parsed as type `{}`", text,
+                                  schema::print(type));
 }
 
 Status duplicate_name(std::string_view name) {
@@ -71,8 +71,8 @@ Result<TableSchemaPtr> find_visible_table(const ReadView& view, std::string_view
   const bool is_owner = caller.caller_class == CallerClass::kOwner;
   if (!is_owner && !table->schema().is_public) return no_such_table(name);
   if (!is_owner && has_row_level_security(view, table->schema().id))
-    return Status::not_supported(
-        "table `{}` has row-level security, which is not supported yet", name);
+    return Status::not_supported("table `{}` has row-level security, which is not supported yet",
+                                 name);
   return table->schema_ptr();
 }
 
@@ -262,8 +262,8 @@ Result<Typed> SelectBinder::compare(Typed left, CompareOp op, Typed right) {
     const int order = compare_scalars(*scalar, left.constant, right.constant);
     typed.condition = query_.pool.add_constant(holds(op, order));
   } else if (left.kind == Kind::kColumn && right.kind == Kind::kConstant) {
-    typed.condition = query_.pool.add_compare_constant(left.column, op, *scalar,
-                                                       std::move(right.constant));
+    typed.condition =
+        query_.pool.add_compare_constant(left.column, op, *scalar, std::move(right.constant));
   } else if (left.kind == Kind::kConstant && right.kind == Kind::kColumn) {
     typed.condition = query_.pool.add_compare_constant(right.column, ast::mirrored(op), *scalar,
                                                        std::move(left.constant));
@@ -287,8 +287,8 @@ Result<Typed> SelectBinder::type_junction(const ast::Expr& expr, const Algebraic
   Typed typed;
   typed.kind = Typed::Kind::kCondition;
   typed.type = bool_;
-  typed.condition = query_.pool.add_junction(
-      is_and ? Condition::Kind::kAnd : Condition::Kind::kOr, children);
+  typed.condition =
+      query_.pool.add_junction(is_and ? Condition::Kind::kAnd : Condition::Kind::kOr, children);
   return typed;
 }
 
@@ -394,8 +394,8 @@ Result<ByteBuffer> bind_value(const ast::Literal& literal, const AlgebraicType& 
   if (literal.kind == ast::Literal::Kind::kString && !type.is_string())
     return unexpected_type(AlgebraicType::string(), type);
   const bool uuid_as_text = type.is_uuid() && literal.kind != ast::Literal::Kind::kHex;
-  auto bytes = type.is_timestamp() || uuid_as_text ? std::nullopt
-                                                   : parse_literal(literal.text, type);
+  auto bytes =
+      type.is_timestamp() || uuid_as_text ? std::nullopt : parse_literal(literal.text, type);
   if (!bytes) return not_parseable(literal.text, type);
   return *std::move(bytes);
 }
@@ -437,9 +437,8 @@ Result<BoundChange> bind_update(const ast::Update& update, const ReadView& view,
     WL_ASSIGN_OR_RETURN(ByteBuffer value,
                         bind_value(assignment.value, table->columns[column->value].type));
     // QUIRK [S 06/1.12]: the first of two assignments to one column wins.
-    const bool repeated =
-        std::any_of(bound.assignments.begin(), bound.assignments.end(),
-                    [&](const auto& other) { return other.first == *column; });
+    const bool repeated = std::any_of(bound.assignments.begin(), bound.assignments.end(),
+                                      [&](const auto& other) { return other.first == *column; });
     if (!repeated) bound.assignments.emplace_back(*column, std::move(value));
   }
   WL_ASSIGN_OR_RETURN(bound.matching,

@@ -55,7 +55,7 @@ struct BoundInsert {
   std::vector<ByteBuffer> rows;
 };
 
-struct BoundChange {  // UPDATE if there are assignments, else DELETE.
+struct BoundChange {    // UPDATE if there are assignments, else DELETE.
   BoundQuery matching;  // Whole rows of the one table.
   std::vector<std::pair<ColumnId, ByteBuffer>> assignments;  // Distinct columns.
 };

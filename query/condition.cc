@@ -101,11 +101,10 @@ ConditionId ConditionPool::add_junction(Condition::Kind kind,
   auto& all = condition.children;
   std::sort(all.begin(), all.end(),
             [&](ConditionId a, ConditionId b) { return encodings_[a] < encodings_[b]; });
-  all.erase(std::unique(all.begin(), all.end(),
-                        [&](ConditionId a, ConditionId b) {
-                          return encodings_[a] == encodings_[b];
-                        }),
-            all.end());
+  all.erase(
+      std::unique(all.begin(), all.end(),
+                  [&](ConditionId a, ConditionId b) { return encodings_[a] == encodings_[b]; }),
+      all.end());
   if (all.size() == 1) return all[0];
   for (const ConditionId child : all) condition.relations |= nodes_[child].relations;
   return push(std::move(condition));

@@ -89,8 +89,7 @@ bool DeltaEvaluator::reads_state(const SubscribedQuery& query, size_t relation,
   return any(delta.inserts) || any(delta.deletes);
 }
 
-Status DeltaEvaluator::evaluate_join(const SubscribedQuery& query,
-                                     const storage::TableDelta* first,
+Status DeltaEvaluator::evaluate_join(const SubscribedQuery& query, const storage::TableDelta* first,
                                      const storage::TableDelta* second,
                                      const storage::ReadView* after) {
   clear();

@@ -31,8 +31,7 @@ uint64_t float_point(double value) {
 // The first eight bytes of a text, as a big-endian number.
 uint64_t text_point(Bytes value) {
   uint64_t point = 0;
-  for (size_t i = 0; i < 8; ++i)
-    point = (point << 8) | (i + 4 < value.size() ? value[i + 4] : 0);
+  for (size_t i = 0; i < 8; ++i) point = (point << 8) | (i + 4 < value.size() ? value[i + 4] : 0);
   return point;
 }
 
@@ -139,8 +138,8 @@ std::string_view TableInterest::key_of(ScalarKind scalar, Bytes value) {
   static constexpr char kZeros[8] = {};
   static constexpr char kNotANumber[8] = {1, 1, 1, 1, 1, 1, 1, 127};
   if (!is_float(scalar)) return as_text(value);
-  const double number = scalar == ScalarKind::kF32 ? load_le<float>(value.data())
-                                                   : load_le<double>(value.data());
+  const double number =
+      scalar == ScalarKind::kF32 ? load_le<float>(value.data()) : load_le<double>(value.data());
   if (std::isnan(number)) return {kNotANumber, sizeof kNotANumber};
   if (number == 0) return {kZeros, value.size()};
   return as_text(value);
@@ -166,8 +165,7 @@ std::optional<TableInterest::Condition> TableInterest::strongest(const Subscribe
     // Nothing fulfils crossed bounds; keep the set's invariant all the same.
     if (interval.low > interval.high) interval.high = interval.low;
     const bool two_sided = interval.low != 0 && interval.high != UINT64_MAX;
-    if (!best || two_sided)
-      best = Condition{first.left.column, first.scalar, {}, interval};
+    if (!best || two_sided) best = Condition{first.left.column, first.scalar, {}, interval};
     if (two_sided) break;
   }
   return best;

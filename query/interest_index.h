@@ -84,7 +84,7 @@ class TableInterest {
   struct Condition {
     ColumnId column;
     ScalarKind scalar = ScalarKind::kBool;
-    std::vector<Bytes> values;          // Equal to one of these; borrowed from the query.
+    std::vector<Bytes> values;         // Equal to one of these; borrowed from the query.
     std::optional<Interval> interval;  // Or inside this.
   };
 

@@ -66,17 +66,14 @@ class IntervalSet {
     Interval interval;
     uint64_t highest;  // Of the subtree; valid in sorted_.
     T value;
-    bool contains(uint64_t point) const {
-      return interval.low <= point && point <= interval.high;
-    }
+    bool contains(uint64_t point) const { return interval.low <= point && point <= interval.high; }
   };
 
   void merge() {
     sorted_.insert(sorted_.end(), recent_.begin(), recent_.end());
     recent_.clear();
-    std::stable_sort(sorted_.begin(), sorted_.end(), [](const Node& a, const Node& b) {
-      return a.interval.low < b.interval.low;
-    });
+    std::stable_sort(sorted_.begin(), sorted_.end(),
+                     [](const Node& a, const Node& b) { return a.interval.low < b.interval.low; });
     update_highest(0, sorted_.size());
   }
 
@@ -85,8 +82,8 @@ class IntervalSet {
     if (begin == end) return 0;
     const size_t middle = begin + (end - begin) / 2;
     Node& node = sorted_[middle];
-    node.highest = std::max({node.interval.high, update_highest(begin, middle),
-                             update_highest(middle + 1, end)});
+    node.highest = std::max(
+        {node.interval.high, update_highest(begin, middle), update_highest(middle + 1, end)});
     return node.highest;
   }
 

@@ -38,8 +38,8 @@ void LevelCursor::open(const Bytes* rows) {
   if (!hash_built_) build_hash();
   hash_ = 0;
   for (size_t i = 0; i < level_.access.key.size(); ++i)
-    hash_ = hash_ * 31 + hash_scalar(level_.access.own_scalars[i],
-                                     part(level_.access.key[i], rows));
+    hash_ =
+        hash_ * 31 + hash_scalar(level_.access.own_scalars[i], part(level_.access.key[i], rows));
   entry_ = buckets_.empty() ? kNone : buckets_[hash_ & (buckets_.size() - 1)];
 }
 
@@ -79,8 +79,8 @@ void LevelCursor::build_hash() {
     if (!level_.local.matches(rows.data())) continue;
     uint64_t hash = 0;
     for (size_t i = 0; i < level_.access.own.size(); ++i)
-      hash = hash * 31 +
-             hash_scalar(level_.access.own_scalars[i], level_.access.own[i].read_row(row));
+      hash =
+          hash * 31 + hash_scalar(level_.access.own_scalars[i], level_.access.own[i].read_row(row));
     entries_.push_back({row, hash, kNone});
   }
   if (entries_.empty()) return;

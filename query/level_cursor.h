@@ -48,7 +48,7 @@ class LevelCursor {
     return part.is_column ? part.column.read(rows) : Bytes(part.constant);
   }
 
-  const PlanLevel& level_;  // Borrowed; outlives this.
+  const PlanLevel& level_;                     // Borrowed; outlives this.
   const storage::TableView* table_ = nullptr;  // Null: reads as empty.
   const storage::IndexView* index_ = nullptr;
 

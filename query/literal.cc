@@ -121,8 +121,7 @@ std::optional<double> parse_double(std::string_view text) {
   const bool signed_text = !text.empty() && (text.front() == '+' || text.front() == '-');
   const std::string_view magnitude = signed_text ? text.substr(1) : text;
   double value = 0;
-  const auto parsed =
-      std::from_chars(magnitude.data(), magnitude.data() + magnitude.size(), value);
+  const auto parsed = std::from_chars(magnitude.data(), magnitude.data() + magnitude.size(), value);
   if (parsed.ec == std::errc::result_out_of_range) {
     const bool large = static_cast<int64_t>(decimal->digits.size()) + decimal->exponent > 0;
     value = large ? std::numeric_limits<double>::infinity() : 0.0;

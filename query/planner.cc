@@ -48,8 +48,7 @@ std::optional<Equality> equality_of(const BoundQuery& query, ConditionId term, u
     return Equality{term, condition.left.column, {{1}, {}, false}, ScalarKind::kBool};
   if (condition.op != ast::CompareOp::kEq) return std::nullopt;
   if (condition.kind == Condition::Kind::kCompareConstant)
-    return Equality{term, condition.left.column, {condition.constant, {}, false},
-                    condition.scalar};
+    return Equality{term, condition.left.column, {condition.constant, {}, false}, condition.scalar};
   if (condition.kind != Condition::Kind::kCompareColumns) return std::nullopt;
   const bool own_left = condition.left.relation == relation;
   const ColumnSlot own = own_left ? condition.left : condition.right;
@@ -63,8 +62,8 @@ Facts collect_facts(const BoundQuery& query, uint16_t relation, uint64_t bound) 
   for (const ConditionId term : query.terms) {
     const Condition& condition = query.pool[term];
     // A term without relations is a constant: the first level checks it.
-    const bool here = condition.relations == 0 ? bound == 0
-                                               : (condition.relations & bit(relation)) != 0;
+    const bool here =
+        condition.relations == 0 ? bound == 0 : (condition.relations & bit(relation)) != 0;
     if (!here || (condition.relations & ~(bound | bit(relation))) != 0) continue;
     facts.terms.push_back(term);
     if (auto equality = equality_of(query, term, relation, bound))
@@ -132,8 +131,8 @@ std::optional<Candidate> use_index(const BoundQuery& query, const Facts& facts,
   }
   if (!index.supports_range()) return std::nullopt;
   add_bounds(query, facts, schema.columns[fixed], candidate);
-  const size_t restrictions = fixed + (candidate.access.lower ? 1 : 0) +
-                              (candidate.access.upper ? 1 : 0);
+  const size_t restrictions =
+      fixed + (candidate.access.lower ? 1 : 0) + (candidate.access.upper ? 1 : 0);
   if (restrictions == 0) return std::nullopt;
   candidate.access.kind = Access::Kind::kRange;
   candidate.rows = rows / (uint64_t{1} << std::min<size_t>(2 * restrictions, 32));

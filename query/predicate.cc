@@ -84,8 +84,8 @@ size_t Predicate::emit(const BoundQuery& query, ConditionId id) {
     case Condition::Kind::kBoolColumn:
     case Condition::Kind::kCompareConstant:
     case Condition::Kind::kCompareColumns:
-      steps_.push_back({Step::Op::kTest, ast::CompareOp::kEq,
-                        static_cast<uint32_t>(program_tests_.size())});
+      steps_.push_back(
+          {Step::Op::kTest, ast::CompareOp::kEq, static_cast<uint32_t>(program_tests_.size())});
       program_tests_.push_back(make_test(query, condition));
       return 1;
     case Condition::Kind::kCompareConditions: {
@@ -102,8 +102,8 @@ size_t Predicate::emit(const BoundQuery& query, ConditionId id) {
 }
 
 size_t Predicate::emit_junction(const BoundQuery& query, const Condition& condition) {
-  const Step::Op leave = condition.kind == Condition::Kind::kAnd ? Step::Op::kJumpIfFalse
-                                                                 : Step::Op::kJumpIfTrue;
+  const Step::Op leave =
+      condition.kind == Condition::Kind::kAnd ? Step::Op::kJumpIfFalse : Step::Op::kJumpIfTrue;
   size_t stack = 0;
   std::vector<size_t> jumps;
   for (size_t i = 0; i < condition.children.size(); ++i) {

@@ -46,8 +46,8 @@ struct Access {
   TableIndexId index;  // kPoint, kRange.
   bool unique = false;
   std::vector<KeyPart> key;
-  std::optional<KeyBound> lower, upper;   // kRange, on column key.size() of the index.
-  std::vector<ColumnReader> own;          // kHash, one per key part.
+  std::optional<KeyBound> lower, upper;  // kRange, on column key.size() of the index.
+  std::vector<ColumnReader> own;         // kHash, one per key part.
   std::vector<ScalarKind> own_scalars;
 };
 

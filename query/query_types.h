@@ -27,7 +27,8 @@ struct Caller {
 // One session of the subscription actor; chosen by it, never reused while subscribed.
 using ClientHandle = StrongId<struct ClientHandleTag, uint64_t>;
 
-// The current rows of one query: `encoded` is a SingleTableRows, ready to be spliced into a message.
+// The current rows of one query: `encoded` is a SingleTableRows, ready to be spliced into a
+// message.
 struct RowBlock {
   std::string table_name;  // Canonical.
   SharedBytes encoded;

@@ -76,8 +76,7 @@ std::optional<ScalarKind> scalar_kind(const schema::AlgebraicType& type) {
   // Bool to F64 are in the same order in both enumerations.
   static_assert(static_cast<int>(TypeKind::kF64) - static_cast<int>(TypeKind::kBool) ==
                 static_cast<int>(ScalarKind::kF64) - static_cast<int>(ScalarKind::kBool));
-  return static_cast<ScalarKind>(static_cast<int>(type.kind()) -
-                                 static_cast<int>(TypeKind::kBool));
+  return static_cast<ScalarKind>(static_cast<int>(type.kind()) - static_cast<int>(TypeKind::kBool));
 }
 
 int compare_scalars(ScalarKind kind, Bytes a, Bytes b) {

@@ -25,7 +25,7 @@ enum class ScalarKind : uint8_t {
   kU16,
   kI32,
   kU32,
-  kI64,   // Also Timestamp.
+  kI64,  // Also Timestamp.
   kU64,
   kI128,
   kU128,  // Also ConnectionId and Uuid.

@@ -74,9 +74,9 @@ Status unknown_variable(const std::string& name) {
 Result<StatementResult> run_show(const ast::ShowVariable& show, const ReadView& view,
                                  const Caller& caller) {
   if (show.name != kRowLimitVariable) return unknown_variable(show.name);
-  WL_ASSIGN_OR_RETURN(const ast::Statement statement,
-                      parse_sql("SELECT value FROM st_var WHERE name = 'row_limit'",
-                                Dialect::kQuery));
+  WL_ASSIGN_OR_RETURN(
+      const ast::Statement statement,
+      parse_sql("SELECT value FROM st_var WHERE name = 'row_limit'", Dialect::kQuery));
   return run_select(std::get<ast::Select>(statement.body), view, caller);
 }
 
@@ -152,8 +152,7 @@ Result<StatementResult> run_change(BoundChange change, Transaction& transaction,
         return Status::too_large("the statement changes more than {} bytes", kAnswerBytesMax);
     }
   }
-  for (const storage::RowRef ref : refs)
-    WL_RETURN_IF_ERROR(transaction.delete_row(table->id, ref));
+  for (const storage::RowRef ref : refs) WL_RETURN_IF_ERROR(transaction.delete_row(table->id, ref));
   StatementResult result;
   if (change.assignments.empty()) {
     result.stats.rows_deleted = refs.size();
@@ -175,7 +174,8 @@ Result<StatementResult> run_set(const ast::SetVariable& set, Transaction& transa
   const bool is_hex = set.value.kind == ast::Literal::Kind::kHex;
   // The message names the expected type first here, unlike in typing: U64 != String.
   if (set.value.kind != ast::Literal::Kind::kNumber) {
-    const AlgebraicType given = set.value.kind == ast::Literal::Kind::kBool ? AlgebraicType::boolean()
+    const AlgebraicType given = set.value.kind == ast::Literal::Kind::kBool
+                                    ? AlgebraicType::boolean()
                                 : is_hex ? AlgebraicType::bytes()
                                          : AlgebraicType::string();
     return Status::invalid_argument("Unexpected type: (expected) {} != {} (inferred)",
@@ -215,8 +215,10 @@ bool SqlStatement::writes() const {
 Result<StatementResult> execute_read(const SqlStatement& statement, const ReadView& view,
                                      const Caller& caller) {
   const auto& body = statement.syntax().body;
-  if (const auto* select = std::get_if<ast::Select>(&body)) return run_select(*select, view, caller);
-  if (const auto* show = std::get_if<ast::ShowVariable>(&body)) return run_show(*show, view, caller);
+  if (const auto* select = std::get_if<ast::Select>(&body))
+    return run_select(*select, view, caller);
+  if (const auto* show = std::get_if<ast::ShowVariable>(&body))
+    return run_show(*show, view, caller);
   return Status::internal("a writing statement needs a transaction");
 }
 

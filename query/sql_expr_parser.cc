@@ -32,18 +32,18 @@ struct SymbolPrecedence {
   int precedence;
 };
 constexpr SymbolPrecedence kSymbolPrecedences[] = {
-    {"=", kComparePrecedence},    {"==", kComparePrecedence},  {"!=", kComparePrecedence},
-    {"<>", kComparePrecedence},   {"<", kComparePrecedence},   {"<=", kComparePrecedence},
-    {">", kComparePrecedence},    {">=", kComparePrecedence},  {"<=>", kComparePrecedence},
-    {"~", kComparePrecedence},    {"~*", kComparePrecedence},  {"!~", kComparePrecedence},
-    {"!~*", kComparePrecedence},  {"~~", kComparePrecedence},  {"|", kPipePrecedence},
-    {"^", kShiftPrecedence},      {"#", kShiftPrecedence},     {"<<", kShiftPrecedence},
-    {">>", kShiftPrecedence},     {"&", kAmpersandPrecedence}, {"+", kPlusPrecedence},
-    {"-", kPlusPrecedence},       {"*", kTimesPrecedence},     {"/", kTimesPrecedence},
-    {"%", kTimesPrecedence},      {"||", kTimesPrecedence},    {"::", kPostfixPrecedence},
-    {"[", kPostfixPrecedence},    {"!", kPostfixPrecedence},   {"->", kPostfixPrecedence},
-    {"->>", kPostfixPrecedence},  {"#>", kPostfixPrecedence},  {"#>>", kPostfixPrecedence},
-    {"@>", kPostfixPrecedence},   {"<@", kPostfixPrecedence},
+    {"=", kComparePrecedence},   {"==", kComparePrecedence},  {"!=", kComparePrecedence},
+    {"<>", kComparePrecedence},  {"<", kComparePrecedence},   {"<=", kComparePrecedence},
+    {">", kComparePrecedence},   {">=", kComparePrecedence},  {"<=>", kComparePrecedence},
+    {"~", kComparePrecedence},   {"~*", kComparePrecedence},  {"!~", kComparePrecedence},
+    {"!~*", kComparePrecedence}, {"~~", kComparePrecedence},  {"|", kPipePrecedence},
+    {"^", kShiftPrecedence},     {"#", kShiftPrecedence},     {"<<", kShiftPrecedence},
+    {">>", kShiftPrecedence},    {"&", kAmpersandPrecedence}, {"+", kPlusPrecedence},
+    {"-", kPlusPrecedence},      {"*", kTimesPrecedence},     {"/", kTimesPrecedence},
+    {"%", kTimesPrecedence},     {"||", kTimesPrecedence},    {"::", kPostfixPrecedence},
+    {"[", kPostfixPrecedence},   {"!", kPostfixPrecedence},   {"->", kPostfixPrecedence},
+    {"->>", kPostfixPrecedence}, {"#>", kPostfixPrecedence},  {"#>>", kPostfixPrecedence},
+    {"@>", kPostfixPrecedence},  {"<@", kPostfixPrecedence},
 };
 
 std::optional<CompareOp> find_compare_op(std::string_view symbol) {
@@ -58,7 +58,7 @@ std::optional<CompareOp> find_compare_op(std::string_view symbol) {
 
 bool is_type_word(const Token& token) {
   static constexpr std::string_view kTypes[] = {
-      "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME", "UUID", "JSON", "INT",  "INTEGER",
+      "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME", "UUID",  "JSON", "INT",  "INTEGER",
       "TEXT", "REAL", "BIGINT",    "BOOLEAN",     "DECIMAL",  "BYTEA", "BLOB", "FLOAT"};
   return std::any_of(std::begin(kTypes), std::end(kTypes),
                      [&](std::string_view type) { return token.is_keyword(type); });
@@ -200,8 +200,8 @@ Result<uint32_t> SqlExprParser::parse_keyword_prefix(bool& handled) {
     tokens_.take();
     return bad();
   }
-  if (tokens_.at_any_keyword({"CURRENT_TIMESTAMP", "CURRENT_TIME", "CURRENT_DATE", "LOCALTIME",
-                              "LOCALTIMESTAMP"})) {
+  if (tokens_.at_any_keyword(
+          {"CURRENT_TIMESTAMP", "CURRENT_TIME", "CURRENT_DATE", "LOCALTIME", "LOCALTIMESTAMP"})) {
     tokens_.take();
     if (tokens_.at_symbol("(")) WL_RETURN_IF_ERROR(tokens_.skip_brackets());
     return bad();
@@ -259,9 +259,9 @@ Result<uint32_t> SqlExprParser::parse_call(size_t first_token) {
   const bool is_count = name.size() == 1 && ascii_upper(name[0].value) == "COUNT";
   WL_RETURN_IF_ERROR(tokens_.skip_brackets());
   const auto arguments = tokens_.range(open + 1, tokens_.position() - 1);
-  const bool star = (arguments.size() == 1 && arguments[0].is_symbol("*")) ||
-                    (arguments.size() == 2 && arguments[0].is_keyword("ALL") &&
-                     arguments[1].is_symbol("*"));
+  const bool star =
+      (arguments.size() == 1 && arguments[0].is_symbol("*")) ||
+      (arguments.size() == 2 && arguments[0].is_keyword("ALL") && arguments[1].is_symbol("*"));
   if (tokens_.at_keyword("FILTER") && tokens_.peek(1).is_symbol("(")) {
     expr.filtered = true;
     tokens_.take();
@@ -326,8 +326,7 @@ Result<uint32_t> SqlExprParser::parse_sender() {
   if (!is_name) return tokens_.expected("placeholder");
   const bool is_sender = name.kind == TokenKind::kWord && name.value == "sender";
   tokens_.take();
-  if (!is_sender)
-    return push_bad(RawExpr::Kind::kBadLiteral, expr.first_token, expr.first_node);
+  if (!is_sender) return push_bad(RawExpr::Kind::kBadLiteral, expr.first_token, expr.first_node);
   expr.kind = RawExpr::Kind::kSender;
   expr.node.kind = ExprKind::kSender;
   return push(std::move(expr));

@@ -29,11 +29,11 @@ struct RawExpr {
     kCompare,
     kAnd,
     kOr,
-    kNested,           // In parentheses; one child.
-    kCall,             // A function call; `count_star`, `filtered`, `windowed` describe it.
-    kBadLiteral,       // Unsupported literal expression: text.
-    kBadOperator,      // Unsupported binary operator: text.
-    kBadExpression,    // Unsupported expression: text.
+    kNested,         // In parentheses; one child.
+    kCall,           // A function call; `count_star`, `filtered`, `windowed` describe it.
+    kBadLiteral,     // Unsupported literal expression: text.
+    kBadOperator,    // Unsupported binary operator: text.
+    kBadExpression,  // Unsupported expression: text.
   };
   Kind kind = Kind::kLiteral;
   ast::Expr node;  // Valid for the first six kinds.
@@ -42,8 +42,8 @@ struct RawExpr {
   bool filtered = false;
   bool windowed = false;
   uint32_t height = 0;
-  uint32_t first_node = 0;   // The first raw node of this expression.
-  size_t first_token = 0;    // Its tokens are [first_token, last_token).
+  uint32_t first_node = 0;  // The first raw node of this expression.
+  size_t first_token = 0;   // Its tokens are [first_token, last_token).
   size_t last_token = 0;
 };
 

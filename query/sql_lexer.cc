@@ -44,9 +44,7 @@ class Lexer {
   }
 
  private:
-  char at(size_t ahead) const {
-    return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0';
-  }
+  char at(size_t ahead) const { return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0'; }
 
   // The code point at the current place and its length; invalid bytes give U+FFFD of length 1.
   std::pair<UChar32, size_t> code_point() const {
@@ -228,8 +226,7 @@ class Lexer {
     advance(1);
     const std::string_view tag = text_.substr(start_, pos_ - start_);
     const size_t close = text_.find(tag, pos_);
-    if (close == std::string_view::npos)
-      return error_here("Unterminated dollar-quoted string");
+    if (close == std::string_view::npos) return error_here("Unterminated dollar-quoted string");
     token_.kind = TokenKind::kForeignString;
     advance(close + tag.size() - pos_);
     return {};

@@ -15,12 +15,12 @@ using ast::ExprId;
 
 bool is_reserved_alias(const Token& token, bool for_table) {
   static constexpr std::string_view kBoth[] = {
-      "WITH",   "EXPLAIN", "ANALYZE", "SELECT", "WHERE",     "GROUP",   "SORT",      "HAVING",
-      "ORDER",  "TOP",     "LATERAL", "VIEW",   "LIMIT",     "OFFSET",  "FETCH",     "UNION",
-      "EXCEPT", "INTERSECT", "CLUSTER", "DISTRIBUTE", "END"};
-  static constexpr std::string_view kTable[] = {
-      "PIVOT", "ON",      "JOIN",  "INNER", "CROSS", "FULL",    "LEFT",   "RIGHT",
-      "NATURAL", "USING", "OUTER", "SET",   "QUALIFY", "WINDOW", "PARTITION"};
+      "WITH",   "EXPLAIN", "ANALYZE", "SELECT",    "WHERE",   "GROUP",      "SORT",
+      "HAVING", "ORDER",   "TOP",     "LATERAL",   "VIEW",    "LIMIT",      "OFFSET",
+      "FETCH",  "UNION",   "EXCEPT",  "INTERSECT", "CLUSTER", "DISTRIBUTE", "END"};
+  static constexpr std::string_view kTable[] = {"PIVOT", "ON",   "JOIN",    "INNER",   "CROSS",
+                                                "FULL",  "LEFT", "RIGHT",   "NATURAL", "USING",
+                                                "OUTER", "SET",  "QUALIFY", "WINDOW",  "PARTITION"};
   static constexpr std::string_view kColumn[] = {"FROM", "INTO"};
   const auto is = [&](std::string_view word) { return token.is_keyword(word); };
   if (std::any_of(std::begin(kBoth), std::end(kBoth), is)) return true;
@@ -30,11 +30,11 @@ bool is_reserved_alias(const Token& token, bool for_table) {
 
 bool is_other_statement(const Token& token) {
   static constexpr std::string_view kWords[] = {
-      "CREATE",   "DROP",       "ALTER", "TRUNCATE", "BEGIN",   "START",  "COMMIT", "ROLLBACK",
-      "EXPLAIN",  "DESCRIBE",   "DESC",  "ANALYZE",  "COPY",    "GRANT",  "REVOKE", "PREPARE",
-      "EXECUTE",  "DEALLOCATE", "USE",   "KILL",     "CLOSE",   "DECLARE", "FETCH", "DISCARD",
-      "SAVEPOINT", "MERGE",     "CACHE", "UNCACHE",  "MSCK",    "ASSERT", "COMMENT", "WITH",
-      "VALUES"};
+      "CREATE",   "DROP",    "ALTER",    "TRUNCATE",   "BEGIN",   "START", "COMMIT",
+      "ROLLBACK", "EXPLAIN", "DESCRIBE", "DESC",       "ANALYZE", "COPY",  "GRANT",
+      "REVOKE",   "PREPARE", "EXECUTE",  "DEALLOCATE", "USE",     "KILL",  "CLOSE",
+      "DECLARE",  "FETCH",   "DISCARD",  "SAVEPOINT",  "MERGE",   "CACHE", "UNCACHE",
+      "MSCK",     "ASSERT",  "COMMENT",  "WITH",       "VALUES"};
   return std::any_of(std::begin(kWords), std::end(kWords),
                      [&](std::string_view word) { return token.is_keyword(word); });
 }
@@ -108,8 +108,7 @@ class SqlParser {
   Result<ast::Literal> convert_value(uint32_t node, std::string_view refusal) const;
 
   Status unsupported(size_t first) const {
-    return Status::invalid_argument("Unsupported: {}",
-                                    tokens_.render(first, tokens_.position()));
+    return Status::invalid_argument("Unsupported: {}", tokens_.render(first, tokens_.position()));
   }
   // Takes the rest of the statement.
   Status skip_rest();
@@ -132,8 +131,7 @@ Result<ast::Statement> SqlParser::run() {
     separated = false;
   }
   if (count == 0) return Status::invalid_argument("Empty SQL query");
-  if (count > 1)
-    return Status::invalid_argument("Multiple SQL statements are not supported");
+  if (count > 1) return Status::invalid_argument("Multiple SQL statements are not supported");
   return *std::move(only);
 }
 
@@ -272,8 +270,8 @@ Result<RawSelect> SqlParser::parse_select_body() {
   }
   WL_RETURN_IF_ERROR(parse_from(select));
   WL_RETURN_IF_ERROR(parse_where(select.where));
-  if (tokens_.at_any_keyword({"GROUP", "HAVING", "CLUSTER", "DISTRIBUTE", "SORT", "WINDOW",
-                              "QUALIFY", "LATERAL"})) {
+  if (tokens_.at_any_keyword(
+          {"GROUP", "HAVING", "CLUSTER", "DISTRIBUTE", "SORT", "WINDOW", "QUALIFY", "LATERAL"})) {
     select.unsupported_select = true;
     WL_RETURN_IF_ERROR(tokens_.skip_until(
         {"UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR"}));
@@ -310,8 +308,7 @@ Result<RawItem> SqlParser::parse_item() {
     tokens_.take();
     item.kind = RawItem::Kind::kRelationStar;
     const ast::ColumnRef& column = raw.node.column;
-    item.relation = column.relation.empty() ? column.column
-                                            : column.relation + "." + column.column;
+    item.relation = column.relation.empty() ? column.column : column.relation + "." + column.column;
     return item;
   }
   if (tokens_.take_keyword("AS")) {
@@ -491,8 +488,7 @@ Status SqlParser::convert_join(const RawJoin& raw, ast::Select& out) const {
     if (on.kind != RawExpr::Kind::kCompare || on.node.op != ast::CompareOp::kEq) return refused;
     const RawExpr& left = exprs_.raw(on.node.children[0]);
     const RawExpr& right = exprs_.raw(on.node.children[1]);
-    if (left.kind != RawExpr::Kind::kColumn || right.kind != RawExpr::Kind::kColumn)
-      return refused;
+    if (left.kind != RawExpr::Kind::kColumn || right.kind != RawExpr::Kind::kColumn) return refused;
     join.on = {left.node.column, right.node.column};
   }
   out.joins.push_back(std::move(join));
@@ -578,7 +574,8 @@ Result<SqlParser::Outcome> SqlParser::parse_update() {
   const size_t first = tokens_.position();
   tokens_.take();
   WL_ASSIGN_OR_RETURN(const RawRelation relation, parse_relation());
-  bool refused = !relation.unsupported.empty() || relation.relation.alias != relation.relation.table;
+  bool refused =
+      !relation.unsupported.empty() || relation.relation.alias != relation.relation.table;
   while (true) {
     WL_ASSIGN_OR_RETURN(const std::optional<RawJoin> join, parse_join());
     if (!join) break;
@@ -710,8 +707,8 @@ Result<SqlParser::Outcome> SqlParser::parse_set() {
 Result<SqlParser::Outcome> SqlParser::parse_show() {
   const size_t first = tokens_.position();
   tokens_.take();
-  if (tokens_.at_any_keyword(
-          {"TABLES", "COLUMNS", "FIELDS", "FUNCTIONS", "CREATE", "COLLATION", "EXTENDED", "FULL"})) {
+  if (tokens_.at_any_keyword({"TABLES", "COLUMNS", "FIELDS", "FUNCTIONS", "CREATE", "COLLATION",
+                              "EXTENDED", "FULL"})) {
     WL_RETURN_IF_ERROR(skip_rest());
     return Outcome(unsupported(first));
   }

@@ -9,19 +9,21 @@ namespace {
 
 // Words printed in upper case. Sorted, for binary search.
 constexpr std::string_view kKeywords[] = {
-    "ALL",      "ALTER",    "ANALYZE",   "AND",    "ANY",       "AS",        "ASC",     "BEGIN",
-    "BETWEEN",  "BIGINT",   "BOOLEAN",   "BY",     "CASE",      "CAST",      "CLUSTER", "COLLATE",
-    "COMMIT",   "COPY",     "CREATE",    "CROSS",  "DEFAULT",   "DELETE",    "DESC",    "DISTINCT",
-    "DO",       "DROP",     "ELSE",      "END",    "ESCAPE",    "EXCEPT",    "EXISTS",  "EXPLAIN",
-    "FETCH",    "FILTER",   "FIRST",     "FROM",   "FULL",      "GRANT",     "GROUP",   "HAVING",
-    "ILIKE",    "IN",       "INNER",     "INSERT", "INT",       "INTEGER",   "INTERSECT", "INTERVAL",
-    "INTO",     "IS",       "JOIN",      "LATERAL", "LEFT",     "LIKE",      "LIMIT",   "LOCAL",
-    "NATURAL",  "NEXT",     "NOT",       "NOTHING", "NULL",     "OFFSET",    "ON",      "ONLY",
-    "OR",       "ORDER",    "OUTER",     "OVER",   "OVERWRITE", "PREPARE",   "QUALIFY", "RETURNING",
-    "REVOKE",   "RIGHT",    "ROLLBACK",  "ROW",    "ROWS",      "SELECT",    "SESSION", "SET",
-    "SHOW",     "SIMILAR",  "SOME",      "START",  "TABLE",     "TABLES",    "THEN",    "TO",
-    "TOP",      "TRANSACTION", "TRUNCATE", "UNION", "UNIQUE",   "UPDATE",    "USE",     "USING",
-    "VALUES",   "VARCHAR",  "WHEN",      "WHERE",  "WINDOW",    "WITH",      "XOR"};
+    "ALL",     "ALTER",     "ANALYZE",  "AND",     "ANY",       "AS",          "ASC",
+    "BEGIN",   "BETWEEN",   "BIGINT",   "BOOLEAN", "BY",        "CASE",        "CAST",
+    "CLUSTER", "COLLATE",   "COMMIT",   "COPY",    "CREATE",    "CROSS",       "DEFAULT",
+    "DELETE",  "DESC",      "DISTINCT", "DO",      "DROP",      "ELSE",        "END",
+    "ESCAPE",  "EXCEPT",    "EXISTS",   "EXPLAIN", "FETCH",     "FILTER",      "FIRST",
+    "FROM",    "FULL",      "GRANT",    "GROUP",   "HAVING",    "ILIKE",       "IN",
+    "INNER",   "INSERT",    "INT",      "INTEGER", "INTERSECT", "INTERVAL",    "INTO",
+    "IS",      "JOIN",      "LATERAL",  "LEFT",    "LIKE",      "LIMIT",       "LOCAL",
+    "NATURAL", "NEXT",      "NOT",      "NOTHING", "NULL",      "OFFSET",      "ON",
+    "ONLY",    "OR",        "ORDER",    "OUTER",   "OVER",      "OVERWRITE",   "PREPARE",
+    "QUALIFY", "RETURNING", "REVOKE",   "RIGHT",   "ROLLBACK",  "ROW",         "ROWS",
+    "SELECT",  "SESSION",   "SET",      "SHOW",    "SIMILAR",   "SOME",        "START",
+    "TABLE",   "TABLES",    "THEN",     "TO",      "TOP",       "TRANSACTION", "TRUNCATE",
+    "UNION",   "UNIQUE",    "UPDATE",   "USE",     "USING",     "VALUES",      "VARCHAR",
+    "WHEN",    "WHERE",     "WINDOW",   "WITH",    "XOR"};
 
 bool is_keyword(std::string_view upper) {
   return std::binary_search(std::begin(kKeywords), std::end(kKeywords), upper);

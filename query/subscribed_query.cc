@@ -13,14 +13,12 @@ namespace {
 
 // `column op constant`: the terms that belong to a relation [S 06/2.2].
 bool belongs_to(const Condition& condition, uint16_t relation) {
-  return condition.kind == Condition::Kind::kCompareConstant &&
-         condition.left.relation == relation;
+  return condition.kind == Condition::Kind::kCompareConstant && condition.left.relation == relation;
 }
 
 bool is_filtered(const BoundQuery& query, uint16_t relation) {
-  return std::any_of(query.terms.begin(), query.terms.end(), [&](ConditionId term) {
-    return belongs_to(query.pool[term], relation);
-  });
+  return std::any_of(query.terms.begin(), query.terms.end(),
+                     [&](ConditionId term) { return belongs_to(query.pool[term], relation); });
 }
 
 bool is_fixed(const BoundQuery& query, ColumnSlot slot) {
@@ -40,8 +38,7 @@ bool serves_lookup(const BoundQuery& query, const storage::IndexSchema& index, C
 
 // The join index rule, word for word, and the event table rule after it.
 Status check_join(const BoundQuery& query) {
-  const Status refused =
-      Status::invalid_argument("Subscriptions require indexes on join columns");
+  const Status refused = Status::invalid_argument("Subscriptions require indexes on join columns");
   uint16_t lookup = 1;
   if (!is_filtered(query, 0) && is_filtered(query, 1)) lookup = 0;
   if (!query.first_on) return refused;
@@ -96,8 +93,8 @@ SubscribedQuery make_subscribed_query(QueryPtr query, const storage::ReadView& v
     const Condition& condition = bound.pool[term];
     if (condition.relations != 3) continue;
     cross.push_back(term);
-    const bool equality = condition.kind == Condition::Kind::kCompareColumns &&
-                          condition.op == ast::CompareOp::kEq;
+    const bool equality =
+        condition.kind == Condition::Kind::kCompareColumns && condition.op == ast::CompareOp::kEq;
     if (!equality) continue;
     subscribed.join_columns[0].emplace_back(bound, condition.left);  // The smaller slot.
     subscribed.join_columns[1].emplace_back(bound, condition.right);

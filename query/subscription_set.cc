@@ -113,8 +113,8 @@ class SubscriptionSet::Impl {
     QueryPtr query;
   };
 
-  Result<std::vector<Compiled>> compile(const std::vector<std::string>& texts,
-                                        const ReadView& view, const Caller& caller) const;
+  Result<std::vector<Compiled>> compile(const std::vector<std::string>& texts, const ReadView& view,
+                                        const Caller& caller) const;
   Result<std::vector<RowBlock>> first_rows(const std::vector<const Query*>& queries,
                                            const ReadView& view) const;
   void register_set(ClientHandle client, uint32_t query_set_id, const Caller& caller,
@@ -165,8 +165,8 @@ Result<std::vector<RowBlock>> SubscriptionSet::Impl::first_rows(
     if (Status status = query::evaluate(*query, view, sink); !status.ok())
       return status.with_context("Internal error evaluating queries");
     const BoundQuery& bound = query->bound;
-    blocks.push_back(make_row_block(bound.relations[bound.projection.relation].schema->name,
-                                    sink.rows()));
+    blocks.push_back(
+        make_row_block(bound.relations[bound.projection.relation].schema->name, sink.rows()));
   }
   return blocks;
 }
@@ -196,9 +196,9 @@ Result<std::vector<RowBlock>> SubscriptionSet::Impl::subscribe(const SubscribeRe
   std::vector<const Query*> queries;
   for (const Compiled& one : compiled) {
     queries.push_back(one.query.get());
-    const bool known = by_key_.count(std::string(as_text(one.query->key))) > 0;
-    if (known || __builtin_add_overflow(estimate, one.query->estimated_scan, &estimate))
-      estimate = known ? estimate : UINT64_MAX;
+    if (by_key_.count(std::string(as_text(one.query->key))) > 0) continue;
+    if (__builtin_add_overflow(estimate, one.query->estimated_scan, &estimate))
+      estimate = UINT64_MAX;
   }
   WL_RETURN_IF_ERROR(check_row_limit(estimate, view, request.caller));
   WL_ASSIGN_OR_RETURN(std::vector<RowBlock> rows, first_rows(queries, view));
@@ -313,8 +313,8 @@ bool SubscriptionSet::Impl::needs_snapshot(const TxData& tx) const {
     if (interest == nullptr || !interest->has_joins()) continue;
     const auto look = [&](const Occurrence& occurrence) {
       if (needed || !occurrence.is_join) return;
-      needed = DeltaEvaluator::reads_state(slots_[occurrence.slot]->query, occurrence.relation,
-                                           delta);
+      needed =
+          DeltaEvaluator::reads_state(slots_[occurrence.slot]->query, occurrence.relation, delta);
     };
     for (const Occurrence& occurrence : interest->always()) look(occurrence);
     if (!interest->has_conditions()) continue;
@@ -377,8 +377,8 @@ TransactionUpdates SubscriptionSet::Impl::evaluate(const TxData& tx, const ReadV
       continue;
     }
     if (evaluator_.inserts().empty() && evaluator_.deletes().empty()) continue;
-    const auto kind = distinct.query.delivers_events() ? DeltaBlock::Kind::kEvent
-                                                       : DeltaBlock::Kind::kPersistent;
+    const auto kind =
+        distinct.query.delivers_events() ? DeltaBlock::Kind::kEvent : DeltaBlock::Kind::kPersistent;
     blocks.emplace_back(make_delta_block(distinct.query.table_name(), kind, evaluator_.inserts(),
                                          evaluator_.deletes()),
                         slot);
@@ -475,8 +475,7 @@ void SubscriptionSet::Impl::check_invariants() const {
     WL_CHECK(distinct.key == key && !distinct.subscribers.empty());
     for (size_t i = 0; i < distinct.subscribers.size(); ++i) {
       subscriptions += distinct.subscribers[i].copies;
-      if (i > 0)
-        WL_CHECK(distinct.subscribers[i - 1].order() < distinct.subscribers[i].order());
+      if (i > 0) WL_CHECK(distinct.subscribers[i - 1].order() < distinct.subscribers[i].order());
     }
   }
   WL_CHECK(references == subscriptions);
