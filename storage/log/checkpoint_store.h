@@ -50,7 +50,7 @@ class CheckpointStore {
   Result<Checkpoint> load_manifest(GroupId group, CheckpointId id) const;
   Result<ByteBuffer> load_page(GroupId group, const Digest128& hash) const;
 
-  // Writing one checkpoint: begin, add_page…, commit. Nothing is durable before commit returns.
+  // Writing one checkpoint: begin, add_page..., commit. Nothing is durable before commit returns.
   Status begin(GroupId group, CheckpointId id);
   Status add_page(GroupId group, const Digest128& hash, Bytes image);
   Status commit(Checkpoint& checkpoint);  // Sets manifest_hash.

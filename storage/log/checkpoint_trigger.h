@@ -17,7 +17,7 @@ namespace worldline::storage {
 
 struct CheckpointPolicy {
   uint64_t log_bytes_min = 64 * limits::MiB;
-  double checkpoint_share = 0.5;  // …or this share of the last checkpoint, if that is more.
+  double checkpoint_share = 0.5;  // ...or this share of the last checkpoint, if that is more.
   uint64_t transactions = 1'000'000;
   std::chrono::seconds age{15 * 60};
   uint64_t aged_log_bytes_min = 1 * limits::MiB;  // Age counts only with so much log.

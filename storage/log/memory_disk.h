@@ -5,7 +5,7 @@
 //
 // Invariants: after crash() the state is that of a prefix of the batches, at least to the last
 // sync. Thread: not thread-safe but for one writer beside readers that the test keeps apart. Usage:
-// disk = std::make_shared<MemoryDisk>(); store = disk->open(); …; disk->crash(rng);
+// disk = std::make_shared<MemoryDisk>(); store = disk->open(); ...; disk->crash(rng);
 //   store = disk->open();
 #pragma once
 

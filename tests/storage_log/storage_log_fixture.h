@@ -56,7 +56,7 @@ class JobBuilder {
   Chain chain_;
 };
 
-// A log of entries 2 … count + 1 in one group.
+// A log of entries 2 ... count + 1 in one group.
 inline std::unique_ptr<LogStore> filled_store(MemoryDisk& disk, size_t count) {
   auto store = std::make_unique<LogStore>(disk.open());
   WL_CHECK(store->create_group(birth_of(kGroup)).ok());
