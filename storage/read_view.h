@@ -26,6 +26,7 @@
 #include "storage/fwd.h"
 #include "storage/storage_types.h"
 #include "storage/table_schema.h"
+#include "storage/tree_node.h"
 
 namespace worldline::storage {
 
@@ -39,6 +40,8 @@ class IndexKey {
  private:
   friend class IndexView;
   friend class LiveTable;
+  friend class IndexTree;
+  friend struct TableRecord;
   uint64_t word_ = 0;
   ByteBuffer bytes_;
 };
@@ -73,23 +76,15 @@ class RowCursor {
 // Rows of one index range in ascending key order, equal keys by row ref.
 class IndexCursor {
  public:
-  static constexpr size_t kDepthMax = 12;  // Fan-out >= 8 below the root: beyond 8^11 rows.
-
   IndexCursor() = default;  // Empty.
-  bool next();              // REQUIRES: not called again after it returned false.
+  bool next();
   RowRef ref() const { return ref_; }
   Bytes row() const;
 
  private:
-  friend class IndexView;
   friend class IndexTree;
-  struct Step {
-    const TreeNode* node = nullptr;
-    uint32_t at = 0;
-  };
   const TableRecord* table_ = nullptr;  // Borrowed.
-  std::array<Step, kDepthMax> path_{};  // path_[0] is the leaf.
-  uint32_t depth_ = 0;
+  TreePath path_;                       // Where the next entry is; depth 0: at the end.
   const TreeNode* end_leaf_ = nullptr;  // Stop there; null: at the end of the tree.
   uint32_t end_at_ = 0;
   RowRef ref_;
@@ -114,10 +109,10 @@ class IndexView {
   IndexCursor point(const IndexKey& key) const;
   IndexCursor all() const;  // Every row. Key order, except for a hash index.
   DataResult<IndexCursor> range(const RangeArguments& arguments) const;
-  // Bounds as key-order byte strings of whole parts: [from, to) where an empty optional is open.
-  // For the query planner, which has typed literals. REQUIRES: not a hash index.
+  // For the query planner, which has typed literals; an absent bound is open.
+  // REQUIRES: supports_range().
   struct ValueBound {
-    std::span<const Bytes> values;  // Valid BSATN of the first values.size() key parts.
+    std::span<const Bytes> values;  // Valid BSATN of the first values.size() index columns.
     bool inclusive = true;          // Whether rows that begin with these values belong.
   };
   IndexCursor range_of_values(std::optional<ValueBound> from, std::optional<ValueBound> to) const;
@@ -126,6 +121,22 @@ class IndexView {
   bool supports_range() const;
 
  private:
+  // Half-open ranges in either key form, built from inclusive or exclusive bounds.
+  struct WordRange {
+    std::optional<uint64_t> from, to;
+    bool is_empty = false;
+    void begin(uint64_t word, bool inclusive);
+    void finish(uint64_t word, bool inclusive);
+  };
+  struct ByteRange {
+    std::optional<ByteBuffer> from, to;
+    bool is_empty = false;
+    void begin(ByteBuffer key, bool inclusive);
+    void finish(ByteBuffer key, bool inclusive);
+  };
+  IndexCursor between_words(const WordRange& range) const;
+  IndexCursor between_bytes(const ByteRange& range) const;
+
   const TableView* table_;  // Owns this.
   uint32_t position_;       // In the table's indexes.
 };
@@ -147,11 +158,14 @@ class TableView {
   // An index over exactly these columns in this order; prefers a unique one, then the lowest id.
   const IndexView* index_on(std::span<const ColumnId> columns) const;
 
-  const TableRecord& record() const { return *record_; }  // For this room only.
+  // --- For this room only. ---
+  TableView() = default;
+  TableView(const TableView&) = delete;
+  TableView& operator=(const TableView&) = delete;
+  const TableRecord& record() const { return *record_; }
+  void bind(const TableRecord* record);  // Borrowed; outlives this or is bound anew.
 
  private:
-  friend class LiveTable;
-  friend struct TableRecord;
   const TableRecord* record_ = nullptr;
   std::vector<IndexView> index_views_;  // Of the live table and of each record.
 };

@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/status.h"
 #include "base/wide_int.h"
 #include "schema/algebraic_type.h"
+#include "schema/key_encoding.h"
 #include "schema/row_layout.h"
 
 namespace worldline::storage {
@@ -41,6 +43,9 @@ struct IndexSchema {
   // counts as a key of several parts [S 05/1.8].
   schema::RowLayout key_layout;      // Of the index columns as a product.
   schema::RowLayout element_layout;  // Of the key parts as a product.
+  schema::KeyEncoder row_key;        // From rows of the table.
+  schema::KeyEncoder column_key;     // From key_layout's columns.
+  schema::KeyEncoder element_key;    // From element_layout's columns.
 };
 
 struct ConstraintSchema {  // Unique constraints; there are no others.
@@ -87,5 +92,10 @@ struct TableSchema {
 };
 
 using TableSchemaPtr = std::shared_ptr<const TableSchema>;
+
+// Fills everything derived: row type, layouts, accessors, uniqueness; sorts by id. The given parts
+// are names, flags, columns, indexes (id, name, algorithm, columns), constraints, sequences.
+// Errors: kInvalidArgument with the definition texts of [S 05/8.2].
+Result<TableSchemaPtr> compile_table_schema(TableSchema parts);
 
 }  // namespace worldline::storage

@@ -26,6 +26,8 @@
 
 namespace worldline::storage {
 
+class StateCore;
+
 struct InsertOutcome {
   RowRef ref;
   // BSATN of the columns a sequence filled, in sequence order; borrowed until the next operation.
@@ -57,7 +59,8 @@ class Transaction {
   DataResult<uint64_t> clear(TableId table);         // Number of rows really removed [S 05/1.5].
   DataStatus delete_row(TableId table, RowRef ref);  // kNoSuchRow if there is none.
 
-  // --- Schema changes; their catalog rows are part of the transaction [S 05/2.5]. ---
+  // --- Schema changes; their catalog rows are part of the transaction [S 05/2.5]. After a failure
+  // some of those rows may be there: roll back. ---
   DataResult<TableId> create_table(const TableDefinition& definition);
   DataStatus drop_table(TableId table);
   DataStatus set_table_access(TableId table, bool is_public);
@@ -71,6 +74,9 @@ class Transaction {
  private:
   friend class DatabaseState;
   explicit Transaction(DatabaseState* state) : state_(state) {}
+  StateCore& core() const;
+  DataResult<Bytes> prepare_row(LiveTable& table, Bytes input);
+  uint32_t remove_all_of(LiveTable& table, IndexCursor cursor);
 
   DatabaseState* state_;  // Borrowed; null once ended.
 };

@@ -1,0 +1,151 @@
+// storage/index_tree.cc: dispatch on the key kind, counts, cursors.
+#include "storage/index_tree.h"
+
+#include <utility>
+
+namespace worldline::storage {
+namespace {
+
+using Words = Tree<WordKeys>;
+using ByteTree = Tree<ByteKeys>;
+
+ByteKeys::Probe probe_of(const IndexKey& key) {
+  return ByteKeys::Probe(key.bytes());
+}
+
+}  // namespace
+
+IndexTree::IndexTree(const IndexTree& other)
+    : kind_(other.kind_),
+      uniqueness_(other.uniqueness_),
+      root_(other.root_),
+      entries_(other.entries_),
+      distinct_(other.distinct_) {
+  if (root_ != nullptr) root_->refs.add();
+}
+
+IndexTree::IndexTree(IndexTree&& other) noexcept
+    : kind_(other.kind_),
+      uniqueness_(other.uniqueness_),
+      root_(std::exchange(other.root_, nullptr)),
+      entries_(std::exchange(other.entries_, 0)),
+      distinct_(std::exchange(other.distinct_, 0)) {}
+
+void IndexTree::clear() {
+  if (kind_ == KeyKind::kWord) {
+    Words::release(root_);
+  } else {
+    ByteTree::release(root_);
+  }
+  root_ = nullptr;
+  entries_ = 0;
+  distinct_ = 0;
+}
+
+void IndexTree::share(const IndexTree& other) {
+  WL_CHECK(kind_ == other.kind_ && uniqueness_ == other.uniqueness_);
+  if (other.root_ != nullptr) other.root_->refs.add();
+  const uint64_t entries = other.entries_;
+  const uint64_t distinct = other.distinct_;
+  clear();
+  root_ = other.root_;
+  entries_ = entries;
+  distinct_ = distinct;
+}
+
+std::optional<RowRef> IndexTree::find_unique(const IndexKey& key) const {
+  const std::optional<uint64_t> found = kind_ == KeyKind::kWord
+                                            ? Words::find(root_, key.word())
+                                            : ByteTree::find(root_, probe_of(key));
+  if (!found) return std::nullopt;
+  return RowRef::from_packed(*found);
+}
+
+bool IndexTree::contains(const IndexKey& key) const {
+  return kind_ == KeyKind::kWord ? Words::contains(root_, key.word())
+                                 : ByteTree::contains(root_, probe_of(key));
+}
+
+TreePath IndexTree::lower_bound(const IndexKey& key) const {
+  return kind_ == KeyKind::kWord ? Words::lower_bound(root_, key.word())
+                                 : ByteTree::lower_bound(root_, probe_of(key));
+}
+
+IndexCursor IndexTree::point(const TableRecord* table, const IndexKey& key) const {
+  IndexCursor cursor;
+  if (root_ == nullptr) return cursor;
+  cursor.table_ = table;
+  cursor.path_ = lower_bound(key);
+  // The end is where the next greater key would begin: for a word its successor, for bytes the key
+  // followed by the smallest byte, because normal forms are prefix-free.
+  IndexKey next;
+  if (kind_ == KeyKind::kWord) {
+    if (key.word() == UINT64_MAX) return cursor;
+    next.word_ = key.word() + 1;
+  } else {
+    next.bytes_ = key.bytes_;
+    next.bytes_.push_back(0);
+  }
+  const TreePath end = lower_bound(next);
+  cursor.end_leaf_ = end.steps[0].node;
+  cursor.end_at_ = end.steps[0].at;
+  return cursor;
+}
+
+IndexCursor IndexTree::all(const TableRecord* table) const {
+  return between(table, nullptr, nullptr);
+}
+
+IndexCursor IndexTree::between(const TableRecord* table, const IndexKey* from,
+                               const IndexKey* to) const {
+  IndexCursor cursor;
+  if (root_ == nullptr) return cursor;
+  cursor.table_ = table;
+  cursor.path_ = from == nullptr ? tree_begin(root_) : lower_bound(*from);
+  if (to != nullptr) {
+    const TreePath end = lower_bound(*to);
+    cursor.end_leaf_ = end.steps[0].node;
+    cursor.end_at_ = end.steps[0].at;
+  }
+  return cursor;
+}
+
+void IndexTree::insert(const IndexKey& key, RowRef ref) {
+  const Neighbour neighbour =
+      kind_ == KeyKind::kWord ? Words::insert(root_, key.word(), ref.packed(), uniqueness_)
+                              : ByteTree::insert(root_, probe_of(key), ref.packed(), uniqueness_);
+  ++entries_;
+  if (is_unique() || neighbour == Neighbour::kEqual) return;
+  if (neighbour == Neighbour::kUnknown) {
+    const bool twice = kind_ == KeyKind::kWord ? Words::contains_twice(root_, key.word())
+                                               : ByteTree::contains_twice(root_, probe_of(key));
+    if (twice) return;
+  }
+  ++distinct_;
+}
+
+void IndexTree::erase(const IndexKey& key, RowRef ref) {
+  if (kind_ == KeyKind::kWord) {
+    Words::erase(root_, key.word(), ref.packed(), uniqueness_);
+  } else {
+    ByteTree::erase(root_, probe_of(key), ref.packed(), uniqueness_);
+  }
+  --entries_;
+  if (!is_unique() && !contains(key)) --distinct_;
+}
+
+void IndexTree::replace_ref(const IndexKey& key, RowRef ref) {
+  if (kind_ == KeyKind::kWord) {
+    Words::replace_ref(root_, key.word(), ref.packed());
+  } else {
+    ByteTree::replace_ref(root_, probe_of(key), ref.packed());
+  }
+}
+
+bool IndexTree::check() const {
+  const auto counted = kind_ == KeyKind::kWord ? Words::check(root_, uniqueness_)
+                                               : ByteTree::check(root_, uniqueness_);
+  return counted == entries_ && distinct() <= entries_;
+}
+
+}  // namespace worldline::storage

@@ -1,0 +1,60 @@
+// storage/index_tree.h
+//
+// IndexTree: one index of one table version: a tree of either key kind, its number of entries and
+// of distinct keys. A value that shares its nodes when copied.
+//
+// Invariants: distinct <= entries; equal if unique. Ownership: counted nodes.
+// Thread: copies any; changes by the writer. Hash and direct indexes are trees too: neither point
+// look-ups nor ranges can tell (a hash index refuses ranges in IndexView) [S 05/1.7].
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "storage/read_view.h"
+#include "storage/tree.h"
+
+namespace worldline::storage {
+
+enum class KeyKind : uint8_t { kWord, kBytes };
+
+class IndexTree {
+ public:
+  IndexTree(KeyKind kind, Uniqueness uniqueness) : kind_(kind), uniqueness_(uniqueness) {}
+  IndexTree(const IndexTree& other);
+  IndexTree(IndexTree&& other) noexcept;
+  IndexTree& operator=(const IndexTree&) = delete;
+  ~IndexTree() { clear(); }
+
+  KeyKind kind() const { return kind_; }
+  bool is_unique() const { return uniqueness_ == Uniqueness::kUnique; }
+  uint64_t entries() const { return entries_; }
+  uint64_t distinct() const { return is_unique() ? entries_ : distinct_; }
+
+  std::optional<RowRef> find_unique(const IndexKey& key) const;  // REQUIRES: is_unique().
+  bool contains(const IndexKey& key) const;
+  IndexCursor point(const TableRecord* table, const IndexKey& key) const;
+  IndexCursor all(const TableRecord* table) const;
+  // Entries of [from, to); null is open. REQUIRES: from <= to if both are given.
+  IndexCursor between(const TableRecord* table, const IndexKey* from, const IndexKey* to) const;
+
+  // --- Changes. REQUIRES: the table record that holds this is not shared. ---
+  void insert(const IndexKey& key, RowRef ref);
+  void erase(const IndexKey& key, RowRef ref);
+  void replace_ref(const IndexKey& key, RowRef ref);  // REQUIRES: is_unique().
+  void clear();
+  void share(const IndexTree& other);  // Becomes a copy. REQUIRES: same kind and uniqueness.
+
+  bool check() const;  // Structure, order and the number of entries.
+
+ private:
+  TreePath lower_bound(const IndexKey& key) const;
+
+  const KeyKind kind_;
+  const Uniqueness uniqueness_;
+  TreeNode* root_ = nullptr;
+  uint64_t entries_ = 0;
+  uint64_t distinct_ = 0;  // Kept for duplicates only.
+};
+
+}  // namespace worldline::storage
