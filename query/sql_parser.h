@@ -18,8 +18,8 @@
 namespace worldline::query {
 
 inline constexpr size_t kSqlBytesMax = 50'000;  // [S 06/1.1].
-// Nested statements, queries and sub-expressions: 47 parentheses in a WHERE clause [S 06/1.1].
-inline constexpr int kParserDepthMax = 50;
+// Nested statements, queries and sub-expressions: 47 parentheses around a comparison [S 06/1.1].
+inline constexpr int kParserDepthMax = 51;
 
 enum class Dialect : uint8_t {
   kQuery,         // HTTP: all statements.
