@@ -279,7 +279,7 @@ class JsonReader {
   std::vector<FieldSpan> spans_;  // Of all open product objects, innermost last.
   ByteBuffer scratch_;
   bool after_value_ = false;   // The top-level value is complete.
-  bool number_ahead_ = false;  // The lexer read one character beyond the token.
+  bool number_ahead_ = false;  // The lexer has read the character behind the number, if any.
   std::string error_;
   std::string path_;
 };
@@ -302,7 +302,10 @@ void JsonReader::build_path() {
 bool JsonReader::fail(std::string message) {
   if (!error_.empty()) return false;
   auto read = static_cast<size_t>(furthest_ - text_.data());
-  if (number_ahead_ && read > 0 && read < text_.size()) --read;
+  constexpr std::string_view kNumberCharacters = "0123456789+-.eE";
+  if (number_ahead_ && read > 0 &&
+      kNumberCharacters.find(text_[read - 1]) == std::string_view::npos)
+    --read;
   error_ = std::move(message) + position_suffix(text_, read);
   build_path();
   return false;

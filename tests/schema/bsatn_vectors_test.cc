@@ -1,7 +1,7 @@
 // tests/schema/bsatn_vectors_test.cc: every case of bsatn.json, bytes and JSON, both directions.
 #include "schema/algebraic_value.h"
 #include "schema/row_layout.h"
-#include "schema_fixture.h"
+#include "tests/schema/schema_fixture.h"
 
 namespace worldline::schema {
 namespace {

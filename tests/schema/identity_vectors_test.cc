@@ -2,7 +2,7 @@
 #include "schema/case_conversion.h"
 #include "schema/hash.h"
 #include "schema/identity.h"
-#include "schema_fixture.h"
+#include "tests/schema/schema_fixture.h"
 
 namespace worldline::schema {
 namespace {

@@ -1,6 +1,6 @@
 // tests/schema/module_vectors_test.cc: raw_module_def_types.json and module_defs.json.
 #include "schema/module_def.h"
-#include "schema_fixture.h"
+#include "tests/schema/schema_fixture.h"
 
 namespace worldline::schema {
 namespace {
