@@ -19,9 +19,8 @@ def in_a_target(tree):
                 for match in re.findall(r'#include "([^"]+)"', tree.files[path])}
     findings = []
     for path in tree.paths((".cc", ".h"), _BELOW):
-        if path in listed or (path.endswith(".h") and path.startswith(("tests/", "bench/"))
-                              and path in included):
-            continue  # wl_test and wl_bench take no headers: being included is belonging.
+        if path in listed or (path.endswith(".h") and path in included):
+            continue  # Private headers and those of tests: being included is belonging.
         findings.append(Finding(path, 1, "belongs to no CMake target"))
     for path, (place, line) in listed.items():
         if path.endswith((".cc", ".h")) and path not in tree.files:

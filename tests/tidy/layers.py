@@ -60,8 +60,10 @@ FIREWALL = {
     "prometheus-cpp": (r"prometheus/", ("gateway/", "actors/")),
 }
 # Never in a header of ours: each costs more than the compile-time budget of a header allows.
-SOURCES_ONLY = (r"spdlog/", r"boost/beast", r"nlohmann/", r"unicode/", r"crypto(\+\+|pp)/",
+SOURCES_ONLY = (r"spdlog/", r"nlohmann/", r"unicode/", r"crypto(\+\+|pp)/",
                 r"openssl/", r"CLI/", r"brotli/", r"zlib\.h$", r"blake3", r"toml\+\+/")
+# In a header only if nobody outside its room includes that header.
+INSIDE_A_ROOM = (r"boost/beast",)
 HEADERS_WITHOUT_THIRD_PARTIES = ("schema/", "query/", "replication/", "storage/")
 NOWHERE = {
     "caf/all.hpp": "include the CAF header that is meant: this one has 149k lines",
@@ -94,10 +96,14 @@ def layers(tree):
 def firewall(tree):
     """Third parties are named only where the table allows, and mostly not in headers."""
     findings = []
+    shown = {target for path in tree.cpp() for _, quote, target in includes(tree, path)
+             if quote == '"' and target.split("/")[0] not in path.split("/")[:2]}
     for path in tree.cpp():
         for line, quote, target in includes(tree, path):
             if quote == "<":
                 findings += [Finding(path, line, text) for text in _faults(path, target)]
+            if quote == "<" and path in shown and _matches(INSIDE_A_ROOM, target):
+                findings.append(Finding(path, line, f"<{target}> reaches other rooms from here"))
     return findings
 
 
@@ -127,13 +133,17 @@ def _faults(path, target):
             yield f"<{target}>: {name} belongs to {', '.join(folders)}"
     if not path.endswith(".h") or path.startswith("tests/"):
         return
-    if any(re.match(pattern, target) for pattern in SOURCES_ONLY):
+    if _matches(SOURCES_ONLY, target):
         yield f"<{target}> may be included by a .cc only"
     elif target.startswith("fmt/") and (path, target) != ("base/status.h", "fmt/core.h"):
         yield f"<{target}> may be included by a .cc only (and fmt/core.h by base/status.h)"
     elif path.startswith(HEADERS_WITHOUT_THIRD_PARTIES) and not STANDARD.match(target) \
             and not path.startswith(("storage/rocksdb/", "replication/transport/")):
         yield f"<{target}>: this room's headers are free of third parties"
+
+
+def _matches(patterns, target):
+    return any(re.match(pattern, target) for pattern in patterns)
 
 
 def _mirrored(path):
