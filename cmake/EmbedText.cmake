@@ -1,10 +1,8 @@
 # Writes OUTPUT: a C++ file defining `extern const std::string_view NAME` with the bytes of INPUT.
-# Usage: cmake -DINPUT=… -DOUTPUT=… -DNAME=… -DNAMESPACE=… -P EmbedText.cmake
+# Usage: cmake -DINPUT=a -DOUTPUT=b -DNAME=kName -DNAMESPACE=n -P EmbedText.cmake
 
 file(READ ${INPUT} hex HEX)
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
-string(REGEX REPLACE "(................................................................................)"
-       "\\1\n" bytes "${bytes}")
 file(WRITE ${OUTPUT} "#include <string_view>
 
 namespace ${NAMESPACE} {

@@ -13,7 +13,7 @@ find_file(Libnode_LIBRARY NAMES libnode.so.108
 if(Libnode_INCLUDE_DIR AND EXISTS ${Libnode_INCLUDE_DIR}/v8-version.h)
   file(STRINGS ${Libnode_INCLUDE_DIR}/v8-version.h _libnode_lines
        REGEX "#define V8_(MAJOR|MINOR|BUILD)_VERSION|#define V8_BUILD_NUMBER")
-  string(REGEX REPLACE ".*V8_MAJOR_VERSION ([0-9]+).*V8_MINOR_VERSION ([0-9]+).*V8_BUILD_NUMBER ([0-9]+).*"
+  string(REGEX REPLACE ".*MAJOR_VERSION ([0-9]+).*MINOR_VERSION ([0-9]+).*NUMBER ([0-9]+).*"
          "\\1.\\2.\\3" Libnode_VERSION "${_libnode_lines}")
   if(NOT Libnode_VERSION MATCHES "^10\\.2\\.")
     message(STATUS "Libnode: V8 ${Libnode_VERSION} in ${Libnode_INCLUDE_DIR} is not 10.2")

@@ -1,8 +1,9 @@
 #include "runtime/call_executor.h"
 
 #include <algorithm>
-#include <fmt/core.h>
 #include <utility>
+
+#include <fmt/core.h>
 
 #include "storage/system_tables.h"
 
@@ -11,7 +12,9 @@ namespace {
 
 constexpr std::string_view kRegenerate = "Have you run `spacetime generate` recently?";
 
-Timestamp one_after(Timestamp time) { return {time.micros + 1}; }
+Timestamp one_after(Timestamp time) {
+  return {time.micros + 1};
+}
 
 bool has_schedules(const storage::TxData& data) {
   return std::any_of(data.tables.begin(), data.tables.end(), [](const storage::TableDelta& delta) {
@@ -89,12 +92,11 @@ CallResult CallExecutor::run(const CallRequest& request) {
   }
   const Invocation invocation{*reducer, request.caller, request.connection, request.timestamp,
                               *args};
-  storage::Transaction tx =
-      state_.begin({.timestamp = request.timestamp,
-                    .caller = request.caller,
-                    .connection_id = request.connection,
-                    .reducer = reducer->def->full_name,
-                    .args = *args});
+  storage::Transaction tx = state_.begin({.timestamp = request.timestamp,
+                                          .caller = request.caller,
+                                          .connection_id = request.connection,
+                                          .reducer = reducer->def->full_name,
+                                          .args = *args});
   return finish(tx, invocation);
 }
 
@@ -141,8 +143,8 @@ CallResult CallExecutor::commit(storage::Transaction& tx, Timestamp started) {
   CallResult result;
   result.commit = tx.commit();
   if (result.commit.tx_data && has_schedules(*result.commit.tx_data))
-    result.arm = schedule_notices(*result.commit.tx_data,
-                                  std::max(started, runtime_.clock().now()));
+    result.arm =
+        schedule_notices(*result.commit.tx_data, std::max(started, runtime_.clock().now()));
   return result;
 }
 

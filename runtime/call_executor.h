@@ -47,7 +47,8 @@ class CallExecutor {
   // Takes over a module for a state that already has its tables: at start, on a new leader.
   Status install(ModuleProgram program, DescribedModule module);
 
-  // First publish. A failing `init` leaves nothing behind: kUserError with its text, or kModuleFatal.
+  // First publish. A failing `init` leaves nothing behind: kUserError with its text, or
+  // kModuleFatal.
   Result<CallResult> initialize(FirstPublish publish);
   // Later publish; swaps the module if it commits.
   Result<CallResult> update(ModuleUpdate update);
@@ -59,7 +60,8 @@ class CallExecutor {
 
   // Bookkeeping of st_client and st_connection_credentials with the lifecycle reducers. A failed
   // connect means: refuse the connection. A disconnect of a client whose st_client row is gone does
-  // nothing; otherwise it removes the rows, if need be (the reducer failed) in a second transaction.
+  // nothing; otherwise it removes the rows, if need be (the reducer failed) in a second
+  // transaction.
   CallResult client_connected(const storage::ClientRow& client, std::string_view jwt_payload,
                               Timestamp now);
   struct DisconnectResult {

@@ -53,9 +53,9 @@ enum class CallResultKind : uint8_t {
 
 struct CallResult {
   CallResultKind kind = CallResultKind::kCommitted;
-  std::string message;                 // Empty if committed.
-  storage::CommitResult commit;        // If not committed: no data, the latest offset.
-  std::vector<ScheduleNotice> arm;     // Rows the scheduler must (re)arm.
+  std::string message;                   // Empty if committed.
+  storage::CommitResult commit;          // If not committed: no data, the latest offset.
+  std::vector<ScheduleNotice> arm;       // Rows the scheduler must (re)arm.
   std::vector<ImmediateCall> immediate;  // To be queued, committed or not.
   bool committed() const { return kind == CallResultKind::kCommitted; }
 };

@@ -2,8 +2,9 @@
 
 #include <array>
 #include <cstdint>
-#include <fmt/core.h>
 #include <string_view>
+
+#include <fmt/core.h>
 
 namespace worldline::runtime {
 namespace {

@@ -1,9 +1,10 @@
 #include "runtime/module_loader.h"
 
-#include <fmt/core.h>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <fmt/core.h>
 
 #include "runtime/v8/js_instance.h"
 

@@ -36,12 +36,12 @@ struct LogFrame {
 struct LogRecord {
   LogLevel level = LogLevel::kInfo;
   Timestamp ts;
-  std::optional<std::string_view> target;
-  std::optional<std::string_view> filename;
-  std::optional<uint32_t> line_number;
-  std::optional<std::string_view> function;
-  std::string_view message;
-  std::span<const LogFrame> trace;  // Only with kPanic, and then always written.
+  std::optional<std::string_view> target = std::nullopt;
+  std::optional<std::string_view> filename = std::nullopt;
+  std::optional<uint32_t> line_number = std::nullopt;
+  std::optional<std::string_view> function = std::nullopt;
+  std::string_view message = {};
+  std::span<const LogFrame> trace = {};  // Only with kPanic, and then always written.
 };
 
 class ModuleLog {

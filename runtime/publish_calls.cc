@@ -1,7 +1,8 @@
 // The part of CallExecutor that makes the transactions of a publish [S 03/4.2, 4.3], [S 05/2.5].
 
-#include <fmt/core.h>
 #include <utility>
+
+#include <fmt/core.h>
 
 #include "runtime/call_executor.h"
 #include "storage/module_tables.h"
@@ -63,8 +64,7 @@ Result<CallResult> CallExecutor::update(ModuleUpdate update) {
     note(LogLevel::kInfo, fmt::format("Creating table `{}`", table.name));
     const auto created = tx.create_table(table);
     if (!created.ok()) {
-      note(LogLevel::kWarn,
-           fmt::format("Database update failed: {}", created.status().message()));
+      note(LogLevel::kWarn, fmt::format("Database update failed: {}", created.status().message()));
       return Status(created.status());
     }
   }

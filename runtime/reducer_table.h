@@ -19,9 +19,9 @@
 namespace worldline::runtime {
 
 struct ReducerEntry {
-  const schema::ReducerDef* def;           // Borrowed from the definition.
-  const schema::Typespace* typespace;      // Of its module; borrowed likewise.
-  schema::RowLayout arguments;             // Of the resolved parameter product.
+  const schema::ReducerDef* def;       // Borrowed from the definition.
+  const schema::Typespace* typespace;  // Of its module; borrowed likewise.
+  schema::RowLayout arguments;         // Of the resolved parameter product.
   bool is_private() const { return def->visibility == schema::FunctionVisibility::kPrivate; }
 };
 

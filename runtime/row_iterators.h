@@ -38,18 +38,18 @@ class RowIterators {
     }
     void clear();
 
-    uint32_t number_ = 0;           // 0 = slot is free.
-    ByteBuffer bytes_;              // All rows, back to back.
-    size_t chunk_start_ = 0;        // Of the chunk being filled.
+    uint32_t number_ = 0;             // 0 = slot is free.
+    ByteBuffer bytes_;                // All rows, back to back.
+    size_t chunk_start_ = 0;          // Of the chunk being filled.
     std::vector<size_t> chunk_ends_;  // Chunks but the last; the last ends with bytes_.
-    size_t read_ = 0;               // Bytes handed out.
-    size_t next_chunk_ = 0;         // Index into chunk_ends_.
+    size_t read_ = 0;                 // Bytes handed out.
+    size_t next_chunk_ = 0;           // Index into chunk_ends_.
   };
 
   enum class Advance : uint8_t {
-    kMore,       // `bytes` copied, some remain.
-    kDone,       // `bytes` copied (maybe none); the iterator is gone.
-    kTooSmall,   // Nothing copied; `bytes` is the size of the next chunk.
+    kMore,      // `bytes` copied, some remain.
+    kDone,      // `bytes` copied (maybe none); the iterator is gone.
+    kTooSmall,  // Nothing copied; `bytes` is the size of the next chunk.
     kNoSuchIter,
   };
   struct AdvanceResult {

@@ -55,8 +55,8 @@ ScheduledResult CallExecutor::run_scheduled(const ScheduledCall& call, Timestamp
   if (!after || after->at != before->at) return result;
   if (after->at.kind == ScheduleAt::Kind::kInterval) {
     const Timestamp wall = std::max(timestamp, runtime_.clock().now());
-    result.rearm.push_back({call.table, call.schedule_id, after->at,
-                            next_due(after->at.micros, call.due, wall)});
+    result.rearm.push_back(
+        {call.table, call.schedule_id, after->at, next_due(after->at.micros, call.due, wall)});
     return result;
   }
   result.removal = remove_one_shot(call, Timestamp{timestamp.micros + 1});

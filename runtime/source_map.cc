@@ -24,7 +24,9 @@ constexpr std::array<int8_t, 256> make_base64_table() {
 }
 constexpr std::array<int8_t, 256> kBase64 = make_base64_table();
 
-int base64_digit(char c) { return kBase64[static_cast<unsigned char>(c)]; }
+int base64_digit(char c) {
+  return kBase64[static_cast<unsigned char>(c)];
+}
 
 std::string decode_base64(std::string_view text) {
   std::string out;
@@ -59,10 +61,14 @@ bool read_vlq(std::string_view text, size_t& at, int64_t& value) {
   return false;
 }
 
-bool fits_u32(int64_t value) { return value >= 0 && value <= UINT32_MAX; }
+bool fits_u32(int64_t value) {
+  return value >= 0 && value <= UINT32_MAX;
+}
 
 // Start of the last source map comment, npos if none.
-size_t find_url_comment(std::string_view script) { return script.rfind(kUrlComment); }
+size_t find_url_comment(std::string_view script) {
+  return script.rfind(kUrlComment);
+}
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "runtime/system_calls.h"
 
 #include <algorithm>
+
 #include <fmt/core.h>
 
 #include "runtime/duration_text.h"
@@ -39,7 +40,9 @@ void SystemCalls::end_call() {
   function_ = {};
 }
 
-const storage::ReadView& SystemCalls::view() const { return context_->tx->view(); }
+const storage::ReadView& SystemCalls::view() const {
+  return context_->tx->view();
+}
 
 // The one place where datastore failures become numbers [S 05/1.15].
 Errno SystemCalls::fail(storage::DataError error, const Status& status) {

@@ -33,7 +33,9 @@ void WatchSlot::stop_if(uint64_t seen) noexcept {
   stopped_.store(seen & ~(kRunning | kStopping), std::memory_order_release);
 }
 
-void WatchSlot::stop_now() noexcept { stop_if(state_.load(std::memory_order_acquire)); }
+void WatchSlot::stop_now() noexcept {
+  stop_if(state_.load(std::memory_order_acquire));
+}
 
 void WatchSlot::look(SteadyTime now) noexcept {
   if (now - heap_checked_at_ >= kHeapCheckEvery) {

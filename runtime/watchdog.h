@@ -65,8 +65,8 @@ class WatchSlot {
 
   Stopper& stopper_;
   const std::chrono::milliseconds budget_;
-  uint64_t serial_ = 0;             // Slot's thread only.
-  std::atomic<uint64_t> state_{0};  // serial | flags.
+  uint64_t serial_ = 0;               // Slot's thread only.
+  std::atomic<uint64_t> state_{0};    // serial | flags.
   std::atomic<uint64_t> stopped_{0};  // The state whose stop has been delivered.
   std::atomic<bool> heap_check_{false};
   uint64_t seen_ = 0;  // Watchdog thread only, like the two below.

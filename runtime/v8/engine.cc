@@ -1,8 +1,9 @@
 #include "runtime/v8/engine.h"
 
-#include <libplatform/libplatform.h>
 #include <memory>
 #include <mutex>
+
+#include <libplatform/libplatform.h>
 #include <v8-initialization.h>
 
 #include "base/check.h"

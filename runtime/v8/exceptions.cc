@@ -1,7 +1,8 @@
 #include "runtime/v8/exceptions.h"
 
-#include <fmt/core.h>
 #include <utility>
+
+#include <fmt/core.h>
 
 #include "runtime/v8/values.h"
 
@@ -122,9 +123,9 @@ ExceptionText describe_exception(IsolateScope& scope, v8::TryCatch& failed,
   if (!message.IsEmpty()) trace = message->GetStackTrace();
   if (trace.IsEmpty()) return text;
   for (Frame& frame : read_frames(scope, trace, positions)) {
-    text.message += frame.function.empty()
-                        ? fmt::format("\n\tat {}{}", frame.place, frame.suffix)
-                        : fmt::format("\n\tat {} ({}){}", frame.function, frame.place, frame.suffix);
+    text.message += frame.function.empty() ? fmt::format("\n\tat {}{}", frame.place, frame.suffix)
+                                           : fmt::format("\n\tat {} ({}){}", frame.function,
+                                                         frame.place, frame.suffix);
     LogFrame record{.module_name = std::move(frame.place), .func_name = std::nullopt};
     if (!frame.function.empty()) record.func_name = std::move(frame.function);
     text.frames.push_back(std::move(record));

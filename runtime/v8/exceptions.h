@@ -45,8 +45,8 @@ class ScriptPositions {
 };
 
 struct ExceptionText {
-  std::string message;           // `Uncaught Error: text` and one line per frame.
-  std::string first_line;        // Only the former.
+  std::string message;     // `Uncaught Error: text` and one line per frame.
+  std::string first_line;  // Only the former.
   std::vector<LogFrame> frames;
 };
 

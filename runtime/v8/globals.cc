@@ -13,8 +13,8 @@ void utf8_encode(const CallbackInfo& info) {
   IsolateScope scope(info.GetIsolate());
   const auto text = info[0].As<v8::String>();  // The prelude passes nothing else.
   const int length = text->Utf8Length(scope.isolate());
-  std::unique_ptr<v8::BackingStore> store = v8::ArrayBuffer::NewBackingStoreForNodeLTS(
-      scope.isolate(), static_cast<size_t>(length));
+  std::unique_ptr<v8::BackingStore> store =
+      v8::ArrayBuffer::NewBackingStoreForNodeLTS(scope.isolate(), static_cast<size_t>(length));
   if (!store) return throw_range_error(scope, "Array buffer allocation failed");
   text->WriteUtf8(scope.isolate(), static_cast<char*>(store->Data()), length, nullptr,
                   v8::String::NO_NULL_TERMINATION | v8::String::REPLACE_INVALID_UTF8);
@@ -80,12 +80,14 @@ void utf8_decode(const CallbackInfo& info) {
     throw_range_error(scope, "Invalid string length");
 }
 
-void is_error(const CallbackInfo& info) { info.GetReturnValue().Set(info[0]->IsNativeError()); }
+void is_error(const CallbackInfo& info) {
+  info.GetReturnValue().Set(info[0]->IsNativeError());
+}
 
 bool set_native(IsolateScope& scope, v8::Local<v8::Object> natives, std::string_view name,
                 v8::FunctionCallback callback) {
-  const auto function_template = v8::FunctionTemplate::New(
-      scope.isolate(), callback, {}, {}, 0, v8::ConstructorBehavior::kThrow);
+  const auto function_template = v8::FunctionTemplate::New(scope.isolate(), callback, {}, {}, 0,
+                                                           v8::ConstructorBehavior::kThrow);
   v8::Local<v8::Function> function;
   return function_template->GetFunction(scope.context()).ToLocal(&function) &&
          natives->Set(scope.context(), js_name(scope, name), function).FromMaybe(false);

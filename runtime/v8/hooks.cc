@@ -61,14 +61,13 @@ void register_v1_hooks(IsolateScope& scope, JsHost& host, SysVersion version,
   if (host.hooks.abi == Abi::kV2)
     return throw_type_error(scope, "cannot call `register_hooks` from different versions");
   if (!object->IsObject())
-    return throw_type_error(scope, fmt::format("Expected hooks object, got {}",
-                                               kind_of(scope, object)));
+    return throw_type_error(scope,
+                            fmt::format("Expected hooks object, got {}", kind_of(scope, object)));
   const auto hooks = object.As<v8::Object>();
   bool registered = true;
   if (version == SysVersion::k1_0)
-    registered =
-        fetch_function(scope, hooks, "__describe_module__", &host.hooks.describe_module) &&
-        fetch_function(scope, hooks, "__call_reducer__", &host.hooks.call_reducer);
+    registered = fetch_function(scope, hooks, "__describe_module__", &host.hooks.describe_module) &&
+                 fetch_function(scope, hooks, "__call_reducer__", &host.hooks.call_reducer);
   if (version == SysVersion::k1_1)
     registered = fetch_function(scope, hooks, "__call_view__", nullptr) &&
                  fetch_function(scope, hooks, "__call_view_anon__", nullptr);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+
 #include <libplatform/libplatform.h>
 #include <pthread.h>
 
@@ -84,7 +85,9 @@ JsIsolate::~JsIsolate() {
   isolate_->Dispose();
 }
 
-void JsIsolate::stop() noexcept { isolate_->TerminateExecution(); }
+void JsIsolate::stop() noexcept {
+  isolate_->TerminateExecution();
+}
 
 void JsIsolate::cancel_stop() {
   // Promise jobs the ended call left must not run in the next one: run while ending, the queue is

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+
 #include <v8.h>
 
 #include "runtime/runtime_types.h"

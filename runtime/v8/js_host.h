@@ -18,7 +18,7 @@ namespace worldline::runtime {
 
 enum class Abi : uint8_t { kNone, kV1, kV2 };
 
-// `spacetime:sys@…` versions, in the order of JsHost::sys_modules.
+// `spacetime:sys@M.m` versions, in the order of JsHost::sys_modules.
 enum class SysVersion : uint8_t { k1_0, k1_1, k1_2, k1_3, k2_0, k2_1 };
 inline constexpr size_t kSysVersionCount = 6;
 

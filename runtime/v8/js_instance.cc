@@ -1,7 +1,8 @@
 #include "runtime/v8/js_instance.h"
 
-#include <fmt/core.h>
 #include <utility>
+
+#include <fmt/core.h>
 
 #include "runtime/v8/globals.h"
 #include "runtime/v8/hooks.h"
@@ -26,8 +27,7 @@ void return_nothing(const CallbackInfo& /*info*/) {}
 
 Result<std::unique_ptr<ModuleInstance>> load_js_module(ModuleRuntime& runtime,
                                                        const ModuleProgram& program,
-                                                       const ModuleLimits& limits,
-                                                       ModuleLog& log) {
+                                                       const ModuleLimits& limits, ModuleLog& log) {
   if (!schema::is_valid_utf8(*program.bytes))
     return Status::invalid_argument("the JavaScript program is not valid UTF-8");
   auto instance = std::make_unique<JsInstance>(runtime, program, limits, log);
@@ -47,7 +47,9 @@ JsInstance::JsInstance(ModuleRuntime& runtime, const ModuleProgram& program,
   runtime_.watchdog().add(watch_);
 }
 
-JsInstance::~JsInstance() { runtime_.watchdog().remove(watch_); }
+JsInstance::~JsInstance() {
+  runtime_.watchdog().remove(watch_);
+}
 
 // ---- Loading -----------------------------------------------------------------------------------
 
@@ -85,8 +87,8 @@ Status JsInstance::install() {
 Status JsInstance::compile(IsolateScope& scope, Local<v8::Module>& module) {
   const std::string_view bundle = as_text(*program_.bytes);
   const auto try_compile = [&scope, &module](std::string_view text) {
-    v8::ScriptOrigin origin(scope.isolate(), js_name(scope, kScriptName), 0, 0, false, -1, {}, false,
-                            false, true);
+    v8::ScriptOrigin origin(scope.isolate(), js_name(scope, kScriptName), 0, 0, false, -1, {},
+                            false, false, true);
     v8::ScriptCompiler::Source source(js_string(scope, text), origin);
     return v8::ScriptCompiler::CompileModule(scope.isolate(), &source).ToLocal(&module);
   };
@@ -190,7 +192,8 @@ v8::MaybeLocal<v8::Value> JsInstance::invoke(IsolateScope& scope, Local<v8::Cont
 }
 
 // id, sender, connection, timestamp, args. False after throwing.
-bool JsInstance::make_arguments(IsolateScope& scope, const ReducerCall& call, Local<v8::Value>* out) {
+bool JsInstance::make_arguments(IsolateScope& scope, const ReducerCall& call,
+                                Local<v8::Value>* out) {
   const auto isolate = scope.isolate();
   if (sender_.empty() || sender_id_ != call.sender) {
     sender_.set(isolate, js_bigint(scope, call.sender));
@@ -214,8 +217,8 @@ bool JsInstance::make_arguments(IsolateScope& scope, const ReducerCall& call, Lo
   return true;
 }
 
-// A DataView of exactly the argument bytes; empty after throwing. Views of short arguments are kept:
-// their buffer is the shared one anyway.
+// A DataView of exactly the argument bytes; empty after throwing. Views of short arguments are
+// kept: their buffer is the shared one anyway.
 Local<v8::Value> JsInstance::args_view(IsolateScope& scope, Bytes args) {
   const auto isolate = scope.isolate();
   if (args.size() > kSharedArgsBytes) {

@@ -5,13 +5,14 @@
 #include "runtime/v8/lowering.h"
 
 #include <filesystem>
-#include <fmt/core.h>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include <fmt/core.h>
 
 #include "runtime/source_map.h"
 #include "runtime/v8/isolate.h"

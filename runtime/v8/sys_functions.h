@@ -1,6 +1,6 @@
 // runtime/v8/sys_functions.h
 //
-// The callbacks behind the exports of `spacetime:sys@…`, by module version [S 03/3.5, 3.6]. Each
+// The callbacks behind the exports of `spacetime:sys@M.m`, by module version [S 03/3.5, 3.6]. Each
 // checks its arguments, makes one system call and converts the result.
 #pragma once
 

@@ -1,10 +1,11 @@
 #include "runtime/v8/sys_modules.h"
 
 #include <charconv>
-#include <fmt/core.h>
 #include <optional>
 #include <string_view>
 #include <vector>
+
+#include <fmt/core.h>
 
 #include "runtime/v8/sys_functions.h"
 #include "runtime/v8/values.h"
@@ -53,8 +54,8 @@ bool set_export(IsolateScope& scope, Local<v8::Module> module, std::string_view 
 }
 
 bool export_function(IsolateScope& scope, Local<v8::Module> module, const SysFunction& function) {
-  const auto function_template = v8::FunctionTemplate::New(
-      scope.isolate(), function.callback, {}, {}, 0, v8::ConstructorBehavior::kThrow);
+  const auto function_template = v8::FunctionTemplate::New(scope.isolate(), function.callback, {},
+                                                           {}, 0, v8::ConstructorBehavior::kThrow);
   function_template->SetClassName(js_name(scope, function.name));
   Local<v8::Function> instance;
   return function_template->GetFunction(scope.context()).ToLocal(&instance) &&

@@ -34,8 +34,8 @@ v8::Local<v8::String> errno_message(IsolateScope& scope, Errno code) {
 v8::MaybeLocal<v8::Value> make_error(IsolateScope& scope, JsHost& host, Errno code) {
   const auto message = errno_message(scope, code);
   if (host.hooks.get_error_constructor.empty()) return v8::Exception::Error(message);
-  v8::Local<v8::Value> number = v8::Integer::NewFromUnsigned(
-      scope.isolate(), static_cast<uint32_t>(code));
+  v8::Local<v8::Value> number =
+      v8::Integer::NewFromUnsigned(scope.isolate(), static_cast<uint32_t>(code));
   v8::Local<v8::Value> constructor;
   if (!host.hooks.get_error_constructor.get(scope.isolate())
            ->Call(scope.context(), host.hooks.receiver(scope), 1, &number)
@@ -44,9 +44,7 @@ v8::MaybeLocal<v8::Value> make_error(IsolateScope& scope, JsHost& host, Errno co
   if (!constructor->IsFunction()) return v8::Exception::Error(message);
   v8::Local<v8::Value> argument = message;
   v8::Local<v8::Object> error;
-  if (!constructor.As<v8::Function>()
-           ->NewInstance(scope.context(), 1, &argument)
-           .ToLocal(&error))
+  if (!constructor.As<v8::Function>()->NewInstance(scope.context(), 1, &argument).ToLocal(&error))
     return {};
   return error;
 }
@@ -75,8 +73,7 @@ template <>
 void throw_errno<Abi::kV1>(IsolateScope& scope, JsHost& host, Errno code) {
   if (code == Errno::kTrap) return trap_script(scope, host);
   const auto error = v8::Object::New(scope.isolate());
-  const auto number =
-      v8::Integer::NewFromUnsigned(scope.isolate(), static_cast<uint32_t>(code));
+  const auto number = v8::Integer::NewFromUnsigned(scope.isolate(), static_cast<uint32_t>(code));
   if (!error->Set(scope.context(), js_name(scope, "__code_error__"), number).FromMaybe(false) ||
       !error->SetIntegrityLevel(scope.context(), v8::IntegrityLevel::kSealed).FromMaybe(false))
     return;
@@ -137,8 +134,7 @@ void SharedCalls<abi>::row_iter_bsatn_close(const CallbackInfo& info) {
   JsHost& host = JsHost::of(scope.isolate());
   uint32_t iterator = 0;
   if (!read_u32(scope, info[0], iterator)) return;
-  if (!host.calls.iterators().close(iterator))
-    throw_errno<abi>(scope, host, Errno::kNoSuchIter);
+  if (!host.calls.iterators().close(iterator)) throw_errno<abi>(scope, host, Errno::kNoSuchIter);
 }
 
 template <Abi abi>

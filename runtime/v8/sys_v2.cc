@@ -15,8 +15,8 @@ bool read_data(IsolateScope& scope, const CallbackInfo& info, int at, MutableByt
          read_length(scope, info[at + 1], buffer, data);
 }
 
-// (index, buffer, prefix_len, prefix_elems, rstart_len, rend_len): the three parts lie back to back;
-// an empty end means the start's bytes again.
+// (index, buffer, prefix_len, prefix_elems, rstart_len, rend_len): the three parts lie back to
+// back; an empty end means the start's bytes again.
 bool read_range(IsolateScope& scope, const CallbackInfo& info, uint32_t& index,
                 RangeArguments& range) {
   MutableBytes rest;

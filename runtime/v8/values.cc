@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+
 #include <fmt/core.h>
 
 namespace worldline::runtime {
@@ -55,9 +56,9 @@ void append_utf8(IsolateScope& scope, v8::Local<v8::String> text, std::string& o
   const size_t start = out.size();
   const auto length = static_cast<size_t>(text->Utf8Length(scope.isolate()));
   out.resize(start + length);
-  const int written = text->WriteUtf8(
-      scope.isolate(), out.data() + start, static_cast<int>(length), nullptr,
-      v8::String::NO_NULL_TERMINATION | v8::String::REPLACE_INVALID_UTF8);
+  const int written =
+      text->WriteUtf8(scope.isolate(), out.data() + start, static_cast<int>(length), nullptr,
+                      v8::String::NO_NULL_TERMINATION | v8::String::REPLACE_INVALID_UTF8);
   out.resize(start + static_cast<size_t>(written));
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
 #include <v8.h>
 
 #include "base/bytes.h"

@@ -1,8 +1,10 @@
 // A small module on npm spacetimedb 2.x: every kind of table access a reducer makes.
 import { schema, table, t, SenderError } from 'spacetimedb/server';
 const ScheduleAt = {
-  time: (micros: bigint) => ({ tag: 'Time', value: { __timestamp_micros_since_unix_epoch__: micros } }) as any,
-  interval: (micros: bigint) => ({ tag: 'Interval', value: { __time_duration_micros__: micros } }) as any,
+  time: (micros: bigint) =>
+    ({ tag: 'Time', value: { __timestamp_micros_since_unix_epoch__: micros } }) as any,
+  interval: (micros: bigint) =>
+    ({ tag: 'Interval', value: { __time_duration_micros__: micros } }) as any,
 };
 
 const note = table(
@@ -33,7 +35,8 @@ export const init = spacetimedb.init(ctx => {
   console.log('module initialised');
 });
 export const onConnect = spacetimedb.clientConnected(ctx => {
-  ctx.db.log.insert({ seq: 0n, line: `connect ${ctx.senderAuth.jwt?.fullPayload?.['sub'] ?? 'nobody'}` });
+  const subject = ctx.senderAuth.jwt?.fullPayload?.['sub'] ?? 'nobody';
+  ctx.db.log.insert({ seq: 0n, line: `connect ${subject}` });
 });
 export const onDisconnect = spacetimedb.clientDisconnected(ctx => {
   ctx.db.log.insert({ seq: 0n, line: 'disconnect' });
@@ -44,7 +47,9 @@ export const onTick = spacetimedb.reducer({ arg: tick.rowType }, (ctx, { arg }) 
   if (arg.label === 'stop') ctx.db.tick.scheduledId.delete(arg.scheduledId);
   if (arg.label === 'again')
     ctx.db.tick.scheduledId.update({
-      ...arg, label: 'done', scheduledAt: ScheduleAt.time(ctx.timestamp.microsSinceUnixEpoch + 1000000n),
+      ...arg,
+      label: 'done',
+      scheduledAt: ScheduleAt.time(ctx.timestamp.microsSinceUnixEpoch + 1000000n),
     });
 });
 
