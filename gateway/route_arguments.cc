@@ -22,6 +22,10 @@ Status bad_query(std::string_view reason) {
   return Status::invalid_argument("Failed to deserialize query string: {}", reason);
 }
 
+void skip_spaces(std::string_view& text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+}
+
 struct Unit {
   std::string_view name;
   int64_t milliseconds;
@@ -123,6 +127,7 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
     if (error != std::errc() || number < 0 || number > kDurationMsMax) return invalid();
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    skip_spaces(rest);
     const auto unit_end = std::find_if(rest.begin(), rest.end(),
                                        [](char c) { return c == ' ' || (c >= '0' && c <= '9'); });
     const std::string_view name(rest.data(), static_cast<size_t>(unit_end - rest.begin()));
@@ -131,7 +136,7 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     if (unit == kUnits.end()) return invalid();
     total = std::min(total + number * unit->milliseconds, kDurationMsMax);
     rest.remove_prefix(name.size());
-    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
+    skip_spaces(rest);
   }
   return std::chrono::milliseconds(total);
 }

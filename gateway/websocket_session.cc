@@ -19,6 +19,8 @@ using boost::system::error_code;
 
 // Gather writes: as many pieces as one system call takes in Asio.
 constexpr size_t kPiecesPerWrite = 64;
+// Pending bytes of one drain beyond which a session is written to before the drain's end.
+constexpr size_t kEarlyFlushBytes = 1 * limits::MiB;
 // Reads in a row before other connections of the thread get their turn.
 constexpr int kReadsInARow = 4;
 
@@ -82,12 +84,8 @@ void WebSocketSession::start(Bytes early) {
 }
 
 void WebSocketSession::on_event(PeerEvent event) {
-  if (event.batch != nullptr) {
-    unanswered_ -= std::min(unanswered_, count_replies(*event.batch));
-    if (state_ == State::kOpening || state_ == State::kOpen)
-      pending_.push_back(std::move(event.batch));
-    thread_.mark_dirty(id_);
-  }
+  if (event.batch != nullptr) on_batch(std::move(event.batch));
+  if (state_ == State::kDone) return;
   if (event.consumed_messages > 0) on_consumed(event.consumed_messages, event.consumed_bytes);
   if (event.notice == nullptr) return;
   if (auto* opened = std::get_if<SessionOpened>(event.notice.get())) {
@@ -101,6 +99,26 @@ void WebSocketSession::on_event(PeerEvent event) {
     else
       close_with(close->code, close->reason, cause);
   }
+}
+
+void WebSocketSession::on_batch(OutboundBatchPtr batch) {
+  unanswered_ -= std::min(unanswered_, count_replies(*batch));
+  if (state_ != State::kOpening && state_ != State::kOpen) return;
+  // Give the socket a chance before judging: a drain may hold more than the limit for a fast
+  // client.
+  if (pending_bytes_ >= kEarlyFlushBytes) flush();
+  if (state_ == State::kDone) return;
+  // One batch is admitted below the limit, whatever its size: there is no largest message.
+  const WebSocketConfig& config = core_.config.websocket;
+  if (out_.bytes() + pending_bytes_ > config.outgoing_bytes_max ||
+      out_.message_count() + pending_messages_ > config.outgoing_messages_max) {
+    drop(DisconnectCause::kOutgoingQueueFull);
+    return;
+  }
+  pending_bytes_ += batch->bytes();
+  pending_messages_ += batch->message_ends.size();
+  pending_.push_back(std::move(batch));
+  thread_.mark_dirty(id_);
 }
 
 void WebSocketSession::on_opened(SessionOpened opened) {
@@ -317,18 +335,19 @@ void WebSocketSession::send_initial_connection() {
 void WebSocketSession::flush() {
   if (state_ != State::kOpen || (pending_.empty() && out_.empty())) return;
   if (!pending_.empty()) {
-    if (out_.bytes() > core_.config.websocket.outgoing_bytes_max ||
-        out_.message_count() > core_.config.websocket.outgoing_messages_max) {
-      drop(DisconnectCause::kOutgoingQueueFull);
-      return;
-    }
     const size_t before = out_.bytes();
     thread_.framer().frame(pending_, framing_, out_);
     metrics_->on_sent(out_.bytes() - before);
-    pending_.clear();
+    clear_pending();
   }
   write_out();
   if (stopping_ && state_ == State::kOpen) finish_stop();
+}
+
+void WebSocketSession::clear_pending() {
+  pending_.clear();
+  pending_bytes_ = 0;
+  pending_messages_ = 0;
 }
 
 void WebSocketSession::write_out() {
@@ -378,7 +397,7 @@ void WebSocketSession::close_with(uint16_t code, std::string_view reason, Discon
 void WebSocketSession::begin_closing(DisconnectCause cause) {
   state_ = State::kClosing;
   cause_ = cause;
-  pending_.clear();
+  clear_pending();
   close_deadline_ = thread_.clock().steady() + core_.config.websocket.close_handshake_timeout;
   session_->close();
 }
@@ -392,7 +411,7 @@ void WebSocketSession::drop(DisconnectCause cause) {
   if (session_ != nullptr) session_->close();
   if (counted_) metrics_->on_disconnected(cause);
   out_.clear();
-  pending_.clear();
+  clear_pending();
   posted_.clear();
   posted_frames_ = 0;
   count_incoming();

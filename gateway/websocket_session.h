@@ -62,6 +62,7 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
     std::string text;  // The reason of kFault, the payload of kClientClose.
   };
 
+  void on_batch(OutboundBatchPtr batch);
   void on_opened(SessionOpened opened);
   void on_consumed(uint32_t messages, uint64_t bytes);
 
@@ -77,6 +78,7 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
 
   void send_control(Opcode opcode, Bytes payload);
   void send_initial_connection();
+  void clear_pending();
   void write_out();
   void close_with(uint16_t code, std::string_view reason, DisconnectCause cause);
   void begin_closing(DisconnectCause cause);
@@ -108,7 +110,9 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
   uint64_t unanswered_ = 0;  // Requests whose reply has not been delivered.
 
   // Output.
-  std::vector<OutboundBatchPtr> pending_;
+  std::vector<OutboundBatchPtr> pending_;  // Delivered, not framed yet.
+  size_t pending_bytes_ = 0;
+  size_t pending_messages_ = 0;
   OutQueue out_;
   bool writing_ = false;  // A wait for writability is pending.
   bool end_after_flush_ = false;

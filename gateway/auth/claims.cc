@@ -1,5 +1,7 @@
 #include "gateway/auth/claims.h"
 
+#include <set>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -17,15 +19,20 @@ Status invalid(std::string_view reason) {
 
 // Parses without exceptions. Duplicate members are refused: readers would disagree on them.
 Result<Json> parse_object(const std::string& text) {
-  Json value = Json::parse(text, nullptr, false);
+  std::set<std::string> members;
+  std::string duplicate;
+  const Json::parser_callback_t note_members =
+      [&members, &duplicate](int depth, Json::parse_event_t event, const Json& parsed) {
+        if (event == Json::parse_event_t::key && depth == 1 &&
+            !members.insert(parsed.get_ref<const std::string&>()).second)
+          duplicate = parsed.get_ref<const std::string&>();
+        return true;
+      };
+  Json value = Json::parse(text, note_members, false);
   if (value.is_discarded()) return invalid("JSON error: not valid JSON");
   if (!value.is_object()) return invalid("JSON error: not an object");
-  for (auto member = value.begin(); member != value.end(); ++member) {
-    auto other = member;
-    for (++other; other != value.end(); ++other)
-      if (member.key() == other.key())
-        return invalid(fmt::format("JSON error: duplicate field `{}`", member.key()));
-  }
+  if (!duplicate.empty())
+    return invalid(fmt::format("JSON error: duplicate field `{}`", duplicate));
   return value;
 }
 

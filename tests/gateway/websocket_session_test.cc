@@ -379,6 +379,7 @@ TEST_F(WebSocketTest, SlowReadersAreDroppedAtTheByteLimit) {
 
 TEST_F(WebSocketTest, ReadingStopsBeyondTheByteBoundAndGoesOnAfterConsumption) {
   config.websocket.incoming_bytes_max = 1000;
+  config.stop_grace = milliseconds(50);
   node.consume = false;
   node.answer_calls = false;
   start();
@@ -406,6 +407,7 @@ TEST_F(WebSocketTest, ReadingStopsBeyondTheByteBoundAndGoesOnAfterConsumption) {
 
 TEST_F(WebSocketTest, TooManyUnprocessedMessagesCloseWith1013) {
   config.websocket.incoming_messages_max = 3;
+  config.stop_grace = milliseconds(50);
   node.consume = false;
   node.answer_calls = false;
   start();
