@@ -153,6 +153,7 @@ void DeliveryDesk::on(const SubscribeItem& item) {
 }
 
 void DeliveryDesk::on(const UnsubscribeItem& item) {
+  hint_due_ = true;
   SessionEntry* const session = open_outbox(item.session);
   if (session == nullptr) return;
   using DroppedRows = query::SubscriptionSet::DroppedRows;
@@ -205,6 +206,7 @@ void DeliveryDesk::on(const SessionOpenedItem& item) {
 }
 
 void DeliveryDesk::on(const SessionClosedItem& item) {
+  hint_due_ = true;
   subscriptions_.remove_client(client_of(item.session));
   sessions_.erase(item.session);
 }
@@ -214,10 +216,12 @@ void DeliveryDesk::on(const ReplyItem& item) {
 }
 
 void DeliveryDesk::on(const SchemaChangedItem& item) {
+  hint_due_ = true;
   tell_failures(subscriptions_.recompile(*item.state));
 }
 
 void DeliveryDesk::on(const CloseAllItem& item) {
+  hint_due_ = true;
   collect_outboxes();
   for (auto& [id, session] : sessions_) {
     subscriptions_.remove_client(client_of(id));
@@ -227,10 +231,8 @@ void DeliveryDesk::on(const CloseAllItem& item) {
 }
 
 std::optional<SnapshotHint> DeliveryDesk::take_snapshot_hint() {
-  const uint64_t version = subscriptions_.snapshot_tables_version();
-  if (!hint_due_ && version == hint_version_sent_) return std::nullopt;
+  if (!hint_due_) return std::nullopt;
   hint_due_ = false;
-  hint_version_sent_ = version;
   return SnapshotHint{hint_sequence_, subscriptions_.snapshot_tables()};
 }
 

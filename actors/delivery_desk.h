@@ -39,7 +39,7 @@ class DeliveryDesk {
   // All log entries up to `index` are committed: releases what waited for them.
   void committed(LogIndex index);
 
-  // The hint if it changed since the last call, or a subscribe was evaluated.
+  // The hint if subscriptions came or went since the last call.
   std::optional<SnapshotHint> take_snapshot_hint();
 
   size_t session_count() const { return sessions_.size(); }
@@ -85,8 +85,7 @@ class DeliveryDesk {
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
   LogIndex committed_;
   uint64_t hint_sequence_ = 0;
-  uint64_t hint_version_sent_ = 0;
-  bool hint_due_ = false;
+  bool hint_due_ = false;  // Subscriptions changed since the last hint.
 };
 
 }  // namespace worldline::actors

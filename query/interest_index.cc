@@ -240,4 +240,12 @@ void InterestIndex::remove(const SubscribedQuery& query, uint32_t slot) {
   }
 }
 
+std::vector<TableId> InterestIndex::joined_tables() const {
+  std::vector<TableId> joined;
+  for (const auto& [table, interest] : tables_)
+    if (interest.has_joins()) joined.push_back(table);
+  std::sort(joined.begin(), joined.end());
+  return joined;
+}
+
 }  // namespace worldline::query

@@ -108,6 +108,8 @@ class InterestIndex {
     const auto found = tables_.find(table);
     return found == tables_.end() ? nullptr : &found->second;
   }
+  // Tables whose changes may make a join read the state after them, ascending.
+  std::vector<TableId> joined_tables() const;
 
  private:
   std::unordered_map<TableId, TableInterest> tables_;

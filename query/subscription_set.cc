@@ -98,6 +98,7 @@ class SubscriptionSet::Impl {
   Result<std::vector<RowBlock>> unsubscribe(ClientHandle client, uint32_t query_set_id,
                                             DroppedRows dropped_rows, const ReadView& view);
   void remove_client(ClientHandle client);
+  std::vector<TableId> snapshot_tables() const { return interest_.joined_tables(); }
   bool needs_snapshot(const TxData& tx) const;
   TransactionUpdates evaluate(const TxData& tx, const ReadView* after);
   std::vector<SetFailure> recompile(const ReadView& view);
@@ -502,6 +503,8 @@ Result<std::vector<RowBlock>> SubscriptionSet::unsubscribe(ClientHandle client,
 void SubscriptionSet::remove_client(ClientHandle client) {
   impl_->remove_client(client);
 }
+
+std::vector<TableId> SubscriptionSet::snapshot_tables() const { return impl_->snapshot_tables(); }
 
 bool SubscriptionSet::needs_snapshot(const TxData& tx) const {
   return impl_->needs_snapshot(tx);

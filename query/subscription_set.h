@@ -91,6 +91,10 @@ class SubscriptionSet {
   // True if some join concerned by `tx` will read the state right after it.
   bool needs_snapshot(const storage::TxData& tx) const;
 
+  // For a writer on another thread: needs_snapshot() can only be true for transactions that change
+  // one of these tables. Ascending.
+  std::vector<TableId> snapshot_tables() const;
+
   // The changes of one transaction. `after` is the state right after `tx`.
   // REQUIRES: after != nullptr if needs_snapshot(tx).
   TransactionUpdates evaluate(const storage::TxData& tx, const storage::ReadView* after);

@@ -59,19 +59,20 @@ const DatabaseRoot* StateCore::pin() {
 }
 
 Digest128 digest_of_state(const DatabaseRoot& root, const Catalog& catalog) {
-  XXH3_state_t state;
-  XXH3_128bits_reset_withSeed(&state, root.group.value);
+  struct Part {
+    uint64_t id;
+    Digest128 digest;
+  };
+  static_assert(sizeof(Part) == 24, "no padding is hashed");
+  std::vector<Part> parts;
+  parts.reserve(catalog.tables().size());
   for (const Catalog::Table& table : catalog.tables()) {
     if (table.schema->is_event || table.schema->is_ephemeral) continue;
     const TableRecord* record = root.tables.get(table.position);
-    struct {
-      uint64_t id;
-      Digest128 digest;
-    } part{table.schema->id.value, record->digest};
-    static_assert(sizeof part == 24, "no padding is hashed");
-    XXH3_128bits_update(&state, &part, sizeof part);
+    parts.push_back({table.schema->id.value, record->digest});
   }
-  const XXH128_hash_t hash = XXH3_128bits_digest(&state);
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSeed(parts.data(), parts.size() * sizeof(Part), root.group.value);
   return {hash.low64, hash.high64};
 }
 
@@ -235,20 +236,6 @@ void StateCore::rollback() {
 }
 
 void StateCore::rollback_schema() {
-  for (auto altered = altered_.rbegin(); altered != altered_.rend(); ++altered) {
-    // The rows are those of the start again, so the old schema fits them.
-    LiveTable* table = tables_[altered->position].get();
-    if (table == nullptr) continue;  // Dropped afterwards; it comes back with its old schema below.
-    const Status swapped = swap_schema(*table, altered->before);
-    WL_CHECK(swapped.ok());
-  }
-  for (LiveTable* table : created_) {
-    if (tables_[table->position()].get() != table) continue;  // Dropped again: handled below.
-    const uint32_t position = table->position();
-    leave_maps(*table);
-    tables_[position] = nullptr;
-    drop_record(position);
-  }
   for (auto& table : dropped_) {
     const uint32_t position = table->position();
     if (std::find(created_.begin(), created_.end(), table.get()) != created_.end()) {
@@ -257,6 +244,20 @@ void StateCore::rollback_schema() {
     }
     tables_[position] = std::move(table);
     enter_maps(*tables_[position]);
+  }
+  for (auto altered = altered_.rbegin(); altered != altered_.rend(); ++altered) {
+    LiveTable* table = tables_[altered->position].get();
+    if (table == nullptr) continue;  // Created and dropped here.
+    // The rows are those of the start again, so the old schema fits them.
+    const Status swapped = swap_schema(*table, altered->before);
+    WL_CHECK(swapped.ok());
+  }
+  for (LiveTable* table : created_) {
+    const uint32_t position = table->position();
+    if (tables_[position].get() != table) continue;  // Dropped here.
+    leave_maps(*table);
+    tables_[position] = nullptr;
+    drop_record(position);
   }
 }
 
