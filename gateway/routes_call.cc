@@ -30,9 +30,42 @@ HttpResponse call_response(const actors::CallReply& reply) {
     case actors::CallStatus::kConnectRefused:
       return text_response(403, reply.text);
     case actors::CallStatus::kFailed:
-      return error_response(reply.status);
+      break;
   }
+  if (reply.status.code() == StatusCode::kUnavailable) return text_response(500, "no such module");
   return error_response(reply.status);
+}
+
+// Whatever is wrong with the statement is 400; the node's own troubles keep their status.
+HttpResponse sql_response(Result<actors::SqlReply>& reply) {
+  if (reply.ok()) {
+    HttpResponse response = json_response(200, std::move(reply->json));
+    response.headers.emplace_back(kDurationHeader, fmt::to_string(reply->execution_micros));
+    return response;
+  }
+  const Status status = reply.status();
+  switch (status.code()) {
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kNotFound:
+    case StatusCode::kPermissionDenied:
+    case StatusCode::kFailedPrecondition:
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kNotSupported:
+    case StatusCode::kTooLarge:
+    case StatusCode::kUserError:
+      return text_response(400, status.message());
+    case StatusCode::kOk:
+    case StatusCode::kUnauthenticated:
+    case StatusCode::kOverloaded:
+    case StatusCode::kUnavailable:
+    case StatusCode::kTimeout:
+    case StatusCode::kModuleFatal:
+    case StatusCode::kIoError:
+    case StatusCode::kCorruption:
+    case StatusCode::kInternal:
+      break;
+  }
+  return error_response(status);
 }
 
 bool was_executed(actors::CallStatus outcome) {
@@ -94,15 +127,17 @@ void handle_sql(RouteCall call) {
   request.database = std::move(*database);
   request.caller = call.caller();
   request.statement = as_text(*call.request.body);
-  call.core.node.sql(std::move(request), [responder = call.responder](auto reply) {
-    if (!reply.ok()) {
-      responder->respond(error_response(reply.status()));
-      return;
-    }
-    HttpResponse response = json_response(200, std::move(reply->json));
-    response.headers.emplace_back(kDurationHeader, fmt::to_string(reply->execution_micros));
-    responder->respond(std::move(response));
-  });
+  // First the database: a missing one is 404, a missing table 400.
+  actors::NodeApi& node = call.core.node;
+  const actors::DatabaseRef wanted = request.database;
+  node.find_database(
+      wanted, [&node, request = std::move(request), responder = call.responder](auto info) {
+        if (!info.ok()) {
+          responder->respond(error_response(info.status()));
+          return;
+        }
+        node.sql(request, [responder](auto reply) { responder->respond(sql_response(reply)); });
+      });
 }
 
 void handle_logs(RouteCall call) {

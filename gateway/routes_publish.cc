@@ -26,10 +26,18 @@ std::string publish_json(const actors::PublishReply& reply) {
                             reply.op == actors::PublishOp::kCreated ? "created" : "updated");
 }
 
+HttpResponse publish_response(const Result<actors::PublishReply>& reply) {
+  if (reply.ok()) return json_response(200, publish_json(*reply));
+  const Status status = reply.status();
+  if (status.code() != StatusCode::kAlreadyExists) return error_response(status);
+  std::string name;  // The name belongs to somebody else; the message is the name.
+  schema::append_json_string(status.message(), name);
+  return json_response(401, fmt::format(R"({{"PermissionDenied":{{"name":{}}}}})", name));
+}
+
 actors::Callback<Result<actors::PublishReply>> answer(std::shared_ptr<Responder> responder) {
-  return [responder = std::move(responder)](Result<actors::PublishReply> reply) {
-    responder->respond(reply.ok() ? json_response(200, publish_json(*reply))
-                                  : error_response(reply.status()));
+  return [responder = std::move(responder)](const Result<actors::PublishReply>& reply) {
+    responder->respond(publish_response(reply));
   };
 }
 

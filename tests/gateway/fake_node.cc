@@ -246,7 +246,7 @@ void FakeNode::sql(actors::SqlRequest request, actors::Callback<Result<actors::S
   run([this, request, done] {
     statements.push_back(request);
     if (request.statement == "bad")
-      done(Status::invalid_argument("no such table: `bad`"));
+      done(Status::not_found("no such table: `bad`"));
     else
       done(actors::SqlReply{"[{}]", 42});
   });

@@ -23,7 +23,8 @@ const RouteCase kCases[] = {
     {"PingWithBadToken", "GET", "/v1/ping", "authorization: Bearer x.y\r\n", "", 401,
      "Invalid token: InvalidToken"},
     {"Health", "GET", "/v1/health", "", "", 200,
-     R"({"nodes":[0],"package_name":"spacetimedb-client-api","schedulable":true,"version":"2.8.3"})"},
+     R"({"nodes":[0],"package_name":"spacetimedb-client-api","schedulable":true,)"
+     R"("version":"2.8.3"})"},
     {"ScrapeTargets", "GET", "/v1/prometheus/sd_config", "", "", 200,
      R"([{"targets":["node:80"],"labels":{}}])"},
     {"TrailingSlash", "GET", "/v1/ping/", "", "", 404, ""},
@@ -71,6 +72,7 @@ const RouteCase kCases[] = {
      "Request body didn't contain valid UTF-8"},
     {"CallWithGet", "GET", "/v1/database/mydb/call/add", "", "", 405, ""},
     {"Sql", "POST", "/v1/database/mydb/sql", "", "SELECT 1", 200, "[{}]"},
+    {"SqlOfAnUnknownDatabase", "POST", "/v1/database/other/sql", "", "x", 404, "`other` not found"},
     {"SqlError", "POST", "/v1/database/mydb/sql", "", "bad", 400, "no such table: `bad`"},
     {"SqlConfirmedIsABool", "POST", "/v1/database/mydb/sql?confirmed=1", "", "x", 400,
      "Failed to deserialize query string: provided string was not `true` or `false`"},
@@ -230,7 +232,7 @@ TEST_F(HttpTest, EveryOutcomeOfACallHasItsStatus) {
       {{CallStatus::kBadArguments, {}, "invalid", 0}, 400, "invalid"},
       {{CallStatus::kConnectRefused, {}, "go away", 0}, 403, "go away"},
       {{CallStatus::kFailed, Status::not_found("`x` not found"), "", 0}, 404, "`x` not found"},
-      {{CallStatus::kFailed, Status::unavailable("closing"), "", 0}, 503, "closing"},
+      {{CallStatus::kFailed, Status::unavailable("closing"), "", 0}, 500, "no such module"},
   };
   for (const OutcomeCase& c : cases) {
     node.drain();
