@@ -41,15 +41,15 @@ Caller owner();
 Caller stranger();
 
 struct TableSpec {
-  std::string name;
-  std::vector<std::pair<std::string, std::string>> columns;  // Name and type.
-  std::vector<std::vector<std::string>> indexes;             // B+trees over these columns.
-  std::string primary_key;                                   // Empty: none.
+  std::string name = {};
+  std::vector<std::pair<std::string, std::string>> columns = {};  // Name and type.
+  std::vector<std::vector<std::string>> indexes = {};             // B+trees over these columns.
+  std::string primary_key = {};                                   // Empty: none.
   bool is_public = true;
   bool is_event = false;
-  std::string accessor;
-  std::map<std::string, std::string> column_accessors;  // Accessor -> canonical.
-  std::vector<std::vector<std::string>> hash_indexes;
+  std::string accessor = {};
+  std::map<std::string, std::string> column_accessors = {};  // Accessor -> canonical.
+  std::vector<std::vector<std::string>> hash_indexes = {};
 };
 
 class TestDatabase {
