@@ -89,8 +89,12 @@ bool IndexView::supports_range() const {
 
 DataStatus IndexView::make_point_key(Bytes bsatn, IndexKey& key) const {
   const IndexSchema& index = schema();
-  Result<size_t> size = index.key_layout.validate(bsatn);
-  if (!size.ok()) return decode_error(size.status());
+  const std::optional<size_t> size = index.key_layout.find_row_end(bsatn);
+  if (!size) {
+    schema::BsatnReader reader(bsatn);  // The slow walk names the fault.
+    return decode_error(
+        schema::skip_value(index.key_layout.type(), schema::Typespace::empty(), reader));
+  }
   WL_DATA_RETURN_IF_ERROR(refuse_rest(index.key_layout, bsatn.size() - *size));
   if (index.column_key.is_word()) {
     key.word_ = index.column_key.word_of_value(bsatn);
