@@ -19,7 +19,6 @@
 #include "actors/node_service.h"
 #include "base/secure_random.h"
 #include "storage/log/database_recovery.h"
-#include "storage/log/entry_codec.h"
 #include "storage/log/group_recovery.h"
 #include "storage/log/node_recovery.h"
 #include "storage/rocksdb/data_directory.h"
@@ -281,18 +280,19 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
 Result<storage::GroupEnd> Node::Impl::create_group(GroupId group) {
   storage::GroupBirth birth{group, kOnlyReplica, {}, {}};
   birth.digest = storage::DatabaseState::bootstrap({group})->digest();
-  std::promise<Status> created;
-  std::future<Status> outcome = created.get_future();
-  WL_RETURN_IF_ERROR(log_->push_task([&](storage::LogStore& store) {
-                           created.set_value(store.create_group(birth));
-                         })
-                         .status());
-  WL_RETURN_IF_ERROR(outcome.get());
-  storage::GroupEnd end;
-  end.group = group;
-  end.hard_state.replica = kOnlyReplica;
-  end.tail.chain = storage::genesis_chain(group);
-  return end;
+  std::promise<Result<storage::GroupRows>> created;
+  std::future<Result<storage::GroupRows>> outcome = created.get_future();
+  const auto create = [&birth](storage::LogStore& store) -> Result<storage::GroupRows> {
+    WL_RETURN_IF_ERROR(store.create_group(birth));
+    return store.load_group(birth.group);
+  };
+  WL_RETURN_IF_ERROR(
+      log_->push_task([&](storage::LogStore& store) { created.set_value(create(store)); })
+          .status());
+  WL_ASSIGN_OR_RETURN(const storage::GroupRows rows, outcome.get());
+  WL_CHECK(rows.hard_state.has_value());
+  WL_CHECK(rows.tail.has_value());
+  return storage::GroupEnd{group, *rows.hard_state, *rows.tail, 0};
 }
 
 void Node::Impl::create(const storage::DatabaseRecord& record, const PublishRequest& request,
