@@ -6,7 +6,7 @@
 //
 // Invariants: indexes are consecutive, terms and cluster time never decrease [S 08/2 I-10, I-20].
 // Ownership and thread: one module host. Units: cluster time in nanoseconds.
-// Order of calls: begin_term once, then add... seal, add... seal; jobs go to the log writer in order.
+// Order of calls: begin_term once, then add and seal in turn; jobs go to the log writer in order.
 #pragma once
 
 #include <chrono>
