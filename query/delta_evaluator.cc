@@ -99,17 +99,18 @@ Status DeltaEvaluator::evaluate_join(const SubscribedQuery& query, const storage
     const bool partner_is_event = query.relation(1 - relation).schema->is_event;
     if (changes_[relation].empty() || partner_is_event) continue;
     WL_CHECK(after != nullptr);
-    join_state(query, relation, *after);
+    WL_RETURN_IF_ERROR(join_state(query, relation, *after));
   }
   join_changes(query);
   return emit_counts(query);
 }
 
 // The changes of `relation` with the state of the other one.
-void DeltaEvaluator::join_state(const SubscribedQuery& query, size_t relation,
-                                const storage::ReadView& after) {
+Status DeltaEvaluator::join_state(const SubscribedQuery& query, size_t relation,
+                                  const storage::ReadView& after) {
   const size_t other = 1 - relation;
   LevelCursor cursor(query.probe[other], after);
+  if (!cursor.valid()) return stale_plan();
   std::array<Bytes, 2> rows;
   for (const SignedRow& change : changes_[relation]) {
     rows[relation] = change.row;
@@ -123,6 +124,7 @@ void DeltaEvaluator::join_state(const SubscribedQuery& query, size_t relation,
     }
     if (partners > 0) count(change.row, change.sign * partners);
   }
+  return {};
 }
 
 void DeltaEvaluator::count_pair(const SubscribedQuery& query, const SignedRow& first,

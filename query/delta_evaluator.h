@@ -12,7 +12,7 @@
 //
 // Invariants: between calls only the capacity of buffers is kept. The result is an exact bag.
 // Ownership: rows are borrowed from the transaction and the view during a call.
-// Thread: one. Errors: kTooLarge beyond kAnswerBytesMax.
+// Thread: one. Errors: kTooLarge beyond kAnswerBytesMax; kFailedPrecondition if an index is gone.
 #pragma once
 
 #include <cstdint>
@@ -68,7 +68,7 @@ class DeltaEvaluator {
   void clear();
   Status add(const SubscribedQuery& query, Bytes row, int64_t sign);
   void filter(const SubscribedQuery& query, size_t relation, const storage::TableDelta* delta);
-  void join_state(const SubscribedQuery& query, size_t relation, const storage::ReadView& after);
+  Status join_state(const SubscribedQuery& query, size_t relation, const storage::ReadView& after);
   void join_changes(const SubscribedQuery& query);
   void join_changes_by_hash(const SubscribedQuery& query);
   void count_pair(const SubscribedQuery& query, const SignedRow& first, const SignedRow& second);

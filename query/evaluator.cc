@@ -56,7 +56,10 @@ Status run_levels(const Query& query, const ReadView& view, OnRow&& on_row) {
   std::array<Bytes, kRelationsMax> rows;
   std::vector<LevelCursor> cursors;
   cursors.reserve(query.levels.size());
-  for (const PlanLevel& level : query.levels) cursors.emplace_back(level, view);
+  for (const PlanLevel& level : query.levels) {
+    cursors.emplace_back(level, view);
+    if (!cursors.back().valid()) return stale_plan();
+  }
   const size_t last = cursors.size() - 1;
   size_t depth = 0;
   cursors[0].open(rows.data());
@@ -137,6 +140,7 @@ Result<std::vector<storage::RowRef>> find_matching_rows(const Query& query, cons
   std::vector<storage::RowRef> refs;
   std::array<Bytes, 1> rows;
   LevelCursor cursor(query.levels[0], view);
+  if (!cursor.valid()) return stale_plan();
   for (cursor.open(rows.data()); cursor.next(rows.data());) refs.push_back(cursor.ref());
   return refs;
 }

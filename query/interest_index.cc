@@ -184,47 +184,95 @@ TableInterest::ColumnInterest& TableInterest::column_for(const SubscribedQuery& 
   return column;
 }
 
+void TableInterest::add_values(ValueMap& map, const Condition& condition, Occurrence occurrence) {
+  for (const Bytes value : condition.values) {
+    auto& list = map[std::string(key_of(condition.scalar, value))];
+    // -0 and +0 of one query are one key.
+    if (list.empty() || !(list.back() == occurrence)) list.push_back(occurrence);
+  }
+}
+
+void TableInterest::remove_values(ValueMap& map, const Condition& condition,
+                                  Occurrence occurrence) {
+  for (const Bytes value : condition.values) {
+    const auto found = map.find(key_of(condition.scalar, value));
+    if (found == map.end()) continue;
+    std::erase(found->second, occurrence);
+    if (found->second.empty()) map.erase(found);
+  }
+}
+
+std::optional<std::pair<TableInterest::Edge, TableInterest::Condition>> TableInterest::edge_of(
+    const SubscribedQuery& query, uint8_t relation) {
+  const BoundQuery& bound = query.query->bound;
+  if (!query.is_join() || !bound.first_on) return std::nullopt;
+  const auto [left, right] = *bound.first_on;
+  if (left.relation == right.relation) return std::nullopt;
+  const auto other = static_cast<uint8_t>(1 - relation);
+  auto condition = strongest(query, other);
+  if (!condition || condition->interval) return std::nullopt;
+  Edge edge;
+  edge.own_slot = left.relation == relation ? left : right;
+  const ColumnSlot partner = left.relation == relation ? right : left;
+  edge.schema = query.relation(relation).schema;
+  edge.other = query.relation(other).schema;
+  const auto& indexes = edge.other->indexes;
+  const auto index = std::find_if(indexes.begin(), indexes.end(), [&](const auto& candidate) {
+    return candidate.columns.size() == 1 && candidate.columns[0] == partner.column;
+  });
+  if (index == indexes.end()) return std::nullopt;
+  edge.index = index->id;
+  edge.other_slot = {other, condition->column};
+  edge.scalar = condition->scalar;
+  edge.own = ColumnReader(bound, edge.own_slot);
+  edge.other_value = ColumnReader(bound, edge.other_slot);
+  return std::pair(std::move(edge), *std::move(condition));
+}
+
+TableInterest::Edge& TableInterest::edge_for(Edge edge) {
+  for (Edge& known : edges_)
+    if (known.index == edge.index && known.own_slot.column == edge.own_slot.column &&
+        known.other_slot.column == edge.other_slot.column)
+      return known;
+  return edges_.emplace_back(std::move(edge));
+}
+
 void TableInterest::add(const SubscribedQuery& query, Occurrence occurrence) {
   ++count_;
   if (occurrence.is_join) ++joins_;
-  const auto condition = strongest(query, occurrence.relation);
-  if (!condition) {
+  if (const auto condition = strongest(query, occurrence.relation)) {
+    ColumnInterest& column = column_for(query, occurrence.relation, *condition);
+    if (condition->interval) {
+      column.by_range.add(*condition->interval, occurrence);
+    } else {
+      add_values(column.by_value, *condition, occurrence);
+    }
+  } else if (auto found = edge_of(query, occurrence.relation)) {
+    add_values(edge_for(std::move(found->first)).by_value, found->second, occurrence);
+  } else {
     always_.push_back(occurrence);
-    return;
-  }
-  ColumnInterest& column = column_for(query, occurrence.relation, *condition);
-  if (condition->interval) {
-    column.by_range.add(*condition->interval, occurrence);
-    return;
-  }
-  for (const Bytes value : condition->values) {
-    auto& list = column.by_value[std::string(key_of(column.scalar, value))];
-    // -0 and +0 of one query are one key.
-    if (list.empty() || !(list.back() == occurrence)) list.push_back(occurrence);
   }
 }
 
 void TableInterest::remove(const SubscribedQuery& query, Occurrence occurrence) {
   --count_;
   if (occurrence.is_join) --joins_;
-  const auto condition = strongest(query, occurrence.relation);
-  if (!condition) {
-    remove_one(always_, occurrence);
-    return;
-  }
-  ColumnInterest& column = column_for(query, occurrence.relation, *condition);
-  if (condition->interval) {
-    column.by_range.remove(occurrence);
-  } else {
-    for (const Bytes value : condition->values) {
-      const auto found = column.by_value.find(key_of(column.scalar, value));
-      if (found == column.by_value.end()) continue;
-      std::erase(found->second, occurrence);
-      if (found->second.empty()) column.by_value.erase(found);
+  if (const auto condition = strongest(query, occurrence.relation)) {
+    ColumnInterest& column = column_for(query, occurrence.relation, *condition);
+    if (condition->interval) {
+      column.by_range.remove(occurrence);
+    } else {
+      remove_values(column.by_value, *condition, occurrence);
     }
+    if (column.by_value.empty() && column.by_range.empty())
+      columns_.erase(columns_.begin() + (&column - columns_.data()));
+  } else if (auto found = edge_of(query, occurrence.relation)) {
+    Edge& edge = edge_for(std::move(found->first));
+    remove_values(edge.by_value, found->second, occurrence);
+    if (edge.by_value.empty()) edges_.erase(edges_.begin() + (&edge - edges_.data()));
+  } else {
+    remove_one(always_, occurrence);
   }
-  if (column.by_value.empty() && column.by_range.empty())
-    columns_.erase(columns_.begin() + (&column - columns_.data()));
 }
 
 void InterestIndex::add(const SubscribedQuery& query, uint32_t slot) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "base/check.h"
-
 namespace worldline::query {
 
 using storage::IndexView;
@@ -16,7 +14,7 @@ LevelCursor::LevelCursor(const PlanLevel& level, const storage::ReadView& view) 
   const bool indexed =
       level.access.kind == Access::Kind::kPoint || level.access.kind == Access::Kind::kRange;
   if (indexed) index_ = table_->index(level.access.index);
-  WL_CHECK(!indexed || index_ != nullptr);  // Plans are remade when the catalog changes.
+  valid_ = !indexed || index_ != nullptr;
 }
 
 void LevelCursor::open(const Bytes* rows) {
@@ -135,6 +133,10 @@ bool LevelCursor::next(Bytes* rows) {
     if (level_.residual.matches(rows)) return true;
   }
   return false;
+}
+
+Status stale_plan() {
+  return Status::failed_precondition("the query was compiled for an older schema");
 }
 
 }  // namespace worldline::query

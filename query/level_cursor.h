@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/status.h"
 #include "query/query_plan.h"
 #include "storage/read_view.h"
 
@@ -24,7 +25,10 @@ class LevelCursor {
   // REQUIRES: level and view outlive this.
   LevelCursor(const PlanLevel& level, const storage::ReadView& view);
 
-  // Starts over with the earlier relations of `rows` bound.
+  // False if the plan's index does not exist in the view: the catalog changed since planning.
+  bool valid() const { return valid_; }
+
+  // Starts over with the earlier relations of `rows` bound. REQUIRES: valid().
   void open(const Bytes* rows);
   // Stores the next row at rows[level.relation]; false at the end.
   bool next(Bytes* rows);
@@ -68,6 +72,10 @@ class LevelCursor {
   storage::RowRef ref_;
   uint64_t rows_visited_ = 0;
   bool done_ = true;
+  bool valid_ = true;
 };
+
+// What a run says when valid() is false.
+Status stale_plan();
 
 }  // namespace worldline::query

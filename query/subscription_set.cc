@@ -125,7 +125,7 @@ class SubscriptionSet::Impl {
   void remove_set(ClientHandle client, uint32_t query_set_id);
 
   DistinctQuery& touch(uint32_t slot);
-  void select_rows(const TableDelta& delta, const TableInterest& interest);
+  void select_rows(const TableDelta& delta, const TableInterest& interest, const ReadView* after);
   Status evaluate_query(const DistinctQuery& distinct, const TxData& tx, const ReadView* after);
   void deliver(std::vector<std::pair<DeltaBlockPtr, uint32_t>> blocks, TransactionUpdates& out);
   void fail(const DistinctQuery& distinct, const Status& status, TransactionUpdates& out);
@@ -178,6 +178,10 @@ Result<std::vector<RowBlock>> SubscriptionSet::Impl::subscribe(const SubscribeRe
   if (client != clients_.end() && client->second.count(request.query_set_id) > 0)
     return Status::already_exists("Subscription with id {} already exists for client: {}",
                                   request.query_set_id, request.client.value);
+  if (request.queries.size() > kQueriesPerSetMax)
+    return Status::overloaded("a query set has at most {} queries", kQueriesPerSetMax);
+  if (client != clients_.end() && client->second.size() >= kQuerySetsPerClientMax)
+    return Status::overloaded("a client has at most {} query sets", kQuerySetsPerClientMax);
   std::vector<std::string> texts, plain;
   for (const std::string& query : request.queries) {
     if (is_select_everything(query)) {
@@ -317,6 +321,7 @@ bool SubscriptionSet::Impl::needs_snapshot(const TxData& tx) const {
       needed =
           DeltaEvaluator::reads_state(slots_[occurrence.slot]->query, occurrence.relation, delta);
     };
+    if (interest->has_edges()) return true;
     for (const Occurrence& occurrence : interest->always()) look(occurrence);
     if (!interest->has_conditions()) continue;
     for (size_t i = 0; i < delta.inserts.size() && !needed; ++i)
@@ -339,8 +344,17 @@ DistinctQuery& SubscriptionSet::Impl::touch(uint32_t slot) {
   return distinct;
 }
 
-void SubscriptionSet::Impl::select_rows(const TableDelta& delta, const TableInterest& interest) {
+void SubscriptionSet::Impl::select_rows(const TableDelta& delta, const TableInterest& interest,
+                                        const ReadView* after) {
   for (const Occurrence& occurrence : interest.always()) touch(occurrence.slot).all_rows = true;
+  if (interest.has_edges()) {
+    WL_CHECK(after != nullptr);
+    const auto on_hit = [&](const Occurrence& occurrence) { touch(occurrence.slot); };
+    for (size_t i = 0; i < delta.inserts.size(); ++i)
+      interest.for_each_edge_hit(delta.inserts[i], *after, on_hit);
+    for (size_t i = 0; i < delta.deletes.size(); ++i)
+      interest.for_each_edge_hit(delta.deletes[i], *after, on_hit);
+  }
   if (!interest.has_conditions()) return;
   for (uint32_t i = 0; i < delta.inserts.size(); ++i)
     interest.for_each_hit(delta.inserts[i], [&](const Occurrence& occurrence) {
@@ -367,7 +381,8 @@ TransactionUpdates SubscriptionSet::Impl::evaluate(const TxData& tx, const ReadV
   ++mark_;
   touched_.clear();
   for (const TableDelta& delta : tx.tables)
-    if (const TableInterest* interest = interest_.find(delta.table)) select_rows(delta, *interest);
+    if (const TableInterest* interest = interest_.find(delta.table))
+      select_rows(delta, *interest, after);
   TransactionUpdates out;
   if (touched_.empty()) return out;
   std::vector<std::pair<DeltaBlockPtr, uint32_t>> blocks;  // With the slot of the query.
@@ -504,7 +519,9 @@ void SubscriptionSet::remove_client(ClientHandle client) {
   impl_->remove_client(client);
 }
 
-std::vector<TableId> SubscriptionSet::snapshot_tables() const { return impl_->snapshot_tables(); }
+std::vector<TableId> SubscriptionSet::snapshot_tables() const {
+  return impl_->snapshot_tables();
+}
 
 bool SubscriptionSet::needs_snapshot(const TxData& tx) const {
   return impl_->needs_snapshot(tx);

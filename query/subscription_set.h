@@ -38,6 +38,10 @@ struct TxData;
 
 namespace worldline::query {
 
+// Subscribing beyond these is refused with kOverloaded.
+inline constexpr size_t kQueriesPerSetMax = 65'536;
+inline constexpr size_t kQuerySetsPerClientMax = 65'536;
+
 struct SubscribeRequest {
   ClientHandle client;
   uint32_t query_set_id = 0;
@@ -100,7 +104,8 @@ class SubscriptionSet {
   TransactionUpdates evaluate(const storage::TxData& tx, const storage::ReadView* after);
 
   // Compiles everything again after a schema change; sets that no longer compile are removed and
-  // returned. Ascending by client and set.
+  // returned. Ascending by client and set. To be called with the state right after the transaction
+  // that changed the schema, once that one has been evaluated and before any later one is.
   std::vector<SetFailure> recompile(const storage::ReadView& view);
 
   size_t client_count() const;

@@ -2,6 +2,9 @@
 //
 // Budgets [architecture 8]: 0.1 us per changed table that interests nobody, whatever the number of
 // subscriptions whose literals do not match.
+#include <cstdlib>
+#include <initializer_list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,48 +15,75 @@
 #include "query/sql.h"
 #include "query/sql_parser.h"
 #include "query/subscription_set.h"
+#include "schema/algebraic_type.h"
+#include "storage/database_state.h"
 #include "storage/snapshot.h"
+#include "storage/table_definition.h"
 #include "storage/transaction.h"
-#include "tests/query/query_fixture.h"
 
 namespace worldline::query {
 namespace {
 
-using testing::Json;
-using testing::TestDatabase;
-
 constexpr uint32_t kPlayers = 10'000;
+using DatabasePtr = std::unique_ptr<storage::DatabaseState>;
 
-std::unique_ptr<TestDatabase> make_database() {
-  auto database = std::make_unique<TestDatabase>();
-  database->create_table({.name = "player",
-                          .columns = {{"id", "U32"}, {"zone", "U32"}, {"x", "I32"}, {"y", "I32"}},
-                          .indexes = {{"id"}, {"zone"}},
-                          .primary_key = "id"});
-  database->create_table({.name = "item",
-                          .columns = {{"id", "U32"}, {"owner", "U32"}},
-                          .indexes = {{"id"}, {"owner"}},
-                          .primary_key = "id"});
-  Json players = Json::array(), items = Json::array();
+Caller owner() {
+  return {{}, CallerClass::kOwner};
+}
+
+// A table of four-byte columns, each of `indexed` with a B+tree; column 0 is the primary key.
+TableId create_table(storage::Transaction& transaction, const std::string& name,
+                     const std::vector<std::string>& columns, uint16_t indexed) {
+  storage::TableDefinition table;
+  table.name = name;
+  table.is_public = true;
+  table.primary_key = ColumnId(0);
+  for (const std::string& column : columns)
+    table.columns.push_back({column, "", schema::AlgebraicType::primitive(schema::TypeKind::kU32)});
+  for (uint16_t i = 0; i < indexed; ++i)
+    table.indexes.push_back({name + "_" + columns[i] + "_idx_btree",
+                             "",
+                             storage::IndexAlgorithm::kBTree,
+                             {ColumnId(i)}});
+  table.constraints.push_back({name + "_key", {ColumnId(0)}});
+  const auto id = transaction.create_table(table);
+  if (!id.ok()) std::abort();
+  return *id;
+}
+
+ByteBuffer row_of(std::initializer_list<uint32_t> cells) {
+  ByteBuffer row;
+  for (const uint32_t cell : cells) append_le(row, cell);
+  return row;
+}
+
+DatabasePtr make_database() {
+  DatabasePtr database = storage::DatabaseState::bootstrap({GroupId(7)});
+  storage::Transaction transaction = database->begin({});
+  const TableId player = create_table(transaction, "player", {"id", "zone", "x", "y"}, 2);
+  const TableId item = create_table(transaction, "item", {"id", "owner"}, 2);
   for (uint32_t i = 0; i < kPlayers; ++i) {
-    players.push_back({i, i % 100, 5, 6});
-    items.push_back({i, i});
+    if (!transaction.insert(player, row_of({i, i % 100, 5, 6})).ok()) std::abort();
+    if (!transaction.insert(item, row_of({i, i})).ok()) std::abort();
   }
-  database->insert("player", players);
-  database->insert("item", items);
+  transaction.commit();
   return database;
 }
 
 // One player moves: one delete and one insert.
-storage::TxDataPtr move_player(TestDatabase& database, uint32_t id) {
-  return database.change({{"player", Json::array({Json::array({id, id % 100, 5, 6})})}},
-                         {{"player", Json::array({Json::array({id, id % 100, 7, 6})})}});
+storage::TxDataPtr move_player(storage::DatabaseState& database, uint32_t id) {
+  storage::Transaction transaction = database.begin({});
+  const storage::TableView* player = transaction.view().find_table("player");
+  const auto index = player->indexes()[0].schema().id;
+  if (!transaction.update(player->schema().id, index, row_of({id, id % 100, 7, 6})).ok())
+    std::abort();
+  return transaction.commit().tx_data;
 }
 
-void subscribe(SubscriptionSet& set, TestDatabase& database, uint64_t client, std::string sql) {
+void subscribe(SubscriptionSet& set, storage::DatabaseState& database, uint64_t client,
+               std::string sql) {
   const std::vector<std::string> texts = {std::move(sql)};
-  const auto rows =
-      set.subscribe({ClientHandle(client), 1, testing::owner(), texts}, database.view());
+  const auto rows = set.subscribe({ClientHandle(client), 1, owner(), texts}, database.view());
   if (!rows.ok()) std::abort();
 }
 
@@ -68,7 +98,7 @@ void compile_select(benchmark::State& state) {
   const auto database = make_database();
   for (auto _ : state)
     benchmark::DoNotOptimize(compile_query(R"(SELECT * FROM "player" WHERE ("player"."id" = 77))",
-                                           database->view(), testing::owner()));
+                                           database->view(), owner()));
 }
 BENCHMARK(compile_select);
 
@@ -86,7 +116,7 @@ class CountingSink final : public RowSink {
 
 void run_query(benchmark::State& state, const char* sql) {
   const auto database = make_database();
-  const auto query = compile_query(sql, database->view(), testing::owner());
+  const auto query = compile_query(sql, database->view(), owner());
   CountingSink sink;
   for (auto _ : state) evaluate(**query, database->view(), sink).ignore("cannot fail");
   benchmark::DoNotOptimize(sink.bytes());
@@ -151,7 +181,7 @@ void delta_join(benchmark::State& state) {
   SubscriptionSet set;
   subscribe(set, *database, 1, "SELECT i.* FROM item i JOIN player p ON i.owner = p.id");
   const auto tx = move_player(*database, 7);
-  const auto snapshot = database->state().pin();
+  const auto snapshot = database->pin();
   for (auto _ : state) benchmark::DoNotOptimize(set.evaluate(*tx, snapshot.get()));
 }
 BENCHMARK(delta_join);
