@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::string_view kUserSum = "<unknown>";
 constexpr size_t kReserveMax = 4096;  // An announced count is not trusted beyond this.
-// Parts of one value: products of nothing cost no input, so work needs its own bound.
-constexpr size_t kValuePartsMax = size_t{1} << 26;
 
 Status too_deep() {
   return Status::too_large("value is nested deeper than {} levels", limits::kValueDepthMax);
@@ -30,6 +28,7 @@ class ValueDecoder {
   Result<AlgebraicValue> decode(const AlgebraicType& type) {
     if (type.kind() >= TypeKind::kString) return decode_primitive(type.kind());
     if (depth_ >= limits::kValueDepthMax) return too_deep();
+    if (++parts_ > kValuePartsMax) return Status::too_large("value has too many parts");
     ++depth_;
     Result<AlgebraicValue> value = decode_compound(type);
     --depth_;
@@ -55,8 +54,6 @@ class ValueDecoder {
   }
 
   Result<AlgebraicValue> decode_product(const ProductType& type) {
-    if (++parts_ > kZeroSizeElementsMax + reader_.consumed())
-      return Status::too_large("value has too many parts");
     std::vector<AlgebraicValue> elements;
     elements.reserve(type.elements.size());
     for (const auto& element : type.elements) {
@@ -75,7 +72,11 @@ class ValueDecoder {
     std::vector<AlgebraicValue> elements;
     elements.reserve(std::min<size_t>(count, kReserveMax));
     for (uint32_t i = 0; i < count; ++i) {
+      const size_t before = reader_.consumed();
       WL_ASSIGN_OR_RETURN(AlgebraicValue value, decode(element));
+      if (reader_.consumed() == before && ++zero_size_elements_ > kZeroSizeElementsMax)
+        return Status::too_large("value has more than {} elements of no bytes",
+                                 kZeroSizeElementsMax);
       elements.push_back(std::move(value));
     }
     return AlgebraicValue::array(std::move(elements));
@@ -138,6 +139,7 @@ class ValueDecoder {
   BsatnReader& reader_;         // Borrowed; outlives this.
   size_t depth_ = 0;
   size_t parts_ = 0;
+  size_t zero_size_elements_ = 0;
 };
 
 // Walks over values. Recursion is bounded by limits::kValueDepthMax, work by kValuePartsMax.

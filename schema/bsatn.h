@@ -25,7 +25,10 @@ namespace worldline::schema {
 
 // Elements of zero bytes cost no input, so their number needs a bound of its own when each of them
 // becomes a value or text.
-inline constexpr uint32_t kZeroSizeElementsMax = 1 << 20;
+inline constexpr uint32_t kZeroSizeElementsMax = 1 << 16;
+// Parts (products, sums, arrays, refs) of one value that is turned into something else: wrappers
+// cost no input either, and refs can multiply them.
+inline constexpr size_t kValuePartsMax = size_t{1} << 25;
 
 class BsatnReader {
  public:

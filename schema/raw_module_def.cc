@@ -299,14 +299,13 @@ TypeDescription describe_all() {
 }
 
 template <typename T>
-std::string print_json(const T& def, std::string_view type_name) {
+Result<std::string> print_json(const T& def, std::string_view type_name) {
   ByteBuffer encoded;
   Encoder(encoded).encode(def);
   const TypeDescription& description = raw_module_def_types();
   std::string out;
-  const Status status =
-      append_description_json(*description.find(type_name), description.typespace, encoded, out);
-  WL_CHECK(status.ok());
+  WL_RETURN_IF_ERROR(
+      append_description_json(*description.find(type_name), description.typespace, encoded, out));
   return out;
 }
 
@@ -319,6 +318,9 @@ std::optional<uint32_t> TypeDescription::find(std::string_view name) const {
 }
 
 Result<RawModuleDef> decode_raw_module_def(Bytes input) {
+  if (input.size() > kModuleDefBytesMax)
+    return Status::too_large("module definition of {} bytes exceeds the limit of {}", input.size(),
+                             kModuleDefBytesMax);
   RawModuleDef def;
   WL_RETURN_IF_ERROR(Decoder(input).decode(def));
   return def;
@@ -333,15 +335,15 @@ const TypeDescription& raw_module_def_types() {
   return kTypes;
 }
 
-std::string print_raw_module_def_json(const RawModuleDef& def) {
+Result<std::string> print_raw_module_def_json(const RawModuleDef& def) {
   return print_json(def, "RawModuleDef");
 }
 
-std::string print_raw_module_def_json(const RawModuleDefV9& def) {
+Result<std::string> print_raw_module_def_json(const RawModuleDefV9& def) {
   return print_json(def, "RawModuleDefV9");
 }
 
-std::string print_raw_module_def_json(const RawModuleDefV10& def) {
+Result<std::string> print_raw_module_def_json(const RawModuleDefV10& def) {
   return print_json(def, "RawModuleDefV10");
 }
 

@@ -6,7 +6,8 @@
 // Invariants: decoding and encoding are inverse on whole definitions, order and repetition of
 // sections included. Field and variant order is ABI [S 01/5]; structs mirror it one to one.
 // Ownership and thread: plain values.
-// Errors: kInvalidArgument with the texts of [S 01/2.4]; kTooLarge beyond kSubmoduleDepthMax.
+// Errors: kInvalidArgument with the texts of [S 01/2.4]; kTooLarge beyond
+// kModuleDefBytesMax or kSubmoduleDepthMax.
 // Sources: [S 01/5].
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "base/wide_int.h"
 #include "schema/algebraic_type.h"
@@ -26,6 +28,7 @@
 
 namespace worldline::schema {
 
+inline constexpr size_t kModuleDefBytesMax = 8 * limits::MiB;  // Decoded it takes ~40 times that.
 inline constexpr size_t kSubmoduleDepthMax = 32;  // Mounts within mounts; ours, not the format's.
 
 // --- Version 9. ---
@@ -246,9 +249,9 @@ struct TypeDescription {
 const TypeDescription& raw_module_def_types();
 
 // Typed JSON: with the version envelope, and without it as the schema endpoint shows [S 01/7].
-std::string print_raw_module_def_json(const RawModuleDef& def);
-std::string print_raw_module_def_json(const RawModuleDefV9& def);
-std::string print_raw_module_def_json(const RawModuleDefV10& def);
+Result<std::string> print_raw_module_def_json(const RawModuleDef& def);
+Result<std::string> print_raw_module_def_json(const RawModuleDefV9& def);
+Result<std::string> print_raw_module_def_json(const RawModuleDefV10& def);
 Result<RawModuleDef> parse_raw_module_def_json(std::string_view text);
 
 }  // namespace worldline::schema

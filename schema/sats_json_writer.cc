@@ -18,7 +18,8 @@ bool all_named(const ProductType& type) {
 // The meta-type adds up to eight levels per level of the type it prints.
 constexpr size_t kMetaDepthMax = 8 * limits::kValueDepthMax;
 
-// Recursion is bounded by `depth_max`; work by the bytes plus kZeroSizeElementsMax.
+// Recursion is bounded by `depth_max`; work by the bytes, kValuePartsMax and
+// kZeroSizeElementsMax.
 class JsonWriter {
  public:
   JsonWriter(const Typespace& typespace, Bytes value, JsonStyle style, std::string& out,
@@ -30,8 +31,7 @@ class JsonWriter {
 
     if (depth_ >= depth_max_)
       return Status::too_large("value is nested deeper than {} levels", depth_max_);
-    if (++parts_ > kZeroSizeElementsMax + reader_.consumed())
-      return Status::too_large("value has too many parts");
+    if (++parts_ > kValuePartsMax) return Status::too_large("value has too many parts");
     ++depth_;
     Status status = write_compound(type);
     --depth_;
@@ -102,7 +102,11 @@ class JsonWriter {
     out_ += '[';
     for (uint32_t i = 0; i < count; ++i) {
       if (i > 0) out_ += ',';
+      const size_t before = reader_.consumed();
       WL_RETURN_IF_ERROR(write(element));
+      if (reader_.consumed() == before && ++zero_size_elements_ > kZeroSizeElementsMax)
+        return Status::too_large("value has more than {} elements of no bytes",
+                                 kZeroSizeElementsMax);
     }
     out_ += ']';
     style_ = outer;
@@ -197,6 +201,7 @@ class JsonWriter {
   const size_t depth_max_;
   size_t depth_ = 0;
   size_t parts_ = 0;
+  size_t zero_size_elements_ = 0;
 };
 
 // What we encoded ourselves from a decoded type prints without fail.

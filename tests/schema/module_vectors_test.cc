@@ -66,7 +66,7 @@ TEST(RawModuleDefVectors, DefinitionsPrintAndParseAsTypedJson) {
     SCOPED_TRACE(module.at("name").get<std::string>());
     const auto def = decode_raw_module_def(from_hex(module.at("hex")));
     ASSERT_TRUE(def.ok());
-    const std::string json = print_raw_module_def_json(*def);
+    const std::string json = *print_raw_module_def_json(*def);
     EXPECT_EQ(nlohmann::json::parse(json), module.at("json"));
     const auto parsed = parse_raw_module_def_json(module.at("json").dump());
     ASSERT_TRUE(parsed.ok()) << parsed.status().message();

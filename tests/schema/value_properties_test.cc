@@ -13,7 +13,7 @@
 namespace worldline::schema {
 namespace {
 
-constexpr int kRounds = 4000;
+constexpr int kRounds = 2000;
 constexpr int kDepth = 4;
 
 ByteBuffer encoded(const AlgebraicValue& value) {
