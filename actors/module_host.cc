@@ -104,8 +104,10 @@ void drain(Self self, const ModuleHostArgs& args) {
 }  // namespace
 
 caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
-  const caf::actor me = caf::actor_cast<caf::actor>(self);
-  args.handle->queue->set_wake([me] { caf::anon_send(me, drain_atom_v); });
+  // Weak: the queue outlives the actor, and a strong handle would keep the actor for ever.
+  args.handle->queue->set_wake([weak = self->address()] {
+    if (const auto me = caf::actor_cast<caf::actor>(weak)) caf::anon_send(me, drain_atom_v);
+  });
   return {
       [self, args](boot_atom) { boot(self, args); },
       [self, args](drain_atom) { drain(self, args); },

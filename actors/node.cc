@@ -124,7 +124,7 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   caf::actor catalog_;
   std::mutex running_mutex_;
   std::condition_variable running_changed_;
-  size_t running_hosts_ = 0;  // Guarded by running_mutex_.
+  std::map<GroupId, caf::actor> hosts_;  // Guarded by running_mutex_. What keeps them alive.
 };
 
 Node::Impl::~Impl() {
@@ -259,21 +259,23 @@ HostParts Node::Impl::host_parts(const storage::DatabaseRecord& record,
 
 void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
                             std::function<void(const Status&)> done) {
-  {
-    const std::lock_guard<std::mutex> lock(running_mutex_);
-    ++running_hosts_;
-  }
+  const GroupId group = handle->group;
   ModuleHostArgs args;
   args.shared = {log_.get(), &router_, checkpointer_.get(), &clock_};
   args.handle = std::move(handle);
   args.boot = std::move(boot);
   args.booted = std::move(done);
-  args.stopped = [this] {
+  args.stopped = [this, group] {
     const std::lock_guard<std::mutex> lock(running_mutex_);
-    --running_hosts_;
+    hosts_.erase(group);
     running_changed_.notify_all();
   };
-  caf::anon_send(actors_->spawn<caf::detached>(module_host_actor, std::move(args)), boot_atom_v);
+  const caf::actor host = actors_->spawn<caf::detached>(module_host_actor, std::move(args));
+  {
+    const std::lock_guard<std::mutex> lock(running_mutex_);
+    hosts_.emplace(group, host);
+  }
+  caf::anon_send(host, boot_atom_v);
 }
 
 // Runs on the new host's own thread, which may wait for the log writer.
@@ -371,8 +373,8 @@ Status Node::Impl::stop(std::chrono::milliseconds timeout) {
   Status outcome;
   {
     std::unique_lock<std::mutex> lock(running_mutex_);
-    if (!running_changed_.wait_for(lock, timeout, [this] { return running_hosts_ == 0; }))
-      outcome = Status::timeout("{} databases did not stop in time", running_hosts_);
+    if (!running_changed_.wait_for(lock, timeout, [this] { return hosts_.empty(); }))
+      outcome = Status::timeout("{} databases did not stop in time", hosts_.size());
   }
   if (!outcome.ok()) return outcome;
   if (catalog_) caf::anon_send(catalog_, retire_atom_v);
