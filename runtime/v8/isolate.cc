@@ -1,7 +1,6 @@
 #include "runtime/v8/isolate.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <libplatform/libplatform.h>
 #include <pthread.h>
@@ -31,47 +30,15 @@ uintptr_t stack_bottom() {
 
 }  // namespace
 
-// malloc with a bound: V8 turns a refusal into a RangeError of the script.
-class CountingAllocator final : public v8::ArrayBuffer::Allocator {
- public:
-  explicit CountingAllocator(size_t limit) : limit_(limit) {}
-
-  void* Allocate(size_t length) override {
-    return reserve(length) ? check(std::calloc(std::max<size_t>(length, 1), 1)) : nullptr;
-  }
-  void* AllocateUninitialized(size_t length) override {
-    return reserve(length) ? check(std::malloc(std::max<size_t>(length, 1))) : nullptr;
-  }
-  void Free(void* data, size_t length) override {
-    used_.fetch_sub(length, std::memory_order_relaxed);
-    std::free(data);
-  }
-  size_t used() const { return used_.load(std::memory_order_relaxed); }
-
- private:
-  bool reserve(size_t length) {
-    if (used_.fetch_add(length, std::memory_order_relaxed) + length <= limit_) return true;
-    used_.fetch_sub(length, std::memory_order_relaxed);
-    return false;
-  }
-  static void* check(void* data) {
-    WL_CHECK(data != nullptr);  // Running out of memory ends the process.
-    return data;
-  }
-
-  const size_t limit_;
-  std::atomic<size_t> used_{0};  // The collector frees on its own threads.
-};
-
 JsIsolate::JsIsolate(Limits limits)
-    : limits_(limits), allocator_(std::make_unique<CountingAllocator>(limits.heap_bytes)) {
+    : limits_(limits), array_buffers_(make_array_buffer_memory(limits.heap_bytes)) {
   v8::Isolate::CreateParams params;
-  params.array_buffer_allocator = allocator_.get();
+  params.array_buffer_allocator = array_buffers_.allocator.get();
   params.constraints.ConfigureDefaultsFromHeapSize(0, limits.heap_bytes);
   isolate_ = v8::Isolate::New(params);
   isolate_->AddNearHeapLimitCallback(on_near_heap_limit, this);
   isolate_->SetCaptureStackTraceForUncaughtExceptions(true, 1024, v8::StackTrace::kDetailed);
-  isolate_->SetMicrotasksPolicy(v8::MicrotasksPolicy::kAuto);
+  isolate_->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);  // See run_promise_jobs().
   isolate_->SetAllowAtomicsWait(false);  // The main lane must never sleep in Atomics.wait.
   follow_thread();
   const v8::Isolate::Scope isolate_scope(isolate_);
@@ -107,7 +74,7 @@ HeapStats JsIsolate::heap_stats() const {
   return {.used_bytes = stats.used_heap_size(),
           .total_bytes = stats.total_heap_size(),
           .limit_bytes = limits_.heap_bytes,
-          .external_bytes = allocator_->used()};
+          .external_bytes = array_buffers_.used->load(std::memory_order_relaxed)};
 }
 
 size_t JsIsolate::on_near_heap_limit(void* self, size_t current, size_t initial) {

@@ -19,11 +19,10 @@
 #include <v8.h>
 
 #include "runtime/runtime_types.h"
+#include "runtime/v8/counting_allocator.h"
 #include "runtime/watchdog.h"
 
 namespace worldline::runtime {
-
-class CountingAllocator;
 
 // A v8::Global: the one way to keep an object of the isolate. REQUIRES: reset before the isolate.
 template <typename T>
@@ -51,6 +50,10 @@ class JsIsolate final : public Stopper {
 
   void stop() noexcept override;
 
+  // Runs the promise jobs the script left, as the end of the outermost call does by default in V8.
+  // Explicit because V8 would run them even after a stop, when nothing could stop them any more.
+  void run_promise_jobs() { isolate_->PerformMicrotaskCheckpoint(); }
+
   // After a stop and once no script is on the stack: makes the isolate usable again.
   void cancel_stop();
 
@@ -66,7 +69,7 @@ class JsIsolate final : public Stopper {
   void follow_thread();  // Sets the stack limit for the calling thread.
 
   const Limits limits_;
-  std::unique_ptr<CountingAllocator> allocator_;
+  ArrayBufferMemory array_buffers_;
   v8::Isolate* isolate_ = nullptr;
   Kept<v8::Context> context_;
   size_t raised_heap_limit_ = 0;

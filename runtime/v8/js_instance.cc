@@ -111,6 +111,7 @@ Status JsInstance::evaluate(IsolateScope& scope, Local<v8::Module> module) {
   WatchedCall watched(watch_);
   Local<v8::Value> promise;
   bool done = link_imports(scope, module) && module->Evaluate(context).ToLocal(&promise);
+  if (done) js_.run_promise_jobs();
   if (done && promise.As<v8::Promise>()->State() == v8::Promise::kRejected) {
     scope.isolate()->ThrowException(promise.As<v8::Promise>()->Result());
     done = false;
@@ -169,7 +170,9 @@ CallOutcome JsInstance::call_reducer(const ReducerCall& call, CallContext& conte
   v8::TryCatch failed(scope.isolate());
   WatchedCall watched(watch_);
   Local<v8::Value> result;
-  if (!invoke(scope, entered.context(), call).ToLocal(&result))
+  const bool returned = invoke(scope, entered.context(), call).ToLocal(&result);
+  if (!failed.HasTerminated()) js_.run_promise_jobs();  // Still inside the transaction.
+  if (!returned)
     outcome = read_exception(scope, failed);
   else if (!result->IsUndefined() || host_.hooks.abi == Abi::kV1)
     outcome = read_result(scope, result);

@@ -62,7 +62,7 @@ reducer('on_tick', ({ args, sender, connection, timestamp }) => {
     sys.datastore_update_bsatn(table, index, ...tickRow(id, 1, timestamp + 5000000n, 'done'));
   if (label === 'faster')
     sys.datastore_update_bsatn(table, index, ...tickRow(id, 0, 10n, 'fast'));
-}, [['arg', product([['id', type.u64], ['at', type.scheduleAt], ['label', type.string]])]]);
+}, [['arg', type.ref(1)]]);
 )js";
 
 storage::ClientRow client(uint8_t number) {
@@ -208,10 +208,10 @@ TEST_F(CallExecutorTest, FailingDisconnectReducerStillLosesTheRows) {
 // ---- Schedules ----
 
 TEST_F(CallExecutorTest, RowsAreArmedAtCommitOnly) {
-  const CallResult committed = schedule(ScheduleAt::Kind::kTime, 1'800'000'000'000'000, "x");
+  const CallResult committed = schedule(ScheduleAt::Kind::kTime, 1'750'000'000'000'000, "x");
   ASSERT_TRUE(committed.committed());
   ASSERT_EQ(committed.arm.size(), 1u);
-  EXPECT_EQ(committed.arm[0].due.micros, 1'800'000'000'000'000);
+  EXPECT_EQ(committed.arm[0].due.micros, 1'750'000'000'000'000);
   EXPECT_EQ(committed.arm[0].schedule_id, 1u);
   EXPECT_EQ(db.executor->schedules({5}).size(), 1u);
 }
@@ -226,12 +226,12 @@ TEST_F(CallExecutorTest, TooLongDelaysAreTheModulesErrorAtOnce) {
 }
 
 TEST_F(CallExecutorTest, OneShotRunsOnceAndItsRowIsRemovedAfterwards) {
-  const ScheduledResult result = run_armed(ScheduleAt::Kind::kTime, 1'900'000'000'000'000, "hello");
+  const ScheduledResult result = run_armed(ScheduleAt::Kind::kTime, 1'750'000'000'000'000, "hello");
   ASSERT_EQ(result.kind, ScheduledResult::Kind::kRan);
   EXPECT_TRUE(result.call.committed());
-  EXPECT_TRUE(db.log.contains("tick 1 hello true 0 1900000000000000")) << db.log.all();
+  EXPECT_TRUE(db.log.contains("tick 1 hello true 0 1750000000000000")) << db.log.all();
   ASSERT_TRUE(result.removal.tx_data);
-  EXPECT_GT(result.removal.tx_data->timestamp.micros, 1'900'000'000'000'000);
+  EXPECT_GT(result.removal.tx_data->timestamp.micros, 1'750'000'000'000'000);
   EXPECT_EQ(db.row_count("tick"), 0u);
   EXPECT_TRUE(result.rearm.empty());
 }

@@ -221,7 +221,7 @@ const PreludeCase kPrelude[] = {
      "typeof console.log === 'function'"},
     {"NothingOfThePreludeIsEnumerable",
      "[Set.prototype, Array.prototype, Object, Map, Promise, Iterator, Iterator.prototype, "
-     "String.prototype, Error, Symbol, RegExp, Uint8Array].every(o => Object.keys(o).length === "
+     "String.prototype, Symbol, RegExp, Uint8Array].every(o => Object.keys(o).length === "
      "0)"},
     {"SysFunctionsAreNoConstructors",
      "(() => { try { new sys.table_id_from_name('x'); } catch (e) { return e.name === 'TypeError' "

@@ -15,8 +15,9 @@ spacetimedb.init(ctx => {
 });
 spacetimedb.reducer('add_note', { text: t.string() }, (ctx, { text }) => {
   if (text === '') throw new SenderError('empty text');
-  const row = ctx.db.note.insert({ id: 0n, owner: ctx.sender, text });
-  console.log(`note ${row.id}`);
+  // 1.6 wraps the row in a result, later versions return it.
+  const inserted: any = ctx.db.note.insert({ id: 0n, owner: ctx.sender, text });
+  console.log(`note ${(inserted.val ?? inserted).id}`);
 });
 spacetimedb.reducer('drop_notes', {}, ctx => {
   for (const row of ctx.db.note.owner.filter(ctx.sender)) ctx.db.note.delete(row);

@@ -14,6 +14,7 @@ const some = bytes => [0, ...bytes];
 const none = [1];
 const product = fields => [2, ...list(fields.map(([name, ty]) => [...some(str(name)), ...ty]))];
 const type = {
+  ref: index => [0, ...u32(index)],
   u8: [7], u32: [11], u64: [13], i64: [12], string: [4], bytes: [3, 7],
   identity: product([['__identity__', [17]]]),
   scheduleAt: [1, ...list([
