@@ -19,6 +19,15 @@ SessionId session_of(query::ClientHandle client) {
   return SessionId(client.value);
 }
 
+// True if both batches are made of the very same shared pieces.
+bool same_bytes(const OutboundBatch& a, const OutboundBatch& b) {
+  return a.message_ends == b.message_ends &&
+         std::equal(a.pieces.begin(), a.pieces.end(), b.pieces.begin(), b.pieces.end(),
+                    [](const OutboundPiece& x, const OutboundPiece& y) {
+                      return x.bytes == y.bytes && x.begin == y.begin && x.end == y.end;
+                    });
+}
+
 void append_rows(const std::vector<query::RowBlock>& blocks, OutboxBuilder& outbox) {
   for (const auto& block : blocks) outbox.splice(block.encoded);
 }
@@ -49,11 +58,15 @@ void DeliveryDesk::release(Held& held) {
   for (auto& [sink, reason] : held.closes) sink->close(std::move(reason));
 }
 
+// Sessions that get exactly the same bytes share one batch, which the gateway frames once.
 void DeliveryDesk::collect_outboxes() {
+  std::shared_ptr<const OutboundBatch> last;
   for (const SessionId session : touched_) {
     const auto found = sessions_.find(session);
     if (found == sessions_.end() || found->second.outbox.empty()) continue;
-    building_.out.emplace_back(found->second.sink, found->second.outbox.finish());
+    auto batch = found->second.outbox.finish();
+    if (last == nullptr || !same_bytes(*last, *batch)) last = std::move(batch);
+    building_.out.emplace_back(found->second.sink, last);
   }
   touched_.clear();
 }
