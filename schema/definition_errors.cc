@@ -12,6 +12,11 @@ void DefinitionErrors::check_identifier(std::string_view name) {
     add(DefinitionError::kIdentifier, "module contains invalid identifier: {}", status.message());
 }
 
+void DefinitionErrors::insert(DefinitionError kind, std::string text) {
+  const size_t bytes = text.size();
+  if (errors_.emplace(kind, std::move(text)).second) text_bytes_ += bytes;
+}
+
 Status DefinitionErrors::to_status() const {
   if (errors_.empty()) return {};
   std::vector<std::string> texts;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/status.h"
 
 namespace worldline::schema {
@@ -68,7 +69,8 @@ class DefinitionErrors {
  public:
   template <typename... Args>
   void add(DefinitionError kind, fmt::format_string<Args...> format, Args&&... args) {
-    errors_.emplace(kind, fmt::format(format, std::forward<Args>(args)...));
+    if (text_bytes_ >= kErrorBytesMax) return;  // Enough to work on.
+    insert(kind, fmt::format(format, std::forward<Args>(args)...));
   }
   // Adds `module contains invalid identifier: ...` if `name` is none.
   void check_identifier(std::string_view name);
@@ -78,6 +80,11 @@ class DefinitionErrors {
   Status to_status() const;
 
  private:
+  static constexpr size_t kErrorBytesMax = 1 * limits::MiB;  // Of all texts; one may exceed it.
+
+  void insert(DefinitionError kind, std::string text);
+
+  size_t text_bytes_ = 0;
   std::set<std::pair<DefinitionError, std::string>> errors_;
 };
 

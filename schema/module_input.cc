@@ -124,15 +124,16 @@ void add_functions(const RawModuleDefV10& raw, const Namer& namer, ModuleInput& 
 }
 
 void add_misc_exports(const RawModuleDefV9& raw, ModuleInput& out) {
+  std::map<std::string, size_t> tables;
+  for (size_t i = 0; i < out.tables.size(); ++i) tables.emplace(out.tables[i].name.canonical, i);
   for (const auto& item : raw.misc_exports) {
     if (const auto* value = std::get_if<RawColumnDefaultValueV9>(&item)) {
-      bool found = false;
-      for (auto& table : out.tables) {
-        if (table.name.canonical != value->table) continue;
-        if (!found) table.defaults.push_back({value->col_id, value->value});
-        found = true;
+      const auto table = tables.find(value->table);
+      if (table == tables.end()) {
+        out.default_tables_unknown.push_back(value->table);
+      } else {
+        out.tables[table->second].defaults.push_back({value->col_id, value->value});
       }
-      if (!found) out.default_tables_unknown.push_back(value->table);
     } else if (const auto* procedure = std::get_if<RawProcedureDefV9>(&item)) {
       out.procedures.push_back({{procedure->name, procedure->name},
                                 procedure->params,

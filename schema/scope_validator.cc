@@ -25,10 +25,10 @@ std::string print_method_debug(const MethodOrAny& method) {
 }
 
 template <typename Defs>
-auto find_named(Defs& defs, const std::string& name) -> decltype(defs.data()) {
-  for (auto& def : defs)
-    if (def.name == name) return &def;
-  return nullptr;
+auto find_at(Defs& defs, const std::map<std::string, size_t>& positions, const std::string& name)
+    -> decltype(defs.data()) {
+  const auto found = positions.find(name);
+  return found == positions.end() ? nullptr : &defs[found->second];
 }
 
 bool is_route_path(const std::string& path) {
@@ -101,8 +101,10 @@ void ScopeValidator::build_types() {
 
 void ScopeValidator::build_tables() {
   const ValidationContext context{input_, prefix_, checker_, names_, errors_};
-  for (const auto& table : input_.tables)
+  for (const auto& table : input_.tables) {
+    table_positions_.emplace(table.name.canonical, parts_.tables.size());
     parts_.tables.push_back(TableValidator(context, table).build());
+  }
   for (const auto& table : input_.default_tables_unknown)
     errors_.add(DefinitionError::kUnknownTable, "Table {} not found", table);
 }
@@ -148,6 +150,7 @@ void ScopeValidator::build_reducers() {
     def.source_name = reducer.name.source;
     def.params = reducer.params;
     def.visibility = reducer.visibility;
+    reducer_positions_.emplace(def.name, parts_.reducers.size());
     parts_.reducers.push_back(std::move(def));
   }
 }
@@ -165,20 +168,21 @@ void ScopeValidator::build_procedures() {
     def.params = procedure.params;
     def.return_type = procedure.return_type;
     def.visibility = procedure.visibility;
+    procedure_positions_.emplace(def.name, parts_.procedures.size());
     parts_.procedures.push_back(std::move(def));
   }
 }
 
 ReducerDef* ScopeValidator::find_reducer(const std::string& name) {
-  return find_named(parts_.reducers, name);
+  return find_at(parts_.reducers, reducer_positions_, name);
 }
 
 ProcedureDef* ScopeValidator::find_procedure(const std::string& name) {
-  return find_named(parts_.procedures, name);
+  return find_at(parts_.procedures, procedure_positions_, name);
 }
 
 TableDef* ScopeValidator::find_table(const std::string& name) {
-  return find_named(parts_.tables, name);
+  return find_at(parts_.tables, table_positions_, name);
 }
 
 void ScopeValidator::build_lifecycles() {
@@ -283,6 +287,7 @@ void ScopeValidator::build_views() {
       def.product_type_ref = *ref;
       check_view_columns(def);
     }
+    view_positions_.emplace(def.name, parts_.views.size());
     parts_.views.push_back(std::move(def));
   }
 }
@@ -323,7 +328,7 @@ void ScopeValidator::check_view_columns(const ViewDef& view) {
 void ScopeValidator::build_view_keys() {
   std::set<std::string> seen;
   for (const auto& key : input_.view_keys) {
-    ViewDef* view = find_named(parts_.views, key.view);
+    ViewDef* view = find_at(parts_.views, view_positions_, key.view);
     if (view == nullptr) {
       errors_.add(DefinitionError::kViewKeyUnknownView,
                   "View {} referenced by primary key definition not found", key.view);
@@ -365,10 +370,9 @@ void ScopeValidator::infer_view_key(ViewDef& view) {
 }
 
 void ScopeValidator::build_http() {
-  std::set<std::string> seen;
   for (const auto& handler : input_.handlers) {
     errors_.check_identifier(handler.canonical);
-    if (!seen.insert(handler.canonical).second)
+    if (!handler_names_.insert(handler.canonical).second)
       errors_.add(DefinitionError::kDuplicateHandler,
                   "HTTP handler name {} is used for multiple HTTP handlers", handler.canonical);
     parts_.http_handlers.push_back({handler.canonical, handler.source});
@@ -385,16 +389,16 @@ void ScopeValidator::check_route(const InputRoute& route) {
                 "HTTP route path `{}` is invalid; allowed characters are ASCII lowercase letters, "
                 "digits and `-_~/`",
                 route.path);
-  if (find_named(parts_.http_handlers, route.handler) == nullptr)
+  if (handler_names_.find(route.handler) == handler_names_.end())
     errors_.add(DefinitionError::kRouteHandler, "HTTP route refers to unknown HTTP handler `{}`",
                 route.handler);
-  for (const auto& other : parts_.http_routes) {
-    const bool same_method = !other.method.method || !route.method.method ||
-                             *other.method.method == *route.method.method;
-    if (other.path == route.path && same_method)
-      errors_.add(DefinitionError::kRouteConflict, "HTTP route duplicates method {} for path {}",
-                  print_method_debug(route.method), route.path);
-  }
+  auto& methods = methods_by_path_[route.path];
+  const std::string method = print_method_debug(route.method);
+  const bool any_meets_some = !route.method.method && !methods.empty();
+  const bool has_any = methods.find("Any") != methods.end();
+  if (!methods.insert(method).second || any_meets_some || has_any)
+    errors_.add(DefinitionError::kRouteConflict, "HTTP route duplicates method {} for path {}",
+                method, route.path);
 }
 
 void ScopeValidator::build_row_level_security() {

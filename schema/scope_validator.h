@@ -62,6 +62,8 @@ class ScopeValidator {
   ProcedureDef* find_procedure(const std::string& name);
   TableDef* find_table(const std::string& name);
 
+  using Positions = std::map<std::string, size_t>;  // Name -> position; the first one counts.
+
   const ModuleInput& input_;
   const std::string& prefix_;
   const std::string& alias_;
@@ -70,6 +72,9 @@ class ScopeValidator {
   NameSpace names_;
   std::set<std::string> function_names_;
   ScopeParts parts_;
+  Positions table_positions_, reducer_positions_, procedure_positions_, view_positions_;
+  std::set<std::string> handler_names_;
+  std::map<std::string, std::set<std::string>> methods_by_path_;  // As printed.
 };
 
 }  // namespace worldline::schema

@@ -136,7 +136,7 @@ void TableValidator::build_column(size_t position, const ProductElement& source,
   if (const auto problem = context_.checker.find_use_problem(source.type)) {
     errors_.add(DefinitionError::kTypeShape, "error at typespace ref `&{}`: {}", ref, *problem);
   } else {
-    auto resolved = resolve(converted.type, context_.input.types);
+    auto resolved = context_.checker.resolve_column(converted.type, context_.input.types);
     if (!resolved.ok()) {
       errors_.add(DefinitionError::kTypeShape, "error at typespace ref `&{}`: {}", ref,
                   resolved.status().message());

@@ -19,6 +19,17 @@ std::optional<std::string> element_name_problem(const AlgebraicType& type,
   return fmt::format("type {} contains identifier error {}", print(type), status.message());
 }
 
+// Recursion follows a resolved type.
+size_t count_nodes(const AlgebraicType& type) {
+  size_t nodes = 1;
+  if (type.is_array()) nodes += count_nodes(type.element());
+  if (type.is_product())
+    for (const auto& element : type.as_product().elements) nodes += count_nodes(element.type);
+  if (type.is_sum())
+    for (const auto& variant : type.as_sum().variants) nodes += count_nodes(variant.type);
+  return nodes;
+}
+
 template <typename Members>
 bool in_default_order(const Members& members) {
   for (size_t i = 1; i < members.size(); ++i)
@@ -74,11 +85,22 @@ std::optional<std::string> TypeChecker::check_ref(uint32_t ref) {
   return problem;
 }
 
+Result<AlgebraicType> TypeChecker::resolve_column(const AlgebraicType& type,
+                                                  const Typespace& converted) {
+  if (column_nodes_ > kModuleNodesMax)
+    return Status::too_large("the module's column types expand to more than {} nodes",
+                             kModuleNodesMax);
+  WL_ASSIGN_OR_RETURN(AlgebraicType resolved, resolve(type, converted));
+  column_nodes_ += count_nodes(resolved);
+  return resolved;
+}
+
 std::vector<std::string> TypeChecker::find_definition_problems(uint32_t ref) {
   const AlgebraicType& type = typespace_.types[ref];
   std::vector<std::string> problems;
   auto check = [this, &type, &problems](const auto& members) {
     for (const auto& member : members) {
+      if (problems.size() >= kProblemsMax) return;
       if (auto problem = element_name_problem(type, member.name))
         problems.push_back(std::move(*problem));
       if (auto problem = find_use_problem(member.type)) problems.push_back(std::move(*problem));
