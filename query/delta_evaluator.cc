@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdlib>
 
-#include "base/check.h"
 #include "query/evaluator.h"
 #include "query/level_cursor.h"
 
@@ -98,7 +97,8 @@ Status DeltaEvaluator::evaluate_join(const SubscribedQuery& query, const storage
   for (size_t relation = 0; relation < 2; ++relation) {
     const bool partner_is_event = query.relation(1 - relation).schema->is_event;
     if (changes_[relation].empty() || partner_is_event) continue;
-    WL_CHECK(after != nullptr);
+    if (after == nullptr)
+      return Status::failed_precondition("the state after the transaction is missing");
     WL_RETURN_IF_ERROR(join_state(query, relation, *after));
   }
   join_changes(query);

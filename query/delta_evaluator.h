@@ -41,8 +41,8 @@ class DeltaEvaluator {
   // One relation, only these rows. REQUIRES: no other row fulfils the condition.
   Status evaluate(const SubscribedQuery& query, const storage::TableDelta& delta,
                   const RowSelection& selection);
-  // Two relations; the deltas are null for unchanged tables. REQUIRES: `after` is not null unless
-  // reads_state(...) is false for both.
+  // Two relations; the deltas are null for unchanged tables. Fails if `after` is null and
+  // reads_state(...) is true for one of them.
   Status evaluate_join(const SubscribedQuery& query, const storage::TableDelta* first,
                        const storage::TableDelta* second, const storage::ReadView* after);
 

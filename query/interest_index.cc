@@ -248,7 +248,9 @@ void TableInterest::add(const SubscribedQuery& query, Occurrence occurrence) {
       add_values(column.by_value, *condition, occurrence);
     }
   } else if (auto found = edge_of(query, occurrence.relation)) {
-    add_values(edge_for(std::move(found->first)).by_value, found->second, occurrence);
+    Edge& edge = edge_for(std::move(found->first));
+    add_values(edge.by_value, found->second, occurrence);
+    edge.occurrences.push_back(occurrence);
   } else {
     always_.push_back(occurrence);
   }
@@ -269,6 +271,7 @@ void TableInterest::remove(const SubscribedQuery& query, Occurrence occurrence) 
   } else if (auto found = edge_of(query, occurrence.relation)) {
     Edge& edge = edge_for(std::move(found->first));
     remove_values(edge.by_value, found->second, occurrence);
+    remove_one(edge.occurrences, occurrence);
     if (edge.by_value.empty()) edges_.erase(edges_.begin() + (&edge - edges_.data()));
   } else {
     remove_one(always_, occurrence);

@@ -88,6 +88,11 @@ class TableInterest {
       }
     }
   }
+  template <typename OnHit>
+  void for_each_edge_occurrence(OnHit&& on_hit) const {
+    for (const Edge& edge : edges_)
+      for (const Occurrence& occurrence : edge.occurrences) on_hit(occurrence);
+  }
 
  private:
   struct KeyHash {
@@ -115,6 +120,7 @@ class TableInterest {
     ScalarKind scalar = ScalarKind::kBool;
     storage::TableSchemaPtr schema, other;  // Keep the readers' layouts alive.
     ValueMap by_value;
+    std::vector<Occurrence> occurrences;  // All in by_value, once each.
   };
   // The strongest condition on one relation: equal to one of the values, or inside the interval.
   struct Condition {

@@ -107,6 +107,7 @@ class SubscriptionSet::Impl {
   size_t client_count() const { return clients_.size(); }
   size_t query_set_count() const;
   size_t distinct_query_count() const { return by_key_.size(); }
+  size_t evaluated_query_count() const { return touched_.size(); }
 
  private:
   struct Compiled {
@@ -348,11 +349,12 @@ void SubscriptionSet::Impl::select_rows(const TableDelta& delta, const TableInte
                                         const ReadView* after) {
   for (const Occurrence& occurrence : interest.always()) touch(occurrence.slot).all_rows = true;
   if (interest.has_edges()) {
-    WL_CHECK(after != nullptr);
     const auto on_hit = [&](const Occurrence& occurrence) { touch(occurrence.slot); };
-    for (size_t i = 0; i < delta.inserts.size(); ++i)
+    // Without the state every edge may lead to its queries; those that read it will fail.
+    if (after == nullptr) interest.for_each_edge_occurrence(on_hit);
+    for (size_t i = 0; after != nullptr && i < delta.inserts.size(); ++i)
       interest.for_each_edge_hit(delta.inserts[i], *after, on_hit);
-    for (size_t i = 0; i < delta.deletes.size(); ++i)
+    for (size_t i = 0; after != nullptr && i < delta.deletes.size(); ++i)
       interest.for_each_edge_hit(delta.deletes[i], *after, on_hit);
   }
   if (!interest.has_conditions()) return;
@@ -545,6 +547,10 @@ size_t SubscriptionSet::query_set_count() const {
 
 size_t SubscriptionSet::distinct_query_count() const {
   return impl_->distinct_query_count();
+}
+
+size_t SubscriptionSet::evaluated_query_count() const {
+  return impl_->evaluated_query_count();
 }
 
 void SubscriptionSet::check_invariants() const {

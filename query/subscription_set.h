@@ -100,7 +100,7 @@ class SubscriptionSet {
   std::vector<TableId> snapshot_tables() const;
 
   // The changes of one transaction. `after` is the state right after `tx`.
-  // REQUIRES: after != nullptr if needs_snapshot(tx).
+  // A set that needs `after` and finds null fails.
   TransactionUpdates evaluate(const storage::TxData& tx, const storage::ReadView* after);
 
   // Compiles everything again after a schema change; sets that no longer compile are removed and
@@ -111,6 +111,8 @@ class SubscriptionSet {
   size_t client_count() const;
   size_t query_set_count() const;
   size_t distinct_query_count() const;
+  // Distinct queries the last evaluate() looked at: what pruning left over.
+  size_t evaluated_query_count() const;
 
   void check_invariants() const;
 

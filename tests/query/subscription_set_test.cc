@@ -230,6 +230,38 @@ TEST_F(SubscriptionSetTest, PrunesByEqualityRangeAndAlternatives) {
   EXPECT_EQ(shape(insert_player(72, 4)), (Shape{}));
 }
 
+TEST_F(SubscriptionSetTest, LeadsFromAChangedRowThroughItsPartnersToTheQueries) {
+  for (uint32_t zone = 0; zone < 50; ++zone)
+    ASSERT_TRUE(
+        subscribe(zone, 1,
+                  {"SELECT i.* FROM item i JOIN player p ON i.owner = p.id WHERE p.zone = " +
+                   std::to_string(zone)})
+            .ok());
+  EXPECT_EQ(shape(change({}, {{"item", Json::parse("[[30,3]]")}})), (Shape{"8/1 item +1 -0"}));
+  EXPECT_EQ(set_.evaluated_query_count(), 1U);
+  EXPECT_TRUE(change({}, {{"item", Json::parse("[[31,99]]")}}).deliveries.empty());
+  EXPECT_EQ(set_.evaluated_query_count(), 0U);
+  // The partner moves to another zone in the transaction that brings the row.
+  const auto moved =
+      change({{"player", Json::parse(R"([[3,"cat",8]])")}},
+             {{"player", Json::parse(R"([[3,"cat",9]])")}, {"item", Json::parse("[[32,3]]")}});
+  EXPECT_EQ(shape(moved), (Shape{"8/1 item +0 -1", "9/1 item +2 -0"}));
+  EXPECT_EQ(set_.evaluated_query_count(), 2U);
+}
+
+TEST_F(SubscriptionSetTest, FailsSetsThatNeedAStateNobodyPinned) {
+  const std::string join = "SELECT i.* FROM item i JOIN player p ON i.owner = p.id";
+  ASSERT_TRUE(subscribe(1, 1, {join}).ok());
+  ASSERT_TRUE(subscribe(2, 1, {join + " WHERE p.zone = 7"}).ok());
+  ASSERT_TRUE(subscribe(2, 2, {"SELECT * FROM item"}).ok());
+  const auto tx = database_.change({}, {{"item", Json::parse("[[30,1]]")}});
+  const auto updates = set_.evaluate(*tx, nullptr);
+  EXPECT_EQ(shape(updates), (Shape{"2/2 item +1 -0"}));
+  EXPECT_EQ(updates.failures.size(), 2U);
+  EXPECT_EQ(set_.query_set_count(), 1U);
+  set_.check_invariants();
+}
+
 TEST_F(SubscriptionSetTest, DeliversEventsOnceWithoutDeletes) {
   ASSERT_TRUE(subscribe(1, 1, {"SELECT * FROM shout"}).ok());
   const auto updates = change({}, {{"shout", Json::parse(R"([["hi"]])")}});
