@@ -11,16 +11,21 @@ Checkpointer::~Checkpointer() {
   stop();
 }
 
+bool Checkpointer::push(Item item) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (stopping_) return false;
+  jobs_.push_back(std::move(item));
+  wake_.notify_one();
+  return true;
+}
+
 void Checkpointer::submit(CheckpointJob job) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!stopping_) {
-      jobs_.push_back(std::move(job));
-      wake_.notify_one();
-      return;
-    }
-  }
-  job.done(Status::unavailable("the node is stopping"));
+  const auto done = job.done;
+  if (!push({std::move(job), {}})) done(Status::unavailable("the node is stopping"));
+}
+
+void Checkpointer::run_after(std::function<void()> task) {
+  if (!push({{}, task})) task();
 }
 
 void Checkpointer::stop() {
@@ -34,15 +39,18 @@ void Checkpointer::stop() {
 
 void Checkpointer::run() {
   for (;;) {
-    CheckpointJob job;
+    Item item;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
+      item = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    perform(job);
+    if (item.task)
+      item.task();
+    else
+      perform(item.job);
   }
 }
 

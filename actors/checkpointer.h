@@ -39,6 +39,8 @@ class Checkpointer {
   Checkpointer& operator=(const Checkpointer&) = delete;
 
   void submit(CheckpointJob job);
+  // Runs `task` on this thread after everything submitted before it; at once when stopped.
+  void run_after(std::function<void()> task);
   void stop();  // Finishes what was submitted, then ends the thread.
 
  private:
@@ -49,9 +51,15 @@ class Checkpointer {
   storage::LogWriterQueue& log_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<CheckpointJob> jobs_;  // Guarded by mutex_.
-  bool stopping_ = false;           // Guarded by mutex_.
-  std::thread thread_;              // Last: it uses everything above.
+  // A job, or a task if `task` is set.
+  struct Item {
+    CheckpointJob job;
+    std::function<void()> task;
+  };
+  bool push(Item item);    // False: stopping, nothing was taken.
+  std::deque<Item> jobs_;  // Guarded by mutex_.
+  bool stopping_ = false;  // Guarded by mutex_.
+  std::thread thread_;     // Last: it uses everything above.
 };
 
 }  // namespace worldline::actors

@@ -347,7 +347,7 @@ void DatabaseHost::on(StopWork& work) {
   sessions_.clear();
   leave_item(CloseAllItem{work.reason});
   seal();
-  checkpoint_if_due(true);
+  if (work.kind == StopKind::kRestartable) checkpoint_if_due(true);
   reply(std::move(work.done));
   stopped_ = true;
 }

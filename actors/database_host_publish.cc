@@ -17,11 +17,10 @@ runtime::ProgramKind runtime_kind(HostType host_type) {
   return host_type == HostType::kJs ? runtime::ProgramKind::kJs : runtime::ProgramKind::kWasm;
 }
 
-// What a module did wrong while it was loaded is the publisher's 500, not a 400 [S 01/6.1].
+// What a module does wrong while it is loaded, whatever it is, becomes the publisher's 500
+// [S 01/6.1].
 Status module_refusal(const Status& why) {
-  if (why.code() == StatusCode::kTooLarge || why.code() == StatusCode::kNotSupported)
-    return Status::internal("{}", why.message());
-  return why.code() == StatusCode::kInvalidArgument ? Status::internal("{}", why.message()) : why;
+  return Status::internal("{}", why.message());
 }
 
 schema::Hash256 migration_token(const schema::Identity& database, const schema::Hash256& old_hash,

@@ -99,7 +99,13 @@ struct SnapshotHintWork {
 
 // Ends the host: everything before it is executed and answered, sessions are closed with `reason`,
 // nothing after it is taken.
+enum class StopKind : uint8_t {
+  kRestartable,  // A last checkpoint makes the next start quick.
+  kForGood,      // The group will be removed: nothing more is written.
+};
+
 struct StopWork {
+  StopKind kind = StopKind::kRestartable;
   CloseReason reason;
   std::function<void()> done;
 };
