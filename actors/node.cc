@@ -347,15 +347,17 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
 }
 
 void Node::Impl::destroy(DatabaseHandlePtr handle, CloseReason reason, std::function<void()> done) {
+  const auto remove_group = [this, group = handle->group] {
+    const auto queued = log_->push_task([this, group](storage::LogStore& store) {
+      store.destroy_group(group, {kOnlyReplica.next(), {}, {}}).ignore("the next start removes it");
+      checkpoint_store_->destroy_group(group).ignore("swept at the next start");
+    });
+    queued.status().ignore("the next start removes it");
+  };
+  // A checkpoint of this group may be under way: it must not find the group gone.
   handle->queue->push(
-      StopWork{std::move(reason), [this, group = handle->group, done = std::move(done)] {
-                 log_->push_task([this, group](storage::LogStore& store) {
-                       store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
-                           .ignore("the next start removes it");
-                       checkpoint_store_->destroy_group(group).ignore("swept at the next start");
-                     })
-                     .status()
-                     .ignore("the next start removes it");
+      StopWork{StopKind::kForGood, std::move(reason), [this, remove_group, done = std::move(done)] {
+                 checkpointer_->run_after(remove_group);
                  done();
                }});
 }
@@ -369,7 +371,7 @@ void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
 Status Node::Impl::stop(std::chrono::milliseconds timeout) {
   if (log_ == nullptr) return {};
   for (const auto& handle : databases_.all())
-    handle->queue->push(StopWork{{1001, "module exited"}, [] {}});
+    handle->queue->push(StopWork{StopKind::kRestartable, {1001, "module exited"}, [] {}});
   Status outcome;
   {
     std::unique_lock<std::mutex> lock(running_mutex_);
