@@ -228,9 +228,17 @@ Status Node::Impl::start_databases() {
     starts.push_back(started->get_future());
     start_recovered(record, [started](const Status& status) { started->set_value(status); });
   }
-  for (auto& start : starts) WL_RETURN_IF_ERROR(start.get());
+  Status damage;
+  for (auto& start : starts) {
+    const Status status = start.get();
+    if (status.ok()) continue;
+    note(fmt::format("a database cannot be served: {}", status.message()));
+    // A module that does not load harms its own database only; damaged data stops the node.
+    if (status.code() == StatusCode::kCorruption || status.code() == StatusCode::kIoError)
+      damage = status;
+  }
   verified_.clear();
-  return {};
+  return damage;
 }
 
 DatabaseHandlePtr Node::Impl::make_handle(const storage::DatabaseRecord& record) const {
