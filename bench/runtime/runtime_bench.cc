@@ -170,6 +170,7 @@ Bench& npm() {
     ByteBuffer count;
     append_le(count, kAccounts);
     made->must_call("seed", count);
+    made->must_call("seed_wallets", count);
     return made.release();
   }();
   return *bench;
@@ -215,12 +216,20 @@ void npm_find_update(benchmark::State& state) {
 void npm_transfer(benchmark::State& state) {
   call_reducer(state, npm(), "transfer", true);
 }
+void npm_find_wallet(benchmark::State& state) {
+  call_reducer(state, npm(), "find_wallet", true);
+}
+void npm_pay(benchmark::State& state) {
+  call_reducer(state, npm(), "pay", true);
+}
 BENCHMARK(raw_empty)->Name("Call/raw/empty");
 BENCHMARK(raw_find_update)->Name("Call/raw/find_update");
 BENCHMARK(raw_transfer)->Name("Call/raw/transfer");
 BENCHMARK(npm_empty)->Name("Call/npm/empty");
 BENCHMARK(npm_find_update)->Name("Call/npm/find_update");
-BENCHMARK(npm_transfer)->Name("Call/npm/transfer");
+BENCHMARK(npm_transfer)->Name("Call/npm/transfer_with_string_index");
+BENCHMARK(npm_find_wallet)->Name("Call/npm/find_wallet");
+BENCHMARK(npm_pay)->Name("Call/npm/pay");  // The transfer of `worldline bench keynote`.
 
 // The empty transaction around a call, without any call.
 void empty_transaction(benchmark::State& state) {

@@ -30,6 +30,8 @@ void start_engine(int threads) {
   std::call_once(engine().once, [threads] {
     // Traces of up to 1024 frames [S 03/3.1]. Flags of the command line never reach V8.
     v8::V8::SetFlagsFromString("--stack-trace-limit=1024");
+    // WebAssembly memories a script makes are not the allocator's: 256 MiB each at most.
+    v8::V8::SetFlagsFromString("--wasm-max-mem-pages=4096");
     engine().platform = v8::platform::NewDefaultPlatform(threads).release();
     v8::V8::InitializePlatform(engine().platform);
     v8::V8::Initialize();

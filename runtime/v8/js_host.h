@@ -47,7 +47,7 @@ struct JsHost {
   ScriptPositions* positions = nullptr;  // Set while a module is loaded.
   std::array<Kept<v8::Module>, kSysVersionCount> sys_modules;
   Kept<v8::Symbol> module_hooks;
-  Kept<v8::Function> no_operation;  // Called to notice a termination at once.
+  Kept<v8::Function> endless_loop;  // Called to notice a termination at once.
   bool trapped = false;             // A system call ended the running script.
   ByteBuffer scratch;               // Rows on their way to a 1.x module.
   std::string text;                 // Scratch for strings from the module.

@@ -21,7 +21,8 @@ constexpr uint32_t kCallsPerHeapCheck = 4096;  // [S 03/3.11]
 constexpr size_t kHeapCollectPercent = 67;     // Above this a collection is forced,
 constexpr size_t kHeapReplacePercent = 75;     // and still above this the instance is replaced.
 
-void return_nothing(const CallbackInfo& /*info*/) {}
+// Never returns by itself: called to turn a requested termination into the pending exception.
+constexpr std::string_view kEndlessLoop = "(function () { for (;;) {} })";
 
 }  // namespace
 
@@ -73,10 +74,12 @@ Status JsInstance::install() {
   // In the API's registry: the same for the whole isolate, out of reach of Symbol.for.
   host_.module_hooks.set(isolate,
                          v8::Symbol::ForApi(isolate, js_name(scope, "SpacetimeDB.moduleHooks.v2")));
-  Local<v8::Function> nothing;
-  if (!v8::Function::New(scope.context(), return_nothing).ToLocal(&nothing))
-    return Status::internal("no function");
-  host_.no_operation.set(isolate, nothing);
+  Local<v8::Script> script;
+  Local<v8::Value> loop;
+  if (!v8::Script::Compile(scope.context(), js_string(scope, kEndlessLoop)).ToLocal(&script) ||
+      !script->Run(scope.context()).ToLocal(&loop))
+    return Status::internal("the engine refuses a constant script");
+  host_.endless_loop.set(isolate, loop.As<v8::Function>());
   auto store = v8::ArrayBuffer::NewBackingStore(isolate, kSharedArgsBytes);
   shared_args_data_ = static_cast<Byte*>(store->Data());
   shared_args_.set(isolate, v8::ArrayBuffer::New(isolate, std::move(store)));

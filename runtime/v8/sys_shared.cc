@@ -54,9 +54,9 @@ v8::MaybeLocal<v8::Value> make_error(IsolateScope& scope, JsHost& host, Errno co
 void trap_script(IsolateScope& scope, JsHost& host) {
   host.trapped = true;
   scope.isolate()->TerminateExecution();
-  // The request alone is noticed only at the next loop or call of the module. Calling anything
+  // The request alone is noticed only at the next loop or call of the module. Running any loop
   // turns it into the pending, uncatchable exception right here.
-  const auto nothing = host.no_operation.get(scope.isolate())
+  const auto nothing = host.endless_loop.get(scope.isolate())
                            ->Call(scope.context(), v8::Undefined(scope.isolate()), 0, nullptr);
   WL_CHECK(nothing.IsEmpty());
 }

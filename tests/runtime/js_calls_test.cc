@@ -305,6 +305,28 @@ TEST(JsCalls, HeapHogIsEndedAndItsInstanceReplaced) {
   EXPECT_TRUE(database.log.contains("call 1")) << "a fresh instance starts over";
 }
 
+TEST(JsCalls, FailuresWithoutErrnoEndTheScriptUncatchably) {
+  TestDatabase database(raw_module(std::string(kTables) + R"js(
+    let after = 0;
+    reducer('huge', () => {
+      put(1, 1, 'a');
+      const buffer = new ArrayBuffer(34 * 1024 * 1024);
+      new DataView(buffer).setUint32(8, 34 * 1024 * 1024 - 12, true);
+      const table_id = id('item');
+      try {
+        sys.datastore_insert_bsatn(table_id, buffer, buffer.byteLength);
+        ++after;
+      } catch { ++after; } finally { ++after; }
+    });
+    reducer('count', () => log(`after ${after}`));)js"));
+  ASSERT_TRUE(database.published.ok()) << database.published.status().message();
+  EXPECT_EQ(database.call("huge").kind, CallResultKind::kFatal);
+  EXPECT_EQ(database.row_count("item"), 0u);
+  EXPECT_TRUE(database.call("count").committed());
+  EXPECT_TRUE(database.log.contains("after 0")) << database.log.all();
+  EXPECT_TRUE(database.log.contains("Panic: ")) << database.log.all();
+}
+
 TEST(JsCalls, TerminateFromAnotherThreadEndsTheCall) {
   TestDatabase database(raw_module(std::string(kTables) + "reducer('loop', () => { for (;;); });"));
   ASSERT_TRUE(database.published.ok());

@@ -1,7 +1,8 @@
 // tests/runtime/npm_modules_test.cc: modules bundled against npm spacetimedb 1.6 to 2.10.1 run
 // unmodified [S 03/3.9, 6]. Sources and how to bundle them: modules/src.
-#include <gtest/gtest.h>
 #include <map>
+
+#include <gtest/gtest.h>
 
 #include "storage/system_tables.h"
 #include "tests/runtime/runtime_fixture.h"

@@ -15,6 +15,7 @@ const account = table(
   { name: 'account', public: true },
   { id: t.u32().primaryKey(), balance: t.i64(), email: t.string().unique() }
 );
+const wallet = table({ name: 'wallet', public: true }, { id: t.u32().primaryKey(), balance: t.i64() });
 const big = table(
   { name: 'big' },
   { id: t.u32().primaryKey(), data: t.array(t.u8()) }
@@ -25,7 +26,7 @@ const tick = table(
 );
 const log = table({ name: 'log' }, { seq: t.u64().primaryKey().autoInc(), line: t.string() });
 
-const spacetimedb = schema({ note, account, big, tick, log });
+const spacetimedb = schema({ note, account, wallet, big, tick, log });
 export default spacetimedb;
 
 let callCount = 0;
@@ -88,6 +89,25 @@ export const findAndUpdate = spacetimedb.reducer({ id: t.u32() }, (ctx, { id }) 
   const row = ctx.db.account.id.find(id)!;
   row.balance += 1n;
   ctx.db.account.id.update(row);
+});
+export const seedWallets = spacetimedb.reducer({ count: t.u32() }, (ctx, { count }) => {
+  for (let id = 0; id < count; ++id) ctx.db.wallet.insert({ id, balance: 1000n });
+});
+export const pay = spacetimedb.reducer(
+  { from: t.u32(), to: t.u32(), amount: t.i64() },
+  (ctx, { from, to, amount }) => {
+    const wallets = ctx.db.wallet.id;
+    const source = wallets.find(from);
+    const target = wallets.find(to);
+    if (!source || !target) throw new SenderError('no such wallet');
+    source.balance -= amount;
+    wallets.update(source);
+    target.balance += amount;
+    wallets.update(target);
+  }
+);
+export const findWallet = spacetimedb.reducer({ id: t.u32() }, (ctx, { id }) => {
+  ctx.db.wallet.id.find(id);
 });
 export const duplicateEmail = spacetimedb.reducer(ctx => {
   ctx.db.account.insert({ id: 1000, balance: 0n, email: 'same@example.org' });
