@@ -3,7 +3,7 @@
 // What a DatabaseHost needs of the world around it: where its log entries, executed batches,
 // schedule notices and checkpoints go. The module host's actor implements it; tests record calls.
 //
-// Thread: called on the module host's thread; implementations must not block.
+// Thread: called on the module host's thread; only append() may wait, for a log that is behind.
 #pragma once
 
 #include <memory>

@@ -11,13 +11,14 @@ function(_wl_common target)
   target_link_libraries(${target} PRIVATE worldline_warnings)
 endfunction()
 
-# wl_library(name SOURCES ... HEADERS ... DEPS ... PRIVATE_DEPS ... PCH header...): alias worldline::name.
+# wl_library(name SOURCES HEADERS DEPS PRIVATE_DEPS PCH), each a list: alias worldline::name.
 function(wl_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
   add_library(wl_${name} STATIC ${ARG_SOURCES})
   add_library(worldline::${name} ALIAS wl_${name})
   _wl_common(wl_${name})
-  target_sources(wl_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+  target_sources(wl_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}
+                                   FILES ${ARG_HEADERS})
   target_link_libraries(wl_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
   if(ARG_PCH AND WORLDLINE_PCH)
     target_precompile_headers(wl_${name} PRIVATE ${ARG_PCH})
