@@ -132,7 +132,6 @@ uint32_t SqlExprParser::push_bad(RawExpr::Kind kind, size_t first_token, uint32_
   expr.kind = kind;
   expr.first_token = first_token;
   expr.first_node = first_node;
-  expr.text = tokens_.render(first_token, tokens_.position());
   return push(std::move(expr));
 }
 
@@ -276,7 +275,6 @@ Result<uint32_t> SqlExprParser::parse_call(size_t first_token) {
     }
   }
   expr.count_star = is_count && star && !expr.filtered && !expr.windowed;
-  expr.text = tokens_.render(first_token, tokens_.position());
   return push(std::move(expr));
 }
 
@@ -372,7 +370,7 @@ Result<uint32_t> SqlExprParser::parse_binary(uint32_t left, int precedence) {
   if (const auto compare = find_compare_op(text))
     return join(ExprKind::kCompare, *compare, left, right);
   const uint32_t bad = push_bad(RawExpr::Kind::kBadOperator, first_token, first_node);
-  raw_[bad].text = text;
+  raw_[bad].operator_text = text;
   return bad;
 }
 
@@ -436,12 +434,13 @@ Status SqlExprParser::parse_type_name() {
   return {};
 }
 
-Status SqlExprParser::refusal(const RawExpr& raw) const {
+Status SqlExprParser::refusal(uint32_t node) const {
+  const RawExpr& raw = raw_[node];
   if (raw.kind == RawExpr::Kind::kBadLiteral)
-    return Status::invalid_argument("Unsupported literal expression: {}", raw.text);
+    return Status::invalid_argument("Unsupported literal expression: {}", text(node));
   if (raw.kind == RawExpr::Kind::kBadOperator)
-    return Status::invalid_argument("Unsupported binary operator: {}", raw.text);
-  return Status::invalid_argument("Unsupported expression: {}", raw.text);
+    return Status::invalid_argument("Unsupported binary operator: {}", raw.operator_text);
+  return Status::invalid_argument("Unsupported expression: {}", text(node));
 }
 
 Result<ast::ExprId> SqlExprParser::convert(uint32_t node, ast::ExprPool& pool) const {
@@ -456,7 +455,7 @@ Result<ast::ExprId> SqlExprParser::convert(uint32_t node, ast::ExprPool& pool) c
       case RawExpr::Kind::kBadLiteral:
       case RawExpr::Kind::kBadOperator:
       case RawExpr::Kind::kBadExpression:
-        return refusal(raw);
+        return refusal(i);
       case RawExpr::Kind::kNested:
         converted[i - first] = converted[raw.node.children[0] - first];
         continue;

@@ -1,7 +1,7 @@
 // query/sql_expr_parser.h
 //
 // Reads expressions by operator precedence, PostgreSQL's operators included, into raw nodes; what
-// the dialect refuses becomes a node that remembers the text of its refusal [S 06/1.5].
+// the dialect refuses becomes a node that remembers its tokens for the refusal [S 06/1.5].
 //
 // Invariants: raw nodes are in left-to-right post-order, so the nodes of one expression are the
 // contiguous range [RawExpr::first_node, its own position]. A refused node has no children.
@@ -31,13 +31,13 @@ struct RawExpr {
     kOr,
     kNested,         // In parentheses; one child.
     kCall,           // A function call; `count_star`, `filtered`, `windowed` describe it.
-    kBadLiteral,     // Unsupported literal expression: text.
-    kBadOperator,    // Unsupported binary operator: text.
-    kBadExpression,  // Unsupported expression: text.
+    kBadLiteral,     // Unsupported literal expression.
+    kBadOperator,    // Unsupported binary operator.
+    kBadExpression,  // Unsupported expression.
   };
   Kind kind = Kind::kLiteral;
-  ast::Expr node;  // Valid for the first six kinds.
-  std::string text;
+  ast::Expr node;             // Valid for the first six kinds.
+  std::string operator_text;  // kBadOperator.
   bool count_star = false;
   bool filtered = false;
   bool windowed = false;
@@ -89,7 +89,7 @@ class SqlExprParser {
   uint32_t join(ast::ExprKind kind, ast::CompareOp op, uint32_t left, uint32_t right);
   uint32_t first_node_of(uint32_t node) const { return raw_[node].first_node; }
   uint32_t next_node() const { return static_cast<uint32_t>(raw_.size()); }
-  Status refusal(const RawExpr& raw) const;
+  Status refusal(uint32_t node) const;
 
   TokenStream& tokens_;  // Borrowed; outlives this.
   std::vector<RawExpr> raw_;

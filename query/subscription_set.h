@@ -100,7 +100,8 @@ class SubscriptionSet {
   std::vector<TableId> snapshot_tables() const;
 
   // The changes of one transaction. `after` is the state right after `tx`.
-  // A set that needs `after` and finds null fails.
+  // A set that needs `after` and finds null fails. REQUIRES: the delete lists are complete, also of
+  // truncated tables (a decoded log record must be completed first [S 05/3.2]).
   TransactionUpdates evaluate(const storage::TxData& tx, const storage::ReadView* after);
 
   // Compiles everything again after a schema change; sets that no longer compile are removed and
