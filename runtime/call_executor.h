@@ -95,7 +95,9 @@ class CallExecutor {
   CallResult fail(const Invocation& invocation, CallOutcome outcome);
   CallResult call_lifecycle(schema::Lifecycle event, storage::Transaction& tx,
                             const storage::TxInfo& info);
+  Result<CallResult> run_first_transaction(FirstPublish publish);
   Status replace_if_needed();
+  void uninstall();
   void set_instance(std::unique_ptr<ModuleInstance> instance);
   bool client_is_known(const storage::ClientRow& client) const;
   storage::CommitResult remove_one_shot(const ScheduledCall& call, Timestamp when);

@@ -30,6 +30,19 @@ Status failure_of(const CallResult& result) {
 }  // namespace
 
 Result<CallResult> CallExecutor::initialize(FirstPublish publish) {
+  auto result = run_first_transaction(std::move(publish));
+  if (!result.ok()) uninstall();
+  return result;
+}
+
+void CallExecutor::uninstall() {
+  set_instance(nullptr);
+  reducers_ = ReducerTable();
+  def_ = nullptr;
+  program_ = ModuleProgram();
+}
+
+Result<CallResult> CallExecutor::run_first_transaction(FirstPublish publish) {
   const storage::ModuleRow row = module_row(publish.program, publish.owner);
   WL_RETURN_IF_ERROR(install(std::move(publish.program), std::move(publish.module)));
   const storage::TxInfo info{.timestamp = publish.timestamp,

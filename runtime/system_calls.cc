@@ -10,7 +10,7 @@
 namespace worldline::runtime {
 namespace {
 
-constexpr size_t kTimersMax = 4096;                          // Open console timers of one call.
+constexpr size_t kTimersMax = 4096;  // Console timers running; beyond it the oldest is forgotten.
 constexpr size_t kLogMessageBytesMax = 64 * limits::KiB;     // Longer lines are cut.
 constexpr size_t kImmediateCallsMax = 4096;                  // Requests of one call.
 constexpr size_t kOpenIteratorBytesMax = 256 * limits::MiB;  // Copied rows of one call.
@@ -35,7 +35,6 @@ void SystemCalls::begin_call(CallContext& context, std::string_view function) {
 
 void SystemCalls::end_call() {
   iterators_.close_all();
-  timers_.clear();
   context_ = nullptr;
   function_ = {};
 }

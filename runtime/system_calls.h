@@ -5,7 +5,7 @@
 // are written only on success.
 //
 // Invariants: datastore calls work inside begin_call() with a transaction, else kNotInTransaction;
-// row iterators and console timers of a call end with it; numbers are never reused.
+// row iterators of a call end with it, console timers go on; numbers are never reused.
 // Ownership and thread: one per module instance, its thread. Log and clock are borrowed.
 // Units: bytes, microseconds. Errors: kTrap is a failure without number; trap_text() explains it
 // and the binding must end the script.

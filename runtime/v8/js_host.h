@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "runtime/system_calls.h"
 #include "runtime/v8/exceptions.h"
@@ -38,6 +39,11 @@ struct JsHooks {
   }
 };
 
+struct RejectedPromise {
+  Kept<v8::Promise> promise;
+  Kept<v8::Value> reason;
+};
+
 struct JsHost {
   JsHost(JsIsolate& js, SystemCalls& system_calls) : isolate(js), calls(system_calls) {}
 
@@ -47,10 +53,11 @@ struct JsHost {
   ScriptPositions* positions = nullptr;  // Set while a module is loaded.
   std::array<Kept<v8::Module>, kSysVersionCount> sys_modules;
   Kept<v8::Symbol> module_hooks;
-  Kept<v8::Function> endless_loop;  // Called to notice a termination at once.
-  bool trapped = false;             // A system call ended the running script.
-  ByteBuffer scratch;               // Rows on their way to a 1.x module.
-  std::string text;                 // Scratch for strings from the module.
+  Kept<v8::Function> endless_loop;        // Called to notice a termination at once.
+  bool trapped = false;                   // A system call ended the running script.
+  std::vector<RejectedPromise> rejected;  // Of the running call, not handled so far.
+  ByteBuffer scratch;                     // Rows on their way to a 1.x module.
+  std::string text;                       // Scratch for strings from the module.
 
   static JsHost& of(v8::Isolate* isolate) { return *static_cast<JsHost*>(isolate->GetData(0)); }
 };
@@ -58,6 +65,12 @@ struct JsHost {
 // Ends the running script; neither `catch` nor `finally` will run. To be called from a callback,
 // which returns right after.
 void trap_script(IsolateScope& scope, JsHost& host);
+
+// Keeps track of promises that were rejected without anybody to handle it. For
+// Isolate::SetPromiseRejectCallback.
+void on_promise_reject(v8::PromiseRejectMessage message);
+// Logs those left at the end of a call: nothing else comes of them. Forgets them.
+void log_rejected_promises(IsolateScope& scope, JsHost& host);
 
 // Throws what the ABI's modules expect for an errno; traps for Errno::kTrap.
 template <Abi abi>

@@ -58,11 +58,16 @@ Status JsInstance::load() {
   EnteredIsolate entered(js_);
   IsolateScope& scope = entered.scope();
   js_.isolate()->SetData(0, &host_);
+  js_.isolate()->SetPromiseRejectCallback(on_promise_reject);
   WL_RETURN_IF_ERROR(install());
   Local<v8::Module> module;
   WL_RETURN_IF_ERROR(compile(scope, module));
   host_.positions = positions_.get();
   const Status status = evaluate(scope, module);
+  if (status.ok())
+    log_rejected_promises(scope, host_);
+  else
+    host_.rejected.clear();
   calls_.end_call();
   return status;
 }
@@ -182,6 +187,7 @@ CallOutcome JsInstance::call_reducer(const ReducerCall& call, CallContext& conte
   const bool stopped = watched.end();
   if (stopped || host_.trapped || js_.raised_heap_limit() != 0)
     outcome = finish_stopped(scope, stopped);
+  if (!host_.rejected.empty()) log_rejected_promises(scope, host_);
   calls_.end_call();
   if (++calls_since_heap_check_ == kCallsPerHeapCheck || watch_.take_heap_check())
     check_heap(scope);

@@ -297,6 +297,7 @@ TEST(Publishing, FailingInitLeavesNothing) {
   EXPECT_EQ(db.published.status().code(), StatusCode::kUserError);
   EXPECT_EQ(db.published.status().message(), "not today");
   EXPECT_FALSE(db.has_open_transaction());
+  EXPECT_FALSE(db.executor->has_module());
   const auto row = storage::read_module_row(db.state->view());
   ASSERT_TRUE(row.ok());
   EXPECT_FALSE(row->has_value());

@@ -185,6 +185,11 @@ const ScriptCase kScripts[] = {
      "log(thrown(() => sys.console_timer_end(t)));",
      "Info: Timing span \"load\": 0ns\n"
      "Info: 7: The provided console timer does not exist\n"},
+    {"RejectedPromisesNobodyHandlesAreLogged",
+     "Promise.reject(new Error('lost')); Promise.reject(new Error('found')).catch(() => {});"
+     "Promise.resolve().then(() => { throw new TypeError('in a job'); });",
+     "Error: (in promise) Uncaught Error: lost\n"
+     "Error: (in promise) Uncaught TypeError: in a job\n"},
     {"PromiseJobsRunBeforeTheCommit", "Promise.resolve().then(() => put(5, 5, 'later'));", ""},
 };
 class ScriptTest : public testing::TestWithParam<ScriptCase> {};

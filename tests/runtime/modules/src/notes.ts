@@ -15,7 +15,10 @@ const account = table(
   { name: 'account', public: true },
   { id: t.u32().primaryKey(), balance: t.i64(), email: t.string().unique() }
 );
-const wallet = table({ name: 'wallet', public: true }, { id: t.u32().primaryKey(), balance: t.i64() });
+const wallet = table(
+  { name: 'wallet', public: true },
+  { id: t.u32().primaryKey(), balance: t.i64() }
+);
 const big = table(
   { name: 'big' },
   { id: t.u32().primaryKey(), data: t.array(t.u8()) }
