@@ -28,9 +28,11 @@ function complain(error) {
   console.error(`refused: ${error.message}`);
 }
 
+// Rows that were there before arrive with the event `SubscribeApplied`.
 function showUpdates(connection) {
   connection.db.message.onInsert((_ctx, message) => print(connection, message));
-  connection.db.user.onInsert((_ctx, user) => {
+  connection.db.user.onInsert((ctx, user) => {
+    if (ctx.event.tag === 'SubscribeApplied') return;
     console.log(`* ${nameOf(connection, user.identity)} is here`);
   });
   connection.db.user.onUpdate((_ctx, before, after) => {
@@ -52,12 +54,10 @@ DbConnection.builder()
   .withDatabaseName(options.database)
   .onConnect((connection, identity) => {
     console.log(`connected as ${identity.toHexString()}; type to send, Ctrl-D to leave`);
+    showUpdates(connection);
     connection
       .subscriptionBuilder()
       .onApplied(() => {
-        const past = [...connection.db.message.iter()].sort((a, b) => (a.id < b.id ? -1 : 1));
-        for (const message of past) print(connection, message);
-        showUpdates(connection);
         if (options.name) connection.reducers.setName({ name: options.name }).catch(complain);
         sendLines(connection);
       })
