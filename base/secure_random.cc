@@ -1,8 +1,8 @@
 #include "base/secure_random.h"
 
-#include <sys/random.h>
-
 #include <cerrno>
+
+#include <sys/random.h>
 
 #include "base/check.h"
 
@@ -22,7 +22,8 @@ std::string random_uuid() {
   bytes[6] = static_cast<Byte>((bytes[6] & 0x0F) | 0x40);
   bytes[8] = static_cast<Byte>((bytes[8] & 0x3F) | 0x80);
   std::string text = to_hex(bytes);
-  for (const size_t hyphen : {20, 16, 12, 8}) text.insert(hyphen, 1, '-');
+  for (const size_t hyphen : {size_t{20}, size_t{16}, size_t{12}, size_t{8}})
+    text.insert(hyphen, 1, '-');
   return text;
 }
 

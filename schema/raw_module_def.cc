@@ -62,7 +62,7 @@ class Decoder {
     std::apply(
         [this, &out, &status](const auto&... field) {
           // Stops at the first failure, as && does.
-          ((status = decode(out.*(field.member)), status.ok()) && ...);
+          ((status = this->decode(out.*(field.member)), status.ok()) && ...);
         },
         Fields<T>::kFields);
     if (is_mount) --mount_depth_;
@@ -74,7 +74,7 @@ class Decoder {
     using Sum = Variants<T>;
     WL_ASSIGN_OR_RETURN(const uint8_t tag, reader_.read_tag(Sum::kNames.size(), Sum::kName));
     Sum::select(out, tag);
-    return Sum::payload(out, [this](auto& payload) { return decode(payload); });
+    return Sum::payload(out, [this](auto& payload) { return this->decode(payload); });
   }
 
   template <typename T>
@@ -125,13 +125,14 @@ class Encoder {
   template <typename T>
   void encode(const T& value) {
     if constexpr (raw::IsProduct<T>) {
-      std::apply([this, &value](const auto&... field) { (encode(value.*(field.member)), ...); },
-                 Fields<T>::kFields);
+      std::apply(
+          [this, &value](const auto&... field) { (this->encode(value.*(field.member)), ...); },
+          Fields<T>::kFields);
     } else if constexpr (raw::IsSum<T>) {
       using Sum = Variants<T>;
       writer_.write_tag(Sum::tag(value));
       Sum::payload(value, [this](const auto& payload) {
-        encode(payload);
+        this->encode(payload);
         return Status();
       }).ignore("encoding cannot fail");
     } else if constexpr (raw::IsEnum<T>) {
@@ -183,9 +184,9 @@ class Describer {
   template <typename T>
   AlgebraicType describe() {
     if constexpr (raw::IsProduct<T>) {
-      return entry(Fields<T>::kName, [this] { return describe_fields<T>(); });
+      return entry(Fields<T>::kName, [this] { return this->template describe_fields<T>(); });
     } else if constexpr (raw::IsSum<T>) {
-      return entry(Variants<T>::kName, [this] { return describe_variants<T>(); });
+      return entry(Variants<T>::kName, [this] { return this->template describe_variants<T>(); });
     } else if constexpr (raw::IsEnum<T>) {
       return entry(raw::EnumNames<T>::kName, [] {
         SumType sum;
@@ -225,7 +226,7 @@ class Describer {
     ProductType product;
     std::apply(
         [this, &product](const auto&... field) {
-          (product.elements.push_back({field.name, describe_member(field.member)}), ...);
+          (product.elements.push_back({field.name, this->describe_member(field.member)}), ...);
         },
         Fields<T>::kFields);
     return AlgebraicType::product(std::move(product));
@@ -243,7 +244,7 @@ class Describer {
       Variants<T>::select(value, tag);
       AlgebraicType payload;
       Variants<T>::payload(value, [this, &payload](auto& part) {
-        payload = describe<std::remove_cvref_t<decltype(part)>>();
+        payload = this->template describe<std::remove_cvref_t<decltype(part)>>();
         return Status();
       }).ignore("describing cannot fail");
       sum.variants.push_back({Variants<T>::kNames[tag], std::move(payload)});
