@@ -41,6 +41,10 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
     stream_.socket().set_option(net::ip::tcp::no_delay(true), ignored);
     const auto remote = stream_.socket().remote_endpoint(ignored);
     from_loopback_ = !ignored && remote.address().is_loopback();
+    if (thread_.stopping()) {
+      finish();
+      return;
+    }
     if (core_.connections > core_.config.connections_max) {
       HttpResponse busy = text_response(503, "too many connections");
       busy.headers.emplace_back("retry-after", "5");
@@ -260,14 +264,13 @@ void HttpConnection::begin_stream(LogStreamStart start) {
   response_.erase(http::field::content_length);
   response_.chunked(http_version_ >= 11);
   chunk_ = head_text(response_);
-  if (is_head_) lines_->finish();
   writing_chunk_ = true;
   stream_.expires_after(core_.config.http.write_timeout);
   net::async_write(stream_, net::buffer(chunk_),
                    [self = shared_from_this()](error_code error, size_t /*bytes*/) {
                      self->writing_chunk_ = false;
                      if (self->done_) return;
-                     if (error) {
+                     if (error || self->is_head_) {
                        self->finish();
                        return;
                      }
@@ -284,8 +287,7 @@ void HttpConnection::write_lines() {
     stream_.expires_never();
     return;
   }
-  const bool chunked = http_version_ >= 11 && !is_head_;
-  chunk_ = chunked ? chunk_text(lines, !more) : lines;
+  chunk_ = http_version_ >= 11 ? chunk_text(lines, !more) : lines;
   writing_chunk_ = true;
   stream_.expires_after(core_.config.http.write_timeout);
   net::async_write(stream_, net::buffer(chunk_),

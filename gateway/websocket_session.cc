@@ -145,6 +145,7 @@ void WebSocketSession::on_opened(SessionOpened opened) {
     return;
   }
   on_bytes();
+  read_when_ready();
 }
 
 void WebSocketSession::on_consumed(uint32_t messages, uint64_t bytes) {
@@ -168,7 +169,7 @@ bool WebSocketSession::may_read() const {
 }
 
 void WebSocketSession::read_when_ready() {
-  if (reading_ || !may_read()) return;
+  if (reading_ || !may_read()) return;  // Also after drop().
   reading_ = true;
   reader_.release_if_empty();  // An idle connection holds no buffer.
   socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code& error) {
@@ -212,8 +213,6 @@ void WebSocketSession::on_bytes() {
     case InputEnd::Kind::kNone:
       if (posted_frames_ > core_.config.websocket.incoming_messages_max)
         close_with(1013, "too many requests", DisconnectCause::kIncomingQueueFull);
-      else
-        read_when_ready();
       return;
     case InputEnd::Kind::kFault:
       close_with(1011, end.text, DisconnectCause::kClientMessageError);

@@ -368,6 +368,15 @@ TEST_F(HttpTest, LogsAreStreamedUntilTheReaderLeaves) {
   while (reader->push("x\n")) std::this_thread::yield();  // Ends once the gateway has noticed.
 }
 
+TEST_F(HttpTest, HeadOfLogsEndsAfterItsHeaders) {
+  start();
+  TestSocket socket(gateway->port());
+  socket.send("HEAD /v1/database/mydb/logs?follow=true HTTP/1.1\r\nhost: x\r\n" +
+              authorization(&node.owner) + "\r\n");
+  EXPECT_EQ(socket.read_answer(true).status, 200);
+  EXPECT_EQ(socket.read_some(), "");
+}
+
 TEST_F(HttpTest, MetricsPageShowsOwnAndNodeFigures) {
   start();
   const TestWebSocket client(gateway->port(), {});
