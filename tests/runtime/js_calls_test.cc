@@ -1,6 +1,9 @@
 // tests/runtime/js_calls_test.cc: what modules on the bare ABI may ask, what they get, and what
 // happens when they misbehave [S 03/1.5, 3.4-3.7, 3.11].
+#include <functional>
+
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include "tests/runtime/runtime_fixture.h"
 
@@ -330,6 +333,39 @@ TEST(JsCalls, FailuresWithoutErrnoEndTheScriptUncatchably) {
   EXPECT_TRUE(database.call("count").committed());
   EXPECT_TRUE(database.log.contains("after 0")) << database.log.all();
   EXPECT_TRUE(database.log.contains("Panic: ")) << database.log.all();
+}
+
+// Runs `work` on a thread with a stack of that size.
+void run_on_thread(size_t stack_bytes, std::function<void()> work) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, stack_bytes), 0);
+  const auto entry = [](void* function) -> void* {
+    (*static_cast<std::function<void()>*>(function))();
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, entry, &work), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+TEST(JsCalls, InstancesMoveBetweenThreadsAndTheStackLimitFollows) {
+  std::unique_ptr<TestDatabase> database;
+  const std::string module = raw_module(
+      std::string(kTables) +
+      "let depth = 0; const dive = () => { ++depth; dive(); };"
+      "reducer('dive', () => { depth = 0; try { dive(); } catch (e) { log(`${e.name} ${depth > "
+      "1000}`); } });");
+  run_on_thread(8 * limits::MiB,
+                [&database, &module] { database = std::make_unique<TestDatabase>(module); });
+  ASSERT_TRUE(database->published.ok()) << database->published.status().message();
+  for (const size_t stack_bytes : {512 * limits::KiB, 8 * limits::MiB, 600 * limits::KiB}) {
+    database->log.clear();
+    run_on_thread(stack_bytes, [&database] { EXPECT_TRUE(database->call("dive").committed()); });
+    EXPECT_EQ(database->log.all(), "Info: RangeError true\n") << stack_bytes;
+  }
+  EXPECT_TRUE(database->call("dive").committed());
 }
 
 TEST(JsCalls, TerminateFromAnotherThreadEndsTheCall) {
