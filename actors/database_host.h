@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "runtime/call_executor.h"
 #include "runtime/module_loader.h"
+#include "schema/publish_plan.h"
 #include "storage/catalog/catalog_state.h"
 #include "storage/database_state.h"
 #include "storage/log/checkpoint_trigger.h"
@@ -142,8 +143,7 @@ class DatabaseHost {
                                                        runtime::ModuleLog& log);
   Status update(const PublishRequest& request);
   Result<PrePublishReply> pre_publish(const PrePublishRequest& request);
-  Status check_policy(const PublishRequest& request, bool breaks_clients,
-                      const schema::Hash256& new_hash) const;
+  schema::ProgramChange change_to(const schema::Hash256& new_program) const;
   void seal();  // Closes bundle and batch and sends both on.
   void hand_over(runtime::CallResult& result);
   void checkpoint_if_due(bool is_shutting_down);

@@ -5,8 +5,7 @@
 
 #include "actors/database_host.h"
 #include "base/check.h"
-#include "schema/migration_plan.h"
-#include "schema/plan_formatter.h"
+#include "schema/publish_plan.h"
 #include "storage/module_tables.h"
 #include "storage/system_tables.h"
 
@@ -23,9 +22,9 @@ Status module_refusal(const Status& why) {
   return Status::internal("{}", why.message());
 }
 
-schema::Hash256 migration_token(const schema::Identity& database, const schema::Hash256& old_hash,
-                                const schema::Hash256& new_hash) {
-  return schema::keccak256(as_bytes(database.to_hex() + old_hash.to_hex() + new_hash.to_hex()));
+schema::MigrationPolicy policy_of(const PublishRequest& request) {
+  return request.policy == MigrationPolicy::kCompatible ? schema::MigrationPolicy::kCompatible
+                                                        : schema::MigrationPolicy::kBreakClients;
 }
 
 }  // namespace
@@ -148,23 +147,8 @@ Status DatabaseHost::load_stored_module() {
 
 // ---- Asked by publishers ----------------------------------------------------------------------
 
-Status DatabaseHost::check_policy(const PublishRequest& request, bool breaks_clients,
-                                  const schema::Hash256& new_hash) const {
-  switch (request.policy) {
-    case MigrationPolicy::kCompatible:
-      if (!breaks_clients) return {};
-      return Status::failed_precondition(
-          "Failed to create or update the database: Migration plan contains a client-breaking "
-          "change which is disallowed under current policy");
-    case MigrationPolicy::kBreakClients:
-      if (request.token ==
-          migration_token(parts_.record.database, executor_->program().hash, new_hash))
-        return {};
-      return Status::failed_precondition(
-          "Failed to create or update the database: Token provided is invalid or does not match "
-          "expected hash");
-  }
-  return {};
+schema::ProgramChange DatabaseHost::change_to(const schema::Hash256& new_program) const {
+  return {parts_.record.database, executor_->program().hash, new_program};
 }
 
 // A failure leaves everything as it was; the present module goes on serving.
@@ -175,7 +159,9 @@ Status DatabaseHost::update(const PublishRequest& request) {
   const auto plan = schema::plan_migration(executor_->module_def(), module.def);
   if (!plan.ok())
     return Status::failed_precondition("Database update rejected: {}", plan.status().message());
-  WL_RETURN_IF_ERROR(check_policy(request, plan->breaks_clients(), program.hash));
+  const Status allowed = schema::check_migration_policy(*plan, policy_of(request), request.token,
+                                                        change_to(program.hash));
+  if (!allowed.ok()) return allowed.with_context("Failed to create or update the database");
 
   WL_ASSIGN_OR_RETURN(auto definitions, storage::module_table_definitions(*module.def));
   std::erase_if(definitions, [this](const storage::TableDefinition& definition) {
@@ -227,7 +213,7 @@ Result<PrePublishReply> DatabaseHost::pre_publish(const PrePublishRequest& reque
                       schema::format_plan(*plan, request.ansi_color ? schema::PlanStyle::kAnsiColor
                                                                     : schema::PlanStyle::kNoColor));
   answer.break_clients = plan->breaks_clients();
-  answer.token = migration_token(parts_.record.database, executor_->program().hash, program.hash);
+  answer.token = schema::migration_token(change_to(program.hash));
   return answer;
 }
 
