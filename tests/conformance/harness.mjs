@@ -5,7 +5,7 @@ import { bindings } from './bindings.mjs';
 import { bundle } from './bundle.mjs';
 import * as http from './http_api.mjs';
 import { RawClient } from './raw_client.mjs';
-import { ServerProcess } from './server_process.mjs';
+import { PATIENCE, ServerProcess } from './server_process.mjs';
 
 export { assert };
 export const tests = [];
@@ -13,6 +13,12 @@ const TEST_MS_MAX = 60_000;
 let databases = 0;
 
 sdk.setGlobalLogLevel?.('error');
+// The clients before 2.10 call it, and Node has it from 22 on only.
+Promise.withResolvers ??= () => {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+};
 
 /** Registers a test; its name is a sentence about behaviour. */
 export function test(name, body, { ms = TEST_MS_MAX } = {}) {
@@ -23,7 +29,7 @@ export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 /** Waits until the condition is truthy and gives its value. */
 export async function eventually(condition, what = 'the condition', ms = 10_000) {
-  const end = performance.now() + ms;
+  const end = performance.now() + ms * PATIENCE;
   for (;;) {
     const value = await condition();
     if (value) return value;
@@ -180,7 +186,7 @@ export class Client {
 export function within(promise, ms, what) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms * PATIENCE);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -41,17 +41,16 @@ for (const npm of ['spacetimedb-1-6', 'spacetimedb-1-12']) {
   test(`a module built with ${npm} (ABI 1.x, definition 9) runs`, async t => {
     const db = await t.publish('old/notes_1', { npm });
     const client = await db.connect();
-    await client.subscribe('SELECT * FROM note');
+    await client.subscribe('SELECT * FROM note', 'SELECT * FROM label');
     assert.equal(client.rows('note')[0].owner.toHexString(), db.owner.identity);
     await client.reducers.addNote({ text: 'hello' });
-    await client.reducers.renameNote({ id: 2n, text: 'changed' });
-    assert.deepEqual(
+    await client.reducers.setLabel({ id: 1, text: 'changed' });
+    const texts = table =>
       client
-        .rows('note')
+        .rows(table)
         .map(row => row.text)
-        .sort(),
-      ['changed', 'init'],
-    );
+        .sort();
+    assert.deepEqual([texts('note'), texts('label')], [['hello', 'init'], ['changed']]);
     const error = await rejected(client.reducers.addNote({ text: '' }));
     assert.equal(error.message, 'empty text');
   });

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { decodeAll, encode } from './bsatn.mjs';
+import { PATIENCE } from './server_process.mjs';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
@@ -222,7 +223,7 @@ export class RawClient {
       const timer = setTimeout(() => {
         this.waiters.delete(waiter);
         reject(new Error(`after ${ms} ms: ${complaint()}`));
-      }, ms);
+      }, ms * PATIENCE);
       const waiter = () => {
         if (!condition()) return;
         clearTimeout(timer);

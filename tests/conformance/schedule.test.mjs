@@ -13,7 +13,7 @@ test('a one-shot row fires once at its time and is gone', async t => {
   await eventually(() => client.rows('fired').length === 1, 'the firing');
   const [fired] = client.rows('fired');
   assert.equal(fired.tag, 'once');
-  assert.equal(fired.internal, true);
+  assert.equal(fired.token, false);
   assert.equal(fired.connected, false);
   assert.ok(fired.moment.microsSinceUnixEpoch >= begin + 150n * MS, 'not before its time');
   await eventually(() => client.rows('oneShot').length === 0, 'the row gone');

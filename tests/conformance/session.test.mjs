@@ -194,7 +194,7 @@ test('a semijoin follows both of its tables', async t => {
   const db = await t.publish('chat');
   const client = await db.connect();
   await client.subscribe(
-    'SELECT message.* FROM message JOIN user ON message.sender = user.identity',
+    'SELECT message.* FROM message JOIN "user" ON message.sender = "user".identity',
   );
   await client.reducers.say({ room: 1, text: 'nameless' });
   assert.equal(client.rows('message').length, 0);

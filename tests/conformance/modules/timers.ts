@@ -20,7 +20,7 @@ const fired = table(
     tag: t.string(),
     moment: t.timestamp(),
     sender: t.identity(),
-    internal: t.bool(),
+    token: t.bool(),
     connected: t.bool(),
   },
 );
@@ -34,7 +34,7 @@ const note = (ctx: any, tag: string) => {
     tag,
     moment: ctx.timestamp,
     sender: ctx.sender,
-    internal: ctx.senderAuth.isInternal,
+    token: ctx.senderAuth.hasJWT,
     connected: ctx.connectionId !== null,
   });
 };
@@ -86,6 +86,6 @@ export const armAndFail = spacetimedb.reducer({ tag: t.string() }, (ctx, { tag }
   throw new SenderError('armed nothing');
 });
 export const tooFar = spacetimedb.reducer(ctx => {
-  const at = ScheduleAt.time(ctx.timestamp.microsSinceUnixEpoch + 68_719_476_736_000n);
+  const at = ScheduleAt.time(ctx.timestamp.microsSinceUnixEpoch + 68_719_486_736_000n);
   ctx.db.oneShot.insert({ id: 0n, at, tag: 'too far' });
 });
