@@ -38,10 +38,11 @@ function permute(a) {
   }
 }
 
-export function keccak256(input) {
+export function keccak256(data) {
+  const input = Buffer.from(data);
   const RATE = 136;
   const padded = Buffer.alloc((Math.floor(input.length / RATE) + 1) * RATE);
-  Buffer.from(input).copy(padded);
+  input.copy(padded);
   padded[input.length] ^= 1;
   padded[padded.length - 1] ^= 128;
   const state = new Array(25).fill(0n);
