@@ -74,6 +74,7 @@ int run_prompt(const ConnectedDatabase& database, const SqlOptions& options, Con
   for (;;) {
     console.out("\U0001FA90" + database.choice.database + ">");
     const auto line = console.read_line();
+    if (!line) console.out("\n");
     if (!line || *line == ".exit") return 0;
     if (*line == ".clear")
       console.out("\x1b[2J\x1b[H");

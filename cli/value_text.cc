@@ -146,6 +146,7 @@ size_t display_width(const std::string& text) {
 
 std::string table_text(const std::vector<std::string>& header,
                        const std::vector<std::vector<std::string>>& rows) {
+  if (header.empty()) return {};
   std::vector<size_t> widths;
   for (const std::string& name : header) widths.push_back(display_width(name));
   for (const auto& row : rows)

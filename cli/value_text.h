@@ -16,7 +16,8 @@ namespace worldline::cli {
 // `type` is an algebraic type in SATS-JSON, `value` untyped SATS-JSON [S 02/4].
 std::string value_text(const JsonTree& type, const JsonTree& value);
 
-// Header, rule and rows; every line ends with a newline.
+// Header, rule and rows; every line ends with a newline. Empty if there are no columns, as for
+// statements that only change rows.
 std::string table_text(const std::vector<std::string>& header,
                        const std::vector<std::vector<std::string>>& rows);
 

@@ -79,6 +79,10 @@ TEST(TableTextTest, PadsCellsByTheirWidthAndRulesTheHeader) {
             " 100 | \"x\"  \n");
 }
 
+TEST(TableTextTest, AStatementWithoutColumnsShowsNothing) {
+  EXPECT_EQ(statement_text(json(R"({"schema":{"elements":[]},"rows":[]})")), "");
+}
+
 TEST(TableTextTest, AStatementWithoutRowsStillShowsItsHeader) {
   EXPECT_EQ(statement_text(
                 json(R"({"schema":{"elements":[{"name":{"some":"id"},"algebraic_type":{"U8":[]}},)"
