@@ -61,7 +61,9 @@ class SourceTree:
 
 
 def is_test_data(path):
-    return path.startswith(("tests/vectors/", "tests/golden/")) or "/testdata/" in path
+    # bench/keynote/dist holds the generated bundle that the benchmark carries.
+    return (path.startswith(("tests/vectors/", "tests/golden/", "bench/keynote/dist/"))
+            or "/testdata/" in path)
 
 
 def is_script(path, text):
