@@ -14,7 +14,11 @@ class CheckpointTest : public testing::Test {
   CheckpointTest() : node_(std::make_unique<TestNode>(disks_)) {
     EXPECT_TRUE(node_->start().ok());
     node_->publish();
-    for (uint32_t id = 0; id < 20'000; ++id) node_->put(id, 100);
+    node_->transact([this](Transaction& tx) {
+      const TableId table = node_->table_id("accounts");
+      for (uint32_t id = 0; id < 20'000; ++id)
+        ASSERT_TRUE(tx.insert(table, account_row(id, 100)).ok());
+    });
     EXPECT_TRUE(node_->seal().ok());
   }
   size_t stored_pages() const { return disks_.checkpoints->table(Family::kPage).size(); }
