@@ -1,4 +1,6 @@
-// storage/fwd.h: forward declarations of the storage room.
+// storage/fwd.h
+//
+// Forward declarations of the storage room.
 #pragma once
 
 namespace worldline::storage {

@@ -173,7 +173,7 @@ std::vector<Table> runtime_tables() {
   };
 }
 
-std::vector<Table> view_and_alias_tables() {
+std::vector<Table> view_tables() {
   const auto u16 = number(TypeKind::kU16);
   const auto u32 = number(TypeKind::kU32);
   const auto u64 = number(TypeKind::kU64);
@@ -217,6 +217,13 @@ std::vector<Table> view_and_alias_tables() {
        0,
        {{Kind::kUnique, {0}}, {Kind::kUnique, {1}}},
        true},
+  };
+}
+
+std::vector<Table> event_and_alias_tables() {
+  const auto u32 = number(TypeKind::kU32);
+  const auto text = AlgebraicType::string();
+  return {
       {kStEventTable, "st_event_table", {{"table_id", u32}}, 0, {{Kind::kUnique, {0}}}},
       {kStTableAccessor,
        "st_table_accessor",
@@ -293,7 +300,8 @@ TableSchema parts_of(const Table& table, NextIds& next) {
 std::vector<TableSchemaPtr> system_table_schemas() {
   std::vector<TableSchemaPtr> schemas;
   NextIds next;
-  for (const auto& group : {core_tables(), runtime_tables(), view_and_alias_tables()}) {
+  for (const auto& group :
+       {core_tables(), runtime_tables(), view_tables(), event_and_alias_tables()}) {
     for (const Table& table : group) {
       Result<TableSchemaPtr> compiled = compile_table_schema(parts_of(table, next));
       WL_CHECK(compiled.ok());

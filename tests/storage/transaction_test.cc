@@ -12,14 +12,16 @@ const AlgebraicType kU64 = number_type(TypeKind::kU64);
 const AlgebraicType kU32 = number_type(TypeKind::kU32);
 const AlgebraicType kText = AlgebraicType::string();
 
+Row row(uint64_t id, std::string_view name) {
+  return Row().u64(id).text(name);
+}
+
 class TransactionTest : public StorageTest {
  protected:
   TransactionTest() {
     keyed = create(Define("keyed").column("id", kU64).column("name", kText).primary_key(0));
     bag = create(Define("bag").column("a", kU32));
   }
-  static Row row(uint64_t id, std::string_view name) { return Row().u64(id).text(name); }
-
   TableId keyed, bag;
 };
 
@@ -37,89 +39,85 @@ struct NetCase {
   std::vector<std::string> inserts, deletes;
   bool truncated;
 };
+const NetCase kNetCases[] = {
+    {"DeleteAndInsertTheSame",
+     [](Transaction& tx, TableId t, TableIndexId) {
+       EXPECT_EQ(*tx.delete_by_eq(t, relation({row(1, "a")})), 1u);
+       EXPECT_TRUE(tx.insert(t, row(1, "a")).ok());
+     },
+     {},
+     {},
+     false},
+    {"UpdateThereAndBack",
+     [](Transaction& tx, TableId t, TableIndexId i) {
+       EXPECT_TRUE(tx.update(t, i, row(1, "b")).ok());
+       EXPECT_TRUE(tx.update(t, i, row(1, "a")).ok());
+     },
+     {},
+     {},
+     false},
+    {"InsertUpdateDelete",
+     [](Transaction& tx, TableId t, TableIndexId i) {
+       EXPECT_TRUE(tx.insert(t, row(2, "x")).ok());
+       EXPECT_TRUE(tx.update(t, i, row(2, "a much longer text than the one before")).ok());
+       EXPECT_EQ(*tx.delete_point(i, Row().u64(2)), 1u);
+     },
+     {},
+     {},
+     false},
+    {"UpdateTwice",
+     [](Transaction& tx, TableId t, TableIndexId i) {
+       EXPECT_TRUE(tx.update(t, i, row(1, "z")).ok());
+       EXPECT_TRUE(tx.update(t, i, row(1, "b")).ok());
+     },
+     {row(1, "b").str()},
+     {row(1, "a").str()},
+     false},
+    {"UpdateToALongerRow",
+     [](Transaction& tx, TableId t, TableIndexId i) {
+       EXPECT_TRUE(tx.update(t, i, row(1, std::string(9000, 'x'))).ok());
+       EXPECT_TRUE(tx.update(t, i, row(1, "b")).ok());
+     },
+     {row(1, "b").str()},
+     {row(1, "a").str()},
+     false},
+    {"DeleteInsertOtherUpdateBack",
+     [](Transaction& tx, TableId t, TableIndexId i) {
+       EXPECT_EQ(*tx.delete_point(i, Row().u64(1)), 1u);
+       EXPECT_TRUE(tx.insert(t, row(1, "b")).ok());
+       EXPECT_TRUE(tx.update(t, i, row(1, "a")).ok());
+     },
+     {},
+     {},
+     false},
+    {"ClearAndInsertWhatWasThere",
+     [](Transaction& tx, TableId t, TableIndexId) {
+       EXPECT_TRUE(tx.insert(t, row(2, "x")).ok());
+       EXPECT_EQ(*tx.clear(t), 2u);
+       EXPECT_EQ(*tx.clear(t), 0u);
+       EXPECT_TRUE(tx.insert(t, row(1, "a")).ok());
+     },
+     {},
+     {},
+     false},
+    {"DeleteTheLast",
+     [](Transaction& tx, TableId, TableIndexId i) {
+       EXPECT_EQ(*tx.delete_point(i, Row().u64(1)), 1u);
+       EXPECT_EQ(*tx.delete_point(i, Row().u64(1)), 0u);
+     },
+     {},
+     {row(1, "a").str()},
+     true},
+    {"Insert",
+     [](Transaction& tx, TableId t, TableIndexId) { EXPECT_TRUE(tx.insert(t, row(2, "x")).ok()); },
+     {row(2, "x").str()},
+     {},
+     false},
+};
+
 TEST_F(TransactionTest, CommitsTheNetEffect) {
-  const auto a = row(1, "a").str();
-  const auto b = row(1, "b").str();
-  const auto two = row(2, "x").str();
-  const NetCase cases[] = {
-      {"DeleteAndInsertTheSame",
-       [](Transaction& tx, TableId t, TableIndexId) {
-         EXPECT_EQ(*tx.delete_by_eq(t, relation({row(1, "a")})), 1u);
-         EXPECT_TRUE(tx.insert(t, row(1, "a")).ok());
-       },
-       {},
-       {},
-       false},
-      {"UpdateThereAndBack",
-       [](Transaction& tx, TableId t, TableIndexId i) {
-         EXPECT_TRUE(tx.update(t, i, row(1, "b")).ok());
-         EXPECT_TRUE(tx.update(t, i, row(1, "a")).ok());
-       },
-       {},
-       {},
-       false},
-      {"InsertUpdateDelete",
-       [](Transaction& tx, TableId t, TableIndexId i) {
-         EXPECT_TRUE(tx.insert(t, row(2, "x")).ok());
-         EXPECT_TRUE(tx.update(t, i, row(2, "a much longer text than the one before")).ok());
-         EXPECT_EQ(*tx.delete_point(i, Row().u64(2)), 1u);
-       },
-       {},
-       {},
-       false},
-      {"UpdateTwice",
-       [](Transaction& tx, TableId t, TableIndexId i) {
-         EXPECT_TRUE(tx.update(t, i, row(1, "z")).ok());
-         EXPECT_TRUE(tx.update(t, i, row(1, "b")).ok());
-       },
-       {b},
-       {a},
-       false},
-      {"UpdateToALongerRow",
-       [](Transaction& tx, TableId t, TableIndexId i) {
-         EXPECT_TRUE(tx.update(t, i, row(1, std::string(9000, 'x'))).ok());
-         EXPECT_TRUE(tx.update(t, i, row(1, "b")).ok());
-       },
-       {b},
-       {a},
-       false},
-      {"DeleteInsertOtherUpdateBack",
-       [](Transaction& tx, TableId t, TableIndexId i) {
-         EXPECT_EQ(*tx.delete_point(i, Row().u64(1)), 1u);
-         EXPECT_TRUE(tx.insert(t, row(1, "b")).ok());
-         EXPECT_TRUE(tx.update(t, i, row(1, "a")).ok());
-       },
-       {},
-       {},
-       false},
-      {"ClearAndInsertWhatWasThere",
-       [](Transaction& tx, TableId t, TableIndexId) {
-         EXPECT_TRUE(tx.insert(t, row(2, "x")).ok());
-         EXPECT_EQ(*tx.clear(t), 2u);
-         EXPECT_EQ(*tx.clear(t), 0u);
-         EXPECT_TRUE(tx.insert(t, row(1, "a")).ok());
-       },
-       {},
-       {},
-       false},
-      {"DeleteTheLast",
-       [](Transaction& tx, TableId, TableIndexId i) {
-         EXPECT_EQ(*tx.delete_point(i, Row().u64(1)), 1u);
-         EXPECT_EQ(*tx.delete_point(i, Row().u64(1)), 0u);
-       },
-       {},
-       {a},
-       true},
-      {"Insert",
-       [](Transaction& tx, TableId t, TableIndexId) {
-         EXPECT_TRUE(tx.insert(t, row(2, "x")).ok());
-       },
-       {two},
-       {},
-       false},
-  };
   insert_all(keyed, {row(1, "a")});
-  for (const NetCase& c : cases) {
+  for (const NetCase& c : kNetCases) {
     SCOPED_TRACE(c.name);
     const Contents before = contents(db->view());
     const TxOffset next = db->next_offset();
