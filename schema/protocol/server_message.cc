@@ -161,12 +161,13 @@ ServerMessage read_server_message(WireReader& reader) {
   return InitialConnection{};  // Not reached: read_tag() bounds the tag.
 }
 
+// Keeps the hint that was read, also where our own rule would choose the other one.
 void write_row_list(const RowListView& list, ByteBuffer& out) {
+  WireWriter writer(out);
   if (list.fixed_row_bytes() != 0) {
-    encode_fixed_row_list(list.data(), list.fixed_row_bytes(), list.size(), out);
+    writer.u8(0).u16(list.fixed_row_bytes()).bytes(list.data());
     return;
   }
-  WireWriter writer(out);
   writer.u8(1).u32(static_cast<uint32_t>(list.size()));
   uint64_t start = 0;
   for (size_t i = 0; i < list.size(); ++i) {
