@@ -180,6 +180,7 @@ class Publisher {
                                          "&style=" + style + "&host_type=" + host_type(),
                                      build_.program));
     if (answer.status == 404) return {};  // A new database.
+    if (answer.status == 401) return refusal(answer);  // Says what to do about the token.
     if (!answer.ok())
       return Status::failed_precondition("Pre-publish check failed with status {}: {}",
                                          answer.status, answer.body);
