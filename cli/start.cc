@@ -1,9 +1,13 @@
 #include "cli/start.h"
 
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -100,7 +104,36 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   return config;
 }
 
+// Whatever hangs, the process ends: SIGTERM must not need a SIGKILL behind it [S 09/1.10].
+class LastResort {
+ public:
+  explicit LastResort(std::chrono::milliseconds after)
+      : thread_([this, after] {
+          std::unique_lock<std::mutex> lock(mutex_);
+          if (done_.wait_for(lock, after, [this] { return is_done_; })) return;
+          std::fputs("worldline: stopping took too long, the process ends here\n", stderr);
+          std::_Exit(kExitStopTimeout);
+        }) {}
+  ~LastResort() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      is_done_ = true;
+    }
+    done_.notify_one();
+    thread_.join();
+  }
+  LastResort(const LastResort&) = delete;
+  LastResort& operator=(const LastResort&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable done_;
+  bool is_done_ = false;  // Guarded by mutex_.
+  std::thread thread_;    // Last: it uses everything above.
+};
+
 int stop_everything(gateway::Gateway& gateway, actors::Node& node, const StartOptions& options) {
+  const LastResort last_resort(options.shutdown_timeout);
   gateway.stop();  // Answers what was accepted; the node is still there to answer.
   const Status stopped = node.stop(options.shutdown_timeout / 2);
   if (!stopped.ok()) {
