@@ -39,6 +39,10 @@ print_timings() {
   for entry in "${steps_done[@]}"; do printf '  %5d s  %s\n' "${entry%% *}" "${entry#* }"; done
 }
 
+# What ccache must know, here because ninja is called without the preset's environment: the same
+# source in another folder is the same source.
+export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+
 # configure PRESET [CMAKE OPTION...]: only if needed; quiet unless it fails.
 configure() {
   local preset=$1 log="$root/build/$1/configure.log"
