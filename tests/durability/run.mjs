@@ -9,13 +9,15 @@
 //   - numbers 1..k are stored exactly once each, and k is at least the last confirmed one;
 //   - the tally written in the same transactions agrees, and the sum of all accounts is unchanged;
 //   - every row that a subscriber was shown is stored, with the same id;
-//   - ids are never given twice, not even those of calls that were lost.
+//   - ids are never given twice, not even those of calls that were lost;
+//   - a program published during the round runs if that was confirmed; else it or the one before.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Reader, Writer, encode } from '../conformance/bsatn.mjs';
 import { bundle } from '../conformance/bundle.mjs';
 import * as http from '../conformance/http_api.mjs';
+import { keccak256, printed } from '../conformance/keccak.mjs';
 import { RawClient } from '../conformance/raw_client.mjs';
 import { ServerProcess } from '../conformance/server_process.mjs';
 
@@ -109,8 +111,10 @@ class Watcher {
 }
 
 class Rounds {
-  constructor(server, owner) {
-    Object.assign(this, { server, owner, clients: 0, history: [], highestId: new Map(), calls: 0 });
+  constructor(server, owner, program) {
+    Object.assign(this, { server, owner, program, clients: 0, calls: 0, history: [] });
+    this.highestId = new Map();
+    this.hashes = new Map(DATABASES.map(name => [name, printed(keccak256(program))]));
   }
 
   rows(database, statement) {
@@ -133,6 +137,7 @@ class Rounds {
     }
     await Promise.all(loads.map(load => load.open(this.server.url)));
     const lived = between(5, pick([50, 200, 600]));
+    const publishing = random() < 0.3 ? this.#publish(number, between(0, lived)) : null;
     await sleep(lived);
     const signal = random() < 0.85 ? 'SIGKILL' : 'SIGTERM';
     const end = await this.#end(signal);
@@ -142,6 +147,7 @@ class Rounds {
     }
     await this.#startAgain();
     const problems = await this.#check(loads, watchers, signal, end);
+    if (publishing) problems.push(...(await this.#checkProgram(await publishing)));
     const confirmed = loads.reduce((sum, load) => sum + load.confirmed, 0);
     this.calls += confirmed;
     this.history.push(...loads);
@@ -152,6 +158,29 @@ class Rounds {
       );
     }
     return problems;
+  }
+
+  /** Publishes the module again, as another program, in the middle of the load. */
+  async #publish(number, delay) {
+    const database = pick(DATABASES);
+    const program = `${this.program}\n// round ${number}\n`;
+    const before = this.hashes.get(database);
+    await sleep(delay);
+    const url = this.server.url;
+    const answer = await http
+      .publish(url, database, program, { token: this.owner.token })
+      .catch(() => null);
+    return { database, before, after: printed(keccak256(program)), answer };
+  }
+
+  async #checkProgram({ database, before, after, answer }) {
+    const [[hash]] = await this.rows(database, 'SELECT program_hash FROM st_module');
+    this.hashes.set(database, hash);
+    if (answer && answer.status !== 200 && answer.status !== 503) {
+      return [`${database}: publishing was answered ${answer.status} ${answer.text}`];
+    }
+    const allowed = answer?.status === 200 ? [after] : [before, after];
+    return allowed.includes(hash) ? [] : [`${database}: runs ${hash}, not ${allowed}`];
   }
 
   async #end(signal) {
@@ -277,13 +306,14 @@ async function main() {
     ],
   });
   const owner = await http.newIdentity(server.url);
+  const program = await bundle('ledger', { target: 'es2022' });
   for (const database of DATABASES) {
-    const answer = await http.publish(server.url, database, await bundle('ledger'), {
+    const answer = await http.publish(server.url, database, program, {
       token: owner.token,
     });
     if (answer.status !== 200) throw new Error(`publish: ${answer.status} ${answer.text}`);
   }
-  const all = new Rounds(server, owner);
+  const all = new Rounds(server, owner, program);
   let failed = 0;
   for (let number = 1; number <= rounds; number++) {
     let problems;
