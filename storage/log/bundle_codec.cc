@@ -47,8 +47,6 @@ struct TableHead {
 };
 static_assert(sizeof(TableHead) == 24);
 
-constexpr size_t kTrailerBytes = sizeof(Digest128) + sizeof(uint64_t);
-
 const RowList kNoRows;
 
 const RowList& logged_deletes(const TableDelta& delta) {

@@ -240,9 +240,10 @@ Status CheckpointStore::sweep(GroupId group, std::span<const Checkpoint* const> 
 }
 
 Status CheckpointStore::destroy_group(GroupId group) {
-  batch_->remove_range(Family::kPage, group_begin(group).span(), group_end(group).span());
-  batch_->remove_range(Family::kManifest, group_begin(group).span(), group_end(group).span());
-  return flush(Sync::kNo);
+  const std::unique_ptr<WriteBatch> batch = database_->new_batch();
+  batch->remove_range(Family::kPage, group_begin(group).span(), group_end(group).span());
+  batch->remove_range(Family::kManifest, group_begin(group).span(), group_end(group).span());
+  return database_->apply(*batch, Sync::kNo).with_context("checkpoint database");
 }
 
 }  // namespace worldline::storage

@@ -6,7 +6,8 @@
 // Invariants: a manifest is found only whole (it carries its own hash); a page is returned only if
 // its bytes have the hash of its name. A manifest marked pending names a checkpoint that is being
 // written or deleted; its pages are swept at the next start.
-// Thread: writes from one thread at a time; reads from any.
+// Thread: writes from one thread at a time, but destroy_group() may run beside a checkpoint of
+//   another group; reads from any.
 // Errors: kCorruption for bad hashes or missing pages, kNotFound for a missing manifest, kIoError.
 #pragma once
 

@@ -6,7 +6,8 @@
 //
 // Contract: batches become durable in the order they were applied; after a crash the stored state
 //   is that of a prefix of them which includes every batch applied with Sync::kYes (or before one).
-// Thread: apply() from one thread at a time; get() and scan() from any.
+// Thread: apply() and sync() from any over RocksDB, batches each of one thread; MemoryDisk from one
+//   thread at a time. get() and scan() from any.
 // Errors: kIoError for the disk, kCorruption for damaged stored bytes. After a failed write the
 //   store refuses all later writes; nothing is retried [S 08/3.12].
 #pragma once

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -175,7 +176,7 @@ class RocksdbStore final : public KeyValueStore {
   }
 
   Status apply(WriteBatch& batch, Sync sync_now) override {
-    WL_RETURN_IF_ERROR(failure_);
+    WL_RETURN_IF_ERROR(failure());
     auto& own = static_cast<RocksdbBatch&>(batch);
     rocksdb::WriteOptions options;
     options.sync = role_ == DatabaseRole::kLog && sync_now == Sync::kYes;
@@ -189,7 +190,7 @@ class RocksdbStore final : public KeyValueStore {
   }
 
   Status sync() override {
-    WL_RETURN_IF_ERROR(failure_);
+    WL_RETURN_IF_ERROR(failure());
     if (role_ == DatabaseRole::kLog) return latch(handles_->database()->SyncWAL());
     rocksdb::FlushOptions options;
     options.wait = true;
@@ -215,13 +216,20 @@ class RocksdbStore final : public KeyValueStore {
  private:
   // Nothing is retried after a failed write or sync [S 08/3.12].
   Status latch(const rocksdb::Status& status) {
-    if (!status.ok()) failure_ = status_of(status);
+    if (status.ok()) return Status::ok_status();
+    const std::lock_guard lock(failure_mutex_);
+    failure_ = status_of(status);
+    return failure_;
+  }
+  Status failure() const {
+    const std::lock_guard lock(failure_mutex_);
     return failure_;
   }
 
   std::unique_ptr<Handles> handles_;
   const DatabaseRole role_;
-  Status failure_;  // Of the writer's thread.
+  mutable std::mutex failure_mutex_;
+  Status failure_;  // Guarded by failure_mutex_; sticky.
 };
 
 rocksdb::DBOptions database_options(const RocksdbOptions& options) {
