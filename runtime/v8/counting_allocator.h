@@ -13,11 +13,8 @@
 
 namespace worldline::runtime {
 
-struct ArrayBufferMemory {
-  std::shared_ptr<std::atomic<size_t>> used;  // Read it at any time.
-  std::unique_ptr<v8::ArrayBuffer::Allocator> allocator;
-};
-
-ArrayBufferMemory make_array_buffer_memory(size_t limit);
+// `used` is borrowed and outlives the allocator.
+std::unique_ptr<v8::ArrayBuffer::Allocator> make_counting_allocator(size_t limit,
+                                                                    std::atomic<size_t>& used);
 
 }  // namespace worldline::runtime

@@ -31,9 +31,9 @@ uintptr_t stack_bottom() {
 }  // namespace
 
 JsIsolate::JsIsolate(Limits limits)
-    : limits_(limits), array_buffers_(make_array_buffer_memory(limits.heap_bytes)) {
+    : limits_(limits), allocator_(make_counting_allocator(limits.heap_bytes, array_buffer_bytes_)) {
   v8::Isolate::CreateParams params;
-  params.array_buffer_allocator = array_buffers_.allocator.get();
+  params.array_buffer_allocator = allocator_.get();
   params.constraints.ConfigureDefaultsFromHeapSize(0, limits.heap_bytes);
   isolate_ = v8::Isolate::New(params);
   isolate_->AddNearHeapLimitCallback(on_near_heap_limit, this);
@@ -74,7 +74,7 @@ HeapStats JsIsolate::heap_stats() const {
   return {.used_bytes = stats.used_heap_size(),
           .total_bytes = stats.total_heap_size(),
           .limit_bytes = limits_.heap_bytes,
-          .external_bytes = array_buffers_.used->load(std::memory_order_relaxed)};
+          .external_bytes = array_buffer_bytes_.load(std::memory_order_relaxed)};
 }
 
 size_t JsIsolate::on_near_heap_limit(void* self, size_t current, size_t initial) {

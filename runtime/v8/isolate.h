@@ -69,7 +69,8 @@ class JsIsolate final : public Stopper {
   void follow_thread();  // Sets the stack limit for the calling thread.
 
   const Limits limits_;
-  ArrayBufferMemory array_buffers_;
+  std::atomic<size_t> array_buffer_bytes_{0};
+  const std::unique_ptr<v8::ArrayBuffer::Allocator> allocator_;
   v8::Isolate* isolate_ = nullptr;
   Kept<v8::Context> context_;
   size_t raised_heap_limit_ = 0;
