@@ -91,6 +91,7 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   Status start_databases();
   Status remove_orphans();
   void start_recovered(const storage::DatabaseRecord& record, Callback<Status> done);
+  Status sweep(const storage::VerifiedGroup& group, const storage::RecoveredDatabase& recovered);
   Result<storage::GroupEnd> create_group(GroupId group);
   DatabaseHandlePtr make_handle(const storage::DatabaseRecord& record) const;
   HostParts host_parts(const storage::DatabaseRecord& record, const DatabaseHandlePtr& handle);
@@ -329,6 +330,16 @@ void Node::Impl::create(const storage::DatabaseRecord& record, const PublishRequ
   });
 }
 
+// Removes what an interrupted checkpoint left. The checkpoint database has one writer, so this runs
+// on the checkpointer's thread; the host being started waits for it.
+Status Node::Impl::sweep(const storage::VerifiedGroup& group,
+                         const storage::RecoveredDatabase& recovered) {
+  std::promise<Status> swept;
+  checkpointer_->run_after(
+      [&] { swept.set_value(storage::sweep_checkpoints(*checkpoint_store_, group, recovered)); });
+  return swept.get_future().get();
+}
+
 void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback<Status> done) {
   const DatabaseHandlePtr handle = make_handle(record);
   const auto boot = [this, record,
@@ -346,6 +357,7 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
                      record.database.to_hex(), recovered.report.entries_replayed,
                      recovered.report.transactions_replayed));
     for (const auto& line : recovered.report.notes) note(line);
+    WL_RETURN_IF_ERROR(sweep(verified->second, recovered));
     return DatabaseHost::recover(std::move(parts), verified->second, std::move(recovered));
   };
   spawn_host(handle, boot, [this, handle, done](const Status& status) {
