@@ -153,6 +153,7 @@ RowChange LiveTable::update(uint32_t index, Bytes row) {
   if (equal(record.row(*old), row)) return {RowChange::Kind::kUnchanged, *old, 0};
   if (new_clash != kNoIndex) return {RowChange::Kind::kClash, {}, new_clash};
   touch();
+  core_.note_removed(record.row(*old).size());
   if (const auto deleted = find_deleted(row)) {
     remove(*old);
     show_deleted(*deleted, row);

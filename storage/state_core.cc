@@ -198,6 +198,15 @@ void StateCore::note_touched(LiveTable& table) {
   touched_.push_back(&table);
 }
 
+DataStatus StateCore::charge(uint64_t bytes) {
+  if (charged_bytes_ + bytes > kTxBytesMax) [[unlikely]]
+    return {DataError::kTooLarge,
+            Status::too_large("transaction changes more than kTxBytesMax = {} bytes of rows",
+                              kTxBytesMax)};
+  charged_bytes_ += bytes;
+  return {};
+}
+
 CommitResult StateCore::commit() {
   WL_CHECK(is_open_);
   std::sort(touched_.begin(), touched_.end(),
@@ -263,6 +272,7 @@ void StateCore::rollback_schema() {
 
 void StateCore::end_transaction() {
   is_open_ = false;
+  charged_bytes_ = 0;
   touched_.clear();
   saved_sequences_.clear();
   created_.clear();

@@ -62,6 +62,9 @@ class StateCore {
   CommitResult commit();
   void rollback();
   void note_touched(LiveTable& table);
+  // Counts row bytes that are about to change; kTooLarge beyond kTxBytesMax.
+  DataStatus charge(uint64_t bytes);
+  void note_removed(uint64_t bytes) { charged_bytes_ += bytes; }  // Known only afterwards.
   ByteBuffer& images() { return images_; }
   // Fills columns whose value is zero from their sequences; `row` is changed in place.
   DataStatus fill_sequences(LiveTable& table, MutableBytes row, ByteBuffer& generated);
@@ -121,6 +124,7 @@ class StateCore {
   schema::ConnectionId connection_id_;
   std::string reducer_;
   ByteBuffer args_;
+  uint64_t charged_bytes_ = 0;
   std::vector<LiveTable*> touched_;
   std::vector<Sequence*> saved_sequences_;
   std::vector<LiveTable*> created_;

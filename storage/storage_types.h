@@ -59,7 +59,7 @@ enum class DataError : uint8_t {
   kDecode,          // Malformed row, relation, point, prefix or bound.
   kWrongIndexAlgo,  // Range scan of a hash index.
   kAutoInc,         // A sequence cannot advance.
-  kTooLarge,        // A row beyond limits::kRowBytesMax, or too many rows.
+  kTooLarge,        // A row beyond limits::kRowBytesMax, or a transaction beyond kTxBytesMax.
   kNotSupported,    // Understood, but not built.
   kInternal,        // Catalog rows contradict each other.
 };
@@ -79,6 +79,8 @@ inline constexpr std::string_view kIdentityDisconnected = "__identity_disconnect
 
 inline constexpr TableId kFirstUserTable{4096};                // [S 05/2.1]
 inline constexpr size_t kInlineRowBytesMax = 8 * limits::KiB;  // Longer rows live outside pages.
-inline constexpr size_t kRowChunkBytes = 32 * limits::KiB;     // ROW_ITER_CHUNK_SIZE [S 05/1.6].
+// Row bytes one transaction may write and delete together [S 08/4.1].
+inline constexpr uint64_t kTxBytesMax = limits::GiB;
+inline constexpr size_t kRowChunkBytes = 32 * limits::KiB;  // ROW_ITER_CHUNK_SIZE [S 05/1.6].
 
 }  // namespace worldline::storage

@@ -72,6 +72,7 @@ const ReadView& Transaction::view() const {
 DataResult<Bytes> Transaction::prepare_row(LiveTable& table, Bytes input) {
   Bytes row;
   WL_DATA_RETURN_IF_ERROR(check_row(table.schema().layout, input, row));
+  WL_DATA_RETURN_IF_ERROR(core().charge(row.size()));
   StateCore::Scratch& scratch = core().scratch();
   scratch.generated.clear();
   if (table.sequences().empty()) return row;
@@ -123,11 +124,16 @@ DataResult<InsertOutcome> Transaction::update(TableId id, TableIndexId index_id,
                        change.kind == RowChange::Kind::kDone};
 }
 
-uint32_t Transaction::remove_all_of(LiveTable& table, IndexCursor cursor) {
+DataResult<uint32_t> Transaction::remove_all_of(LiveTable& table, IndexCursor cursor) {
   // Collected first: removal moves index entries under the cursor.
   auto& refs = core().scratch().refs;
   refs.clear();
-  while (cursor.next()) refs.push_back(cursor.ref());
+  uint64_t bytes = 0;
+  while (cursor.next()) {
+    refs.push_back(cursor.ref());
+    bytes += cursor.row().size();
+  }
+  WL_DATA_RETURN_IF_ERROR(core().charge(bytes));
   for (const RowRef ref : refs) table.remove(ref);
   return static_cast<uint32_t>(refs.size());
 }
@@ -140,8 +146,10 @@ DataResult<uint32_t> Transaction::delete_point(TableIndexId index_id, Bytes bsat
   WL_DATA_RETURN_IF_ERROR(index.make_point_key(bsatn, key));
   if (!index.schema().is_unique) return remove_all_of(*place.table, index.point(key));
   const std::optional<RowRef> found = index.find_unique(key);
-  if (found) place.table->remove(*found);
-  return found ? 1u : 0u;
+  if (!found) return 0u;
+  WL_DATA_RETURN_IF_ERROR(core().charge(place.table->record().row(*found).size()));
+  place.table->remove(*found);
+  return 1u;
 }
 
 DataResult<uint32_t> Transaction::delete_range(TableIndexId index_id, const RangeArguments& range) {
@@ -168,6 +176,7 @@ DataResult<uint32_t> Transaction::delete_by_eq(TableId id, Bytes relation) {
     if (!size.ok()) return size.status();
     at += *size;
   }
+  WL_DATA_RETURN_IF_ERROR(core().charge(at));
   uint32_t deleted = 0;
   at = 0;
   for (uint32_t i = 0; i < rows; ++i) {
@@ -184,6 +193,7 @@ DataResult<uint32_t> Transaction::delete_by_eq(TableId id, Bytes relation) {
 DataResult<uint64_t> Transaction::clear(TableId id) {
   LiveTable* table = core().find_table(id);
   if (table == nullptr) return no_such_table(id);
+  WL_DATA_RETURN_IF_ERROR(core().charge(table->record().row_bytes));
   return table->clear();
 }
 
@@ -193,6 +203,7 @@ DataStatus Transaction::delete_row(TableId id, RowRef ref) {
   if (!table->record().is_visible(ref))
     return {DataError::kNoSuchRow, Status::not_found("table `{}`: no row at page {} slot {}",
                                                      table->schema().name, ref.page, ref.slot)};
+  WL_DATA_RETURN_IF_ERROR(core().charge(table->record().row(ref).size()));
   table->remove(ref);
   return {};
 }

@@ -76,7 +76,7 @@ class Transaction {
   explicit Transaction(DatabaseState* state) : state_(state) {}
   StateCore& core() const;
   DataResult<Bytes> prepare_row(LiveTable& table, Bytes input);
-  uint32_t remove_all_of(LiveTable& table, IndexCursor cursor);
+  DataResult<uint32_t> remove_all_of(LiveTable& table, IndexCursor cursor);
 
   DatabaseState* state_;  // Borrowed; null once ended.
 };

@@ -228,7 +228,8 @@ DataStatus Transaction::drop_table(TableId id) {
   if (table == nullptr || table->schema().is_system)
     return {DataError::kNoSuchTable,
             Status::not_found("Table with ID `{}` not found in `TxState`.", id.value)};
-  table->clear();
+  const DataResult<uint64_t> cleared = clear(id);
+  if (!cleared.ok()) return cleared.status();
   const TableSchemaPtr schema = table->record().schema;
   WL_DATA_RETURN_IF_ERROR(remove_catalog_rows(*this, *schema));
   return core().reconcile(id);

@@ -315,6 +315,20 @@ TEST_F(TransactionTest, HoldsRowsWithoutColumns) {
   check();
 }
 
+TEST_F(TransactionTest, RefusesToGrowBeyondItsLimit) {
+  const std::string big(30 << 20, 'x');
+  insert_all(keyed, {row(1, "a")});
+  Transaction tx = begin();
+  DataError error = DataError::kNone;
+  for (int i = 0; i < 40 && error == DataError::kNone; ++i)
+    error = tx.update(keyed, index_id(keyed), row(1, big + std::to_string(i))).error();
+  EXPECT_EQ(error, DataError::kTooLarge);
+  EXPECT_EQ(tx.insert(keyed, row(2, std::string(33 << 20, 'x'))).error(), DataError::kTooLarge);
+  tx.rollback();
+  EXPECT_EQ(table(keyed).row_bytes(), row(1, "a").bytes().size());
+  check();
+}
+
 TEST_F(TransactionTest, RefusesAChangeSetThatDoesNotFit) {
   const TxDataPtr data = insert_all(keyed, {row(1, "a")});
   auto other = DatabaseState::bootstrap({GroupId(7)});
