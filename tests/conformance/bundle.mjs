@@ -26,6 +26,7 @@ async function run(name, npm, target) {
     mainFields: ['module', 'main'],
     external: ['spacetime:*'],
     define: { 'process.env.NODE_ENV': '"production"' },
+    absWorkingDir: FOLDER, // Where aliases are looked up, whatever folder the tests start in.
     alias: npm === 'spacetimedb' ? {} : { spacetimedb: npm },
     sourcemap: 'inline',
     logLevel: 'silent',
