@@ -62,9 +62,11 @@ TEST_F(CheckpointTest, KeepsTheNewestTwoAndNoPageThatNeitherNames) {
   ASSERT_TRUE(ids.ok());
   ASSERT_EQ(*ids, (std::vector<CheckpointId>{CheckpointId{6}, CheckpointId{5}}));
   std::set<std::pair<uint64_t, uint64_t>> named;
-  for (const CheckpointId id : *ids)
-    for (const Digest128& hash : node_->checkpoints().load_manifest(kDatabase, id)->page_hashes)
-      named.emplace(hash.high, hash.low);
+  for (const CheckpointId id : *ids) {
+    const auto manifest = node_->checkpoints().load_manifest(kDatabase, id);
+    ASSERT_TRUE(manifest.ok());
+    for (const Digest128& hash : manifest->page_hashes) named.emplace(hash.high, hash.low);
+  }
   EXPECT_EQ(stored_pages(), named.size());
 }
 
