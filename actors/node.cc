@@ -28,7 +28,7 @@ namespace worldline::actors {
 namespace {
 
 constexpr int kExitLogWriteFailed = 74;  // [S 09/1.10].
-constexpr storage::ReplicaId kOnlyReplica{1};
+constexpr ReplicaId kOnlyReplica{1};
 
 [[noreturn]] void end_process(const Status& why) {
   std::fprintf(stderr, "worldline: the log cannot be written, stopping: %s\n",

@@ -31,6 +31,9 @@ using TxOffset = StrongId<struct TxOffsetTag, uint64_t>;  // Gapless, client-vis
 using LogIndex = StrongId<struct LogIndexTag, uint64_t>;  // Raft log position, from 1.
 using Term = StrongId<struct TermTag, uint64_t>;
 using GroupId = StrongId<struct GroupIdTag, uint64_t>;      // One per database; 1 = catalog.
+using ReplicaId = StrongId<struct ReplicaIdTag, uint64_t>;  // One copy of one group, for ever.
+using NodeId = StrongId<struct NodeIdTag, uint64_t>;        // Bound to one node uuid for ever.
+using Chain = StrongId<struct ChainTag, uint64_t>;          // Running hash of a group's log.
 using ReducerId = StrongId<struct ReducerIdTag, uint32_t>;  // Number passed to the module.
 
 // Microseconds since the Unix epoch; may be negative.

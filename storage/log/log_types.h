@@ -14,16 +14,14 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/entry_kind.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "storage/storage_types.h"
 
 namespace worldline::storage {
 
-using ReplicaId = StrongId<struct ReplicaIdTag, uint64_t>;  // One copy of one group, for ever.
-using NodeId = StrongId<struct NodeIdTag, uint64_t>;        // Bound to one node uuid for ever.
 using CheckpointId = StrongId<struct CheckpointIdTag, uint64_t>;  // Per group, grows, from 1.
-using Chain = StrongId<struct ChainTag, uint64_t>;                // Running hash of a group's log.
 using RandomId = std::array<Byte, 16>;                            // Cluster id, node uuid.
 
 inline constexpr GroupId kCatalogGroup{1};
@@ -33,20 +31,6 @@ inline constexpr size_t kGroupConfigBytesMax = 64 * limits::KiB;
 // One synchronous write: a full batch, or a single entry that alone exceeds it [S 08/3.6].
 inline constexpr size_t kLogBatchBytesTarget = 8 * limits::MiB;
 inline constexpr size_t kLogBatchJobsMax = 4096;
-
-// What an entry carries [S 08/4.1]. Numbers are on disk: never renumbered, never reused.
-enum class EntryKind : uint8_t {
-  kNoop = 1,  // Barrier of a new term.
-  kConfig = 2,
-  kBundle = 3,
-  kPart = 4,  // Piece of an oversized bundle.
-  kViewSync = 5,
-  kProgramPrepare = 6,
-  kProgramAbort = 7,
-  kDigestMark = 8,
-  kDedupGc = 9,
-};
-inline constexpr uint8_t kEntryKindMax = 9;
 
 // The envelope as it lies on disk: little-endian, followed by the payload.
 struct EntryHeader {
