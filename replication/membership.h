@@ -5,9 +5,9 @@
 // and is popped when that entry is truncated [S 08/1.14].
 //
 // Invariants (validate): sets sorted, without 0 and duplicates; voters not empty; at most
-//   kVotersMax voters per half and kLearnersMax learners; learners disjoint from both halves;
-//   learners_next a subset of voters_outgoing and disjoint from voters; every member has a
-//   MemberInfo and no other replica does.
+//   kVotersMax voters per half and kLearnersMax learners, learners_next included; learners disjoint
+//   from both halves; learners_next a subset of voters_outgoing and disjoint from voters; every
+//   member has a MemberInfo with a node and no other replica does.
 // Thread: values. Errors: kInvalidArgument and kFailedPrecondition, texts for operators.
 // Sources: [S 08/1.14], joint consensus [T 4.3].
 #pragma once
@@ -26,6 +26,7 @@ namespace worldline::replication {
 inline constexpr size_t kVotersMax = 7;
 inline constexpr size_t kLearnersMax = 16;
 inline constexpr size_t kFailureDomainBytesMax = 255;
+inline constexpr size_t kMemberChangesMax = 64;  // Of one request: all members twice and more.
 
 // What a replica must know of a member to reach it without the catalog.
 struct MemberInfo {
@@ -79,7 +80,8 @@ struct MembershipPlan {
   Membership next;
 };
 
-// REQUIRES: base is valid. Refused: joint base, id 0, no voters left, too many members.
+// REQUIRES: base is valid. Refused as kInvalidArgument: ids 0, too many changes, too long a failure
+// domain; as kFailedPrecondition: joint base, no voters left, too many members.
 Result<MembershipPlan> plan_change(const Membership& base,
                                    const std::vector<MemberChange>& changes);
 
@@ -88,10 +90,13 @@ Result<MembershipPlan> plan_change(const Membership& base,
 Result<Membership> leave_joint(const Membership& joint);
 
 // The membership that undoes a joint one: back to the outgoing half, through a joint membership of
-// its own [S 08/6.1.3 U-60]. REQUIRES: joint. Learners added by the change stay learners.
+// its own [S 08/6.1.3 U-60]. Learners added by the change stay learners, voters added by it become
+// learners (C3: they were), learners removed by it stay removed, and so do changes of infos stay.
+// kFailedPrecondition if `joint` is not joint or that makes too many learners.
 Result<Membership> revert_joint(const Membership& joint);
 
 // Bytes of a kConfig entry's payload and of a stored boundary; versioned, little-endian.
+// REQUIRES: membership is valid.
 ByteBuffer encode_membership(const Membership& membership);
 // kCorruption for malformed bytes (also when validate() fails), kNotSupported for a newer version.
 Result<Membership> decode_membership(Bytes bytes);

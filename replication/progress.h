@@ -60,14 +60,17 @@ struct Progress {
   bool window_probe = false;       // One empty Append may go in spite of a full window.
   bool is_recent = false;          // Heard from since the last check of the quorum.
   bool was_heard = false;          // Heard from at all in this term.
+  bool is_lost = false;            // It lost acknowledged data (I-12): counts and gets nothing.
   bool fetching = false;           // Entries for it are being read from disk.
   InflightWindow window;
 
-  void become_probe(LogIndex next_index);
-  void become_replicate();
+  // Each empties the window and takes back every pause.
+  void become_probe(LogIndex next_index);  // Never to match or below.
+  void become_replicate();                 // From match on: what is behind it may be lost.
   void become_snapshot(LogIndex pin);
-  // An answer confirmed `index`. True: match grew.
+  // An answer confirmed `index`: the window is freed up to it. True: match grew.
   bool raise_match(LogIndex index, uint64_t seq_echo, uint64_t incarnation);
+  // No Append may go. A full window with a window probe is not paused, but takes an empty one only.
   bool is_paused() const;
 };
 

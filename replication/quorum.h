@@ -9,11 +9,11 @@
 
 namespace worldline::replication {
 
-// Index of a replica's acknowledged log. The callable returns LogIndex{0} for unknown replicas.
+// The match of a replica. The callable returns LogIndex{0} for unknown replicas.
 // The largest index a majority of *every* half has reached; an empty half does not limit.
-// `Acked` is LogIndex(ReplicaId).
-template <typename Acked>
-LogIndex joint_committed_index(const Membership& config, const Acked& acked);
+// `MatchOf` is LogIndex(ReplicaId).
+template <typename MatchOf>
+LogIndex joint_committed_index(const Membership& config, const MatchOf& match_of);
 
 enum class VoteState : uint8_t { kPending, kWon, kLost };
 enum class Ballot : uint8_t { kMissing, kGranted, kRefused };
@@ -34,14 +34,14 @@ namespace internal {
 // The value a majority of `voters` has reached: sorts at most kVotersMax numbers in place.
 LogIndex majority_index(LogIndex* reached, size_t count);
 
-template <typename Acked>
-LogIndex half_committed_index(const ReplicaSet& voters, const Acked& acked) {
+template <typename MatchOf>
+LogIndex half_committed_index(const ReplicaSet& voters, const MatchOf& match_of) {
   if (voters.empty()) return LogIndex{UINT64_MAX};
   LogIndex reached[kVotersMax];
   size_t count = 0;
   for (const ReplicaId voter : voters) {
     if (count == kVotersMax) break;
-    reached[count++] = acked(voter);
+    reached[count++] = match_of(voter);
   }
   return majority_index(reached, count);
 }
@@ -63,10 +63,10 @@ VoteState half_vote(const ReplicaSet& voters, const BallotOf& ballot_of) {
 
 }  // namespace internal
 
-template <typename Acked>
-LogIndex joint_committed_index(const Membership& config, const Acked& acked) {
-  const LogIndex incoming = internal::half_committed_index(config.voters, acked);
-  const LogIndex outgoing = internal::half_committed_index(config.voters_outgoing, acked);
+template <typename MatchOf>
+LogIndex joint_committed_index(const Membership& config, const MatchOf& match_of) {
+  const LogIndex incoming = internal::half_committed_index(config.voters, match_of);
+  const LogIndex outgoing = internal::half_committed_index(config.voters_outgoing, match_of);
   return incoming < outgoing ? incoming : outgoing;
 }
 

@@ -25,7 +25,8 @@ struct ConfigAt {
 
 class RaftLog {
  public:
-  // REQUIRES: entries follow the boundary without a gap (recovery checked it).
+  // REQUIRES: entries follow the boundary without a gap, kConfig ones with a payload that decodes
+  // (recovery checked it, as validate_append() does).
   RaftLog(const LogBoundary& boundary, std::vector<Entry> entries, ChainFunction chain);
 
   // --- Reading ----------------------------------------------------------------------------------
@@ -40,9 +41,9 @@ class RaftLog {
   Chain chain_at(LogIndex index) const;
   // REQUIRES: first() <= index <= last().
   const Entry& at(LogIndex index) const;
-  // Largest index <= `from` whose term is <= `term`; the boundary's index if none is.
+  // Largest index <= `from` whose term is <= `term`; the boundary's index if none is. O(log n).
   LogIndex find_by_term(LogIndex from, Term term) const;
-  // How many bytes of payload (first, last] has.
+  // How many bytes of payload (index, last] has, held or not. O(1).
   size_t bytes_after(LogIndex index) const;
 
   // --- Configs ----------------------------------------------------------------------------------
@@ -52,11 +53,12 @@ class RaftLog {
   const ConfigAt& config_at(LogIndex index) const;
   const ConfigAt* config_before_last() const;  // Null: none is known.
 
-  // --- Changing
-  // ----------------------------------------------------------------------------------- Gives
-  // `entry` index, term and chain and appends it. REQUIRES: term >= last term.
+  // --- Changing ---------------------------------------------------------------------------------
+  // Gives the entry its index, term and chain and appends it. REQUIRES: term >= last term, payload
+  // not null, that of a kConfig decodes.
   const Entry& append_new(Term term, EntryKind kind, SharedBytes payload);
-  // What a peer sent: consecutive after `prev`, terms fine, chains right, configs readable.
+  // What a peer sent: consecutive after `prev`, terms fine, chains right, configs readable. Looks
+  // at the message only, never at what the log holds. O(bytes of payloads).
   Status validate_append(EntryId prev, Chain prev_chain, const std::vector<Entry>& entries) const;
   // REQUIRES: entry follows last(), was validated.
   void append(const Entry& entry);
@@ -67,15 +69,29 @@ class RaftLog {
   void evict_to(LogIndex index, size_t keep_bytes);
   size_t cached_bytes() const { return cached_bytes_; }
 
-  Status check_invariants() const;  // O(entries).
+  Status check_invariants() const;  // O(entries and payload bytes held).
 
  private:
+  // An entry and the payload bytes of everything up to and including it, so that any range is one
+  // subtraction. The sum starts anywhere and never falls.
+  struct Slot {
+    Entry entry;
+    uint64_t bytes_through = 0;
+  };
+
+  const Slot& slot_at(LogIndex index) const;
+  void push(const Entry& entry);
   void push_config_of(const Entry& entry);
+  void evict_next();
+  Status check_entries() const;
+  Status check_bytes() const;
+  Status check_configs() const;
 
   LogBoundary boundary_;
   const ChainFunction chain_;
-  std::deque<Entry> entries_;      // INVARIANT: entries_[i].index = boundary + 1 + i.
+  std::deque<Slot> slots_;         // INVARIANT: slots_[i].entry.index = boundary + 1 + i.
   std::vector<ConfigAt> configs_;  // INVARIANT: never empty; ascending; first is the boundary's.
+  uint64_t boundary_bytes_ = 0;    // The running sum at the boundary.
   size_t cached_bytes_ = 0;        // Payload bytes held.
   LogIndex evicted_to_;            // Payloads up to here are gone (or never were).
 };
