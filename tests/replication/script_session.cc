@@ -22,7 +22,6 @@ const std::map<std::string, ScriptSession::Command>& ScriptSession::commands() {
       {"tick", &S::tick},
       {"propose", &S::propose},
       {"change", &S::change},
-      {"cancel", &S::cancel},
       {"transfer", &S::transfer},
       {"forget", &S::forget},
       {"read", &S::read},
@@ -118,6 +117,9 @@ void ScriptSession::read_options(ScriptWords& words, ReplicaSpec& spec) {
   limits.cached_bytes_max = words.number("cached-bytes", limits.cached_bytes_max);
   limits.pending_reads_max = words.number("reads", limits.pending_reads_max);
   limits.retained_entries = words.number("retained", limits.retained_entries);
+  limits.retained_bytes = words.number("retained-bytes", limits.retained_bytes);
+  limits.follower_retained_bytes_max =
+      words.number("follower-bytes", limits.follower_retained_bytes_max);
 }
 
 void ScriptSession::make_cluster(ScriptWords& words) {
@@ -244,18 +246,6 @@ void ScriptSession::change(ScriptWords& words) {
   const LogIndex expected{words.number("expected", replica->core->log().config_index().value)};
   cluster_.feed(id, [&](RaftCore& core) {
     const auto result = core.change_config(changes, expected);
-    set_result(result.status());
-    if (result.ok()) result_ = std::to_string(result->value);
-  });
-}
-
-void ScriptSession::cancel(ScriptWords& words) {
-  const ReplicaId id = words.next_replica();
-  const TestReplica* replica = cluster_.find(id);
-  if (replica == nullptr) return;
-  const LogIndex expected{words.number("expected", replica->core->log().config_index().value)};
-  cluster_.feed(id, [&](RaftCore& core) {
-    const auto result = core.cancel_config_change(expected);
     set_result(result.status());
     if (result.ok()) result_ = std::to_string(result->value);
   });
