@@ -76,7 +76,6 @@ std::vector<std::string> ScriptSession::run(const std::string& line) {
 }
 
 void ScriptSession::finish() {
-  line_ = "(end of script)";
   for (const auto& [id, replica] : cluster_.replicas())
     for (const std::string& fatal : replica.fatals) fail("unexpected FATAL " + fatal);
 }
@@ -122,7 +121,12 @@ void ScriptSession::read_options(ScriptWords& words, ReplicaSpec& spec) {
       words.number("follower-bytes", limits.follower_retained_bytes_max);
 }
 
+// A script may go on with another cluster; it begins with an empty network.
 void ScriptSession::make_cluster(ScriptWords& words) {
+  finish();
+  cluster_ = RaftCluster();
+  cluster_.set_tracing(is_tracing_);
+  problems_seen_ = 0;
   const Membership config = membership_of(words.replicas("voters"), words.replicas("learners"));
   const LogBoundary boundary = boundary_at(words.place("boundary", {Term{1}, LogIndex{1}}), config);
   const std::vector<uint64_t> terms = words.numbers("log");
@@ -172,7 +176,8 @@ void ScriptSession::restart(ScriptWords& words) {
 }
 
 void ScriptSession::set_trace(ScriptWords& words) {
-  cluster_.set_tracing(words.next() == "on");
+  is_tracing_ = words.next() == "on";
+  cluster_.set_tracing(is_tracing_);
 }
 
 void ScriptSession::set_observer(ScriptWords& words) {

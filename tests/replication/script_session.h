@@ -92,6 +92,7 @@ class ScriptSession {
   std::vector<std::string> output_;
   std::vector<std::string> failures_;
   size_t problems_seen_ = 0;
+  bool is_tracing_ = true;
 };
 
 }  // namespace worldline::replication::testing
