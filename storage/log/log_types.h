@@ -122,6 +122,7 @@ struct LogJob {
   std::vector<LogEntry> entries;          // Consecutive, after the (truncated) end.
   std::optional<HardState> hard_state;
   std::optional<Boundary> boundary;
+  uint64_t job = 0;  // Of the Raft core that wants to know when it is stable; 0 = nobody does.
 
   size_t bytes() const;  // What it adds to a write, roughly.
 };
