@@ -159,7 +159,7 @@ Status RaftCore::transfer(ReplicaId target) {
     return Status::failed_precondition("replica {} is not a voter of the whole config",
                                        target.value);
   const Progress& progress = leader->progress.at(target);
-  if (progress.is_lost || !progress.was_heard)
+  if (progress.is_lost || !progress.is_alive())
     return Status::failed_precondition("replica {} does not answer", target.value);
   if (leader->transferee == target) return Status::ok_status();
   wake();
@@ -296,7 +296,7 @@ Status RaftCore::quiesce() {
                  leader->reads.empty() && leader->transferee.value == 0 &&
                  leader->departing.empty() && !log_.config().is_joint() && jobs_.empty();
   for (const auto& [peer, progress] : leader->progress) {
-    if (is_self(peer) || !progress.is_recent) continue;  // The dead do not keep anybody awake.
+    if (is_self(peer) || !progress.is_alive()) continue;  // The dead do not keep anybody awake.
     is_idle = is_idle && progress.match == log_.last() && progress.applied == log_.last();
   }
   if (!is_idle) return Status::failed_precondition("the group is not idle");
