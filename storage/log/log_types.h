@@ -122,6 +122,8 @@ struct LogJob {
   std::vector<LogEntry> entries;          // Consecutive, after the (truncated) end.
   std::optional<HardState> hard_state;
   std::optional<Boundary> boundary;
+  // A snapshot took the log's place: every entry goes first, and the log begins behind `boundary`.
+  bool is_reset = false;
 
   size_t bytes() const;  // What it adds to a write, roughly.
 };
