@@ -87,13 +87,15 @@ Status LogStore::create_group(const GroupBirth& birth) {
 
   HardState state;
   state.replica = birth.replica;
-  state.term = Term{1};
   Boundary boundary;
-  boundary.index = LogIndex{1};
-  boundary.term = Term{1};
-  boundary.chain = genesis_chain(birth.group);
-  boundary.config = birth.config;
-  boundary.digest = birth.digest;
+  if (!birth.is_uninitialised) {
+    state.term = Term{1};
+    boundary.index = LogIndex{1};
+    boundary.term = Term{1};
+    boundary.chain = genesis_chain(birth.group);
+    boundary.config = birth.config;
+    boundary.digest = birth.digest;
+  }
   const TailRow tail{boundary.index, boundary.term, boundary.chain};
   batch_->put(Family::kHard, hard_key(birth.group, HardRow::kState).span(),
               encode_hard_state(state));
@@ -138,6 +140,13 @@ void LogStore::add_job(const LogJob& job) {
   const LogIndex old_last = tail.last;
   bool moved = false;
 
+  if (job.is_reset) {
+    WL_CHECK(job.boundary.has_value());
+    WL_CHECK(!job.truncate_from.has_value());
+    batch_->remove_range(Family::kLog, entry_key(job.group, LogIndex{0}).span(),
+                         end_key(job.group).span());
+    tail = {job.boundary->index, job.boundary->term, job.boundary->chain};
+  }
   if (job.truncate_from && *job.truncate_from <= old_last) {
     // The job must bring what replaces the suffix: its first entry tells where the log ends.
     WL_CHECK(!job.entries.empty());
@@ -156,7 +165,7 @@ void LogStore::add_job(const LogJob& job) {
     tail = {entry.index(), entry.term(), entry.chain()};
     moved = false;
   }
-  if (!job.entries.empty())
+  if (!job.entries.empty() || job.is_reset)
     batch_->put(Family::kHard, hard_key(job.group, HardRow::kTail).span(), encode_tail(tail));
   if (job.hard_state)
     batch_->put(Family::kHard, hard_key(job.group, HardRow::kState).span(),

@@ -34,6 +34,8 @@ struct GroupBirth {
   ReplicaId replica;
   ByteBuffer config;
   Digest128 digest{};  // Of the state of birth.
+  // A joining replica [S 08/0.2]: boundary index 0, term 0, no config, until a snapshot arrives.
+  bool is_uninitialised = false;
 };
 
 // Hands out a group's entries in order; the previous chain is checked by the reader.
@@ -65,7 +67,8 @@ class LogStore {
 
   // --- The hot path ---------------------------------------------------------------------------
   // Makes all jobs stable with one atomic synced batch. REQUIRES: groups attached, entries
-  // consecutive to their group's end and chained; a truncated suffix is replaced by entries.
+  // consecutive to their group's end and chained; a truncated suffix is replaced by entries; a
+  // reset brings a boundary.
   Status write(std::span<const QueuedJob> jobs);
   Status write(const LogJob& job);
 

@@ -123,6 +123,8 @@ struct LogJob {
   std::optional<HardState> hard_state;
   std::optional<Boundary> boundary;
   uint64_t job = 0;  // Of the Raft core that wants to know when it is stable; 0 = nobody does.
+  // A snapshot took the log's place: every entry goes first, and the log begins behind `boundary`.
+  bool is_reset = false;
 
   size_t bytes() const;  // What it adds to a write, roughly.
 };
