@@ -198,8 +198,9 @@ void RaftCore::on_accepted(ReplicaId peer, Progress& progress, const Envelope& m
                            const AppendResp& response) {
   if (response.match > log_.last())
     return fail(11, FatalScope::kReplica, "a follower acknowledged more than there is");
-  const bool grew =
-      progress.raise_match(response.match, response.seq_echo, message.from.incarnation);
+  // An installed snapshot answers no Append: whatever was sent before proves nothing against it.
+  const uint64_t seq = response.seq_echo != 0 ? response.seq_echo : progress.seq;
+  const bool grew = progress.raise_match(response.match, seq, message.from.incarnation);
   switch (progress.state) {
     case ProgressState::kProbe:
       if (!grew && response.match != progress.match) break;
@@ -268,7 +269,13 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
   switch (response.status) {
     case HeartbeatStatus::kUnknownGroup:
     case HeartbeatStatus::kUninit:
-      if (progress->match.value > 0) return peer_lost_data(peer, *progress, LogIndex{});
+      if (progress->match.value > 0) {
+        // Heartbeats have a stream of their own: an answer of the life that acknowledged `match` is
+        // an older one that was overtaken.
+        if (message.from.incarnation <= progress->match_incarnation)
+          return note(NoteKind::kStaleReject, peer.value);
+        return peer_lost_data(peer, *progress, LogIndex{});
+      }
       if (progress->state == ProgressState::kProbe) progress->become_probe(LogIndex{1});
       return;
     case HeartbeatStatus::kRefuseQuiesce:

@@ -421,15 +421,27 @@ void RaftCluster::checkpoint(ReplicaId id) {
   feed(id, [index](RaftCore& core) { core.checkpointed(index); });
 }
 
+// The newest checkpoint whose config knows the peer, or a fresh one: a replica installs only what
+// names it a member [S 08/1.11].
+const StateImage* RaftCluster::image_for(TestReplica& sender, ReplicaId peer,
+                                         std::optional<LogIndex> index) {
+  const auto& checkpoints = sender.disk.checkpoints;
+  if (index) {
+    const auto found = checkpoints.find(*index);
+    return found == checkpoints.end() ? nullptr : &found->second;
+  }
+  if (!checkpoints.rbegin()->second.at.config.contains(peer)) checkpoint(sender.id());
+  return &checkpoints.rbegin()->second;
+}
+
 void RaftCluster::offer_snapshot(ReplicaId leader, ReplicaId peer, std::optional<LogIndex> index) {
   TestReplica* sender = find(leader);
   if (sender == nullptr) return;
-  const auto& checkpoints = sender->disk.checkpoints;
-  const auto found = index ? checkpoints.find(*index) : std::prev(checkpoints.end());
-  if (found == checkpoints.end()) return problem(head(*sender) + "has no such checkpoint");
   sender->wants_snapshot.erase(peer);
+  const StateImage* image = image_for(*sender, peer, index);
+  if (image == nullptr) return problem(head(*sender) + "has no such checkpoint");
   SnapshotMeta meta;
-  meta.boundary = found->second.at;
+  meta.boundary = image->at;
   meta.snap_id = ++snapshots_;
   meta.total_bytes = 1;
   meta.chunk_count = 1;

@@ -136,6 +136,7 @@ class RaftCluster {
   bool advance(TestReplica& replica);
   void take_notices(TestReplica& replica, const Ready& ready);
   void take_work(TestReplica& replica, Ready& ready);
+  const StateImage* image_for(TestReplica& sender, ReplicaId peer, std::optional<LogIndex> index);
   void fetch(TestReplica& replica, const FetchRequest& request);
   void send(TestReplica& replica, const Envelope& message);
   void check_promise(const TestReplica& replica, const Envelope& message);

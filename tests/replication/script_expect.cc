@@ -57,7 +57,7 @@ void ScriptSession::expect_messages(ScriptWords& words) {
 void ScriptSession::expect_replica(TestReplica& replica,
                                    const std::map<std::string, std::string>& keys) {
   for (const auto& [key, value] : keys) {
-    if (expect_event(replica, key, value)) continue;
+    if (expect_event(replica, key, value) || expect_bound(replica, key, value)) continue;
     expect_equal(fmt::format("{}'s {}", replica.id().value, key), observe(replica, key), value);
   }
 }
@@ -87,6 +87,22 @@ bool ScriptSession::expect_event(TestReplica& replica, const std::string& key,
   if (!among(replica.fatals)) fail(who + " reported no FATAL " + value);
   std::erase_if(replica.fatals,
                 [&value](const std::string& text) { return text.rfind(value + " ", 0) == 0; });
+  return true;
+}
+
+// `timeout>=17`, `timeout<=31`
+bool ScriptSession::expect_bound(TestReplica& replica, const std::string& key,
+                                 const std::string& value) {
+  const char sign = key.back();
+  if (sign != '>' && sign != '<') return false;
+  const std::string name = key.substr(0, key.size() - 1);
+  const std::optional<std::string> is = observe(replica, name);
+  ScriptWords words("bound");
+  const uint64_t number = words.number_of(is.value_or(""));
+  const uint64_t bound = words.number_of(value);
+  const bool holds = sign == '>' ? number >= bound : number <= bound;
+  if (!words.take_faults().empty()) fail("cannot compare " + key);
+  if (!holds) fail(fmt::format("{}'s {} is {}", replica.id().value, name, number));
   return true;
 }
 

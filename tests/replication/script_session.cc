@@ -22,7 +22,6 @@ const std::map<std::string, ScriptSession::Command>& ScriptSession::commands() {
       {"tick", &S::tick},
       {"propose", &S::propose},
       {"change", &S::change},
-      {"cancel", &S::cancel},
       {"transfer", &S::transfer},
       {"forget", &S::forget},
       {"read", &S::read},
@@ -77,7 +76,6 @@ std::vector<std::string> ScriptSession::run(const std::string& line) {
 }
 
 void ScriptSession::finish() {
-  line_ = "(end of script)";
   for (const auto& [id, replica] : cluster_.replicas())
     for (const std::string& fatal : replica.fatals) fail("unexpected FATAL " + fatal);
 }
@@ -118,9 +116,17 @@ void ScriptSession::read_options(ScriptWords& words, ReplicaSpec& spec) {
   limits.cached_bytes_max = words.number("cached-bytes", limits.cached_bytes_max);
   limits.pending_reads_max = words.number("reads", limits.pending_reads_max);
   limits.retained_entries = words.number("retained", limits.retained_entries);
+  limits.retained_bytes = words.number("retained-bytes", limits.retained_bytes);
+  limits.follower_retained_bytes_max =
+      words.number("follower-bytes", limits.follower_retained_bytes_max);
 }
 
+// A script may go on with another cluster; it begins with an empty network.
 void ScriptSession::make_cluster(ScriptWords& words) {
+  finish();
+  cluster_ = RaftCluster();
+  cluster_.set_tracing(is_tracing_);
+  problems_seen_ = 0;
   const Membership config = membership_of(words.replicas("voters"), words.replicas("learners"));
   const LogBoundary boundary = boundary_at(words.place("boundary", {Term{1}, LogIndex{1}}), config);
   const std::vector<uint64_t> terms = words.numbers("log");
@@ -170,7 +176,8 @@ void ScriptSession::restart(ScriptWords& words) {
 }
 
 void ScriptSession::set_trace(ScriptWords& words) {
-  cluster_.set_tracing(words.next() == "on");
+  is_tracing_ = words.next() == "on";
+  cluster_.set_tracing(is_tracing_);
 }
 
 void ScriptSession::set_observer(ScriptWords& words) {
@@ -244,18 +251,6 @@ void ScriptSession::change(ScriptWords& words) {
   const LogIndex expected{words.number("expected", replica->core->log().config_index().value)};
   cluster_.feed(id, [&](RaftCore& core) {
     const auto result = core.change_config(changes, expected);
-    set_result(result.status());
-    if (result.ok()) result_ = std::to_string(result->value);
-  });
-}
-
-void ScriptSession::cancel(ScriptWords& words) {
-  const ReplicaId id = words.next_replica();
-  const TestReplica* replica = cluster_.find(id);
-  if (replica == nullptr) return;
-  const LogIndex expected{words.number("expected", replica->core->log().config_index().value)};
-  cluster_.feed(id, [&](RaftCore& core) {
-    const auto result = core.cancel_config_change(expected);
     set_result(result.status());
     if (result.ok()) result_ = std::to_string(result->value);
   });

@@ -38,7 +38,6 @@ class ScriptSession {
   void tick(ScriptWords& words);
   void propose(ScriptWords& words);
   void change(ScriptWords& words);
-  void cancel(ScriptWords& words);
   void transfer(ScriptWords& words);
   void forget(ScriptWords& words);
   void read(ScriptWords& words);
@@ -78,6 +77,7 @@ class ScriptSession {
   void expect_replica(TestReplica& replica, const std::map<std::string, std::string>& keys);
   void expect_peer(TestReplica& replica, const std::map<std::string, std::string>& keys);
   bool expect_event(TestReplica& replica, const std::string& key, const std::string& value);
+  bool expect_bound(TestReplica& replica, const std::string& key, const std::string& value);
   void expect_equal(const std::string& what, const std::optional<std::string>& is,
                     const std::string& wanted);
 
@@ -92,6 +92,7 @@ class ScriptSession {
   std::vector<std::string> output_;
   std::vector<std::string> failures_;
   size_t problems_seen_ = 0;
+  bool is_tracing_ = true;
 };
 
 }  // namespace worldline::replication::testing
