@@ -60,6 +60,7 @@ struct Progress {
   bool window_probe = false;       // One empty Append may go in spite of a full window.
   bool is_recent = false;          // Heard from since the last check of the quorum.
   bool was_heard = false;          // Heard from at all in this term.
+  bool is_lost = false;            // It lost acknowledged data (I-12): counts and gets nothing.
   bool fetching = false;           // Entries for it are being read from disk.
   InflightWindow window;
 

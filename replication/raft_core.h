@@ -95,7 +95,6 @@ class RaftCore {
   // kInvalidArgument; texts for operators. Success without an entry if nothing would change: the
   // index is then that of the config in force.
   Result<LogIndex> change_config(const std::vector<MemberChange>& changes, LogIndex expected_index);
-  Result<LogIndex> cancel_config_change(LogIndex expected_index);  // Back out of a joint config.
   void read_barrier(ReadToken token);
   Status transfer(ReplicaId target);
   Status campaign(CampaignReason reason);  // Now, if promotable.
@@ -154,6 +153,7 @@ class RaftCore {
   void note(NoteKind kind, uint64_t a = 0, uint64_t b = 0);
   Envelope envelope_to(ReplicaId replica, MessageBody body) const;
   Envelope answer_to(const Envelope& asked, MessageBody body) const;
+  NodeId node_of(ReplicaId replica) const;
   void send_now(Envelope message);
   void send_now(ReplicaId replica, MessageBody body);
   // Leaves once our (term, vote) and the log up to `match` are on disk.
@@ -203,10 +203,13 @@ class RaftCore {
   void on(const Envelope& message, const ReadIndexResp& response);
   bool check_committed_prefix(const Append& append);
   void reject_append(const Envelope& message, const Append& append);
-  bool store_entries(const Append& append, size_t skip);
+  std::optional<LogIndex> store_entries(const Append& append, size_t skip);
   void accept_append(const Envelope& message, const Append& append, LogIndex match);
-  bool join_quiescence(const Envelope& message, const Heartbeat& heartbeat);
-  void answer_staged(LogIndex match, bool wait);
+  bool join_quiescence(const Heartbeat& heartbeat);
+  void answer_staged(LogIndex match);
+  void keep_log_for_snapshot(const SnapshotMeta& meta);
+  void start_install(const SnapshotMeta& meta);
+  void finish_install();
   void fail_forwarded_reads();
   void tick_forwarded_reads();
 
@@ -219,8 +222,7 @@ class RaftCore {
   void on(const Envelope& message, const Hello& hello);
   void on_accepted(ReplicaId peer, Progress& progress, const Envelope& message,
                    const AppendResp& response);
-  void on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
-                   const AppendResp& response);
+  void on_rejected(ReplicaId peer, Progress& progress, const AppendResp& response);
   void peer_lost_data(ReplicaId peer, Progress& progress, LogIndex claims);
   Progress* heard_from(const Envelope& message);
   void flush_appends();
@@ -255,6 +257,8 @@ class RaftCore {
   void maybe_send_timeout_now();
   void abort_transfer();
 
+  Status check_role_invariants() const;  // raft_invariants.cc
+
   // --- Constant after construction
   // ------------------------------------------------------------------
   const RaftConfig config_;
@@ -275,13 +279,15 @@ class RaftCore {
   LogIndex verified_;
   uint32_t election_elapsed_ = 0;
   uint32_t randomised_timeout_ = 0;
-  uint32_t stale_log_factor_ = 1;  // Doubles with each round lost to better logs, up to 8.
+  uint32_t stale_log_factor_ = 1;  // Doubles with each round lost to better logs, up to 4.
   bool eligible_ = true;
   bool disk_full_ = false;
   bool quiesced_ = false;
   bool stopped_ = false;
   std::optional<SnapshotMeta> installing_;
-  std::optional<JobId> installing_job_;      // Not yet stable.
+  std::optional<JobId> installing_job_;      // The job that makes it durable,
+  bool install_is_stable_ = false;           // that job is done,
+  bool install_is_swapped_ = false;          // and the state machine holds it.
   LogIndex checkpoint_;                      // Newest durable checkpoint.
   std::map<NodeId, uint64_t> incarnations_;  // Highest seen of each node.
   std::deque<ForwardedRead> forwarded_reads_;

@@ -35,7 +35,6 @@ struct PendingRead {
   LogIndex index;
   uint64_t ctx = 0;  // 0 = waits for the barrier.
   Address reader;    // replica 0 = local.
-  LogIndex reader_config;
 };
 struct LeaderRole {
   std::map<ReplicaId, Progress> progress;   // Of every member, ourselves included.
