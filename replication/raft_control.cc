@@ -29,6 +29,17 @@ Result<LogIndex> RaftCore::change_config(const std::vector<MemberChange>& change
   return index;
 }
 
+// Only a change that is not committed can still be turned back; afterwards the opposite change is.
+Status RaftCore::cancel_config_change(LogIndex index) {
+  auto* leader = std::get_if<LeaderRole>(&role_);
+  if (stopped_ || leader == nullptr) return Status::failed_precondition("not the leader");
+  if (!log_.config().is_joint() || log_.config_index() != index || index <= commit_)
+    return Status::failed_precondition("no change is under way at entry {}", index.value);
+  WL_RETURN_IF_ERROR(revert_joint(log_.config()).status());
+  leader->cancelled = index;
+  return Status::ok_status();
+}
+
 // C2. Never replaced silently by an empty entry (cockroach #106104).
 Status RaftCore::can_change_config(LogIndex expected_index) const {
   const auto* leader = std::get_if<LeaderRole>(&role_);
@@ -108,7 +119,9 @@ void RaftCore::leave_joint_if_due() {
   const bool is_due =
       log_.config().is_joint() && log_.config_index() <= commit_ && leader.barrier <= commit_;
   if (!is_due) return;
-  Result<Membership> next = leave_joint(log_.config());
+  const bool is_cancelled = leader.cancelled == log_.config_index();
+  Result<Membership> next =
+      is_cancelled ? revert_joint(log_.config()) : leave_joint(log_.config());
   WL_CHECK(next.ok());
   note(NoteKind::kAutoLeave, log_.config_index().value);
   append_config(*next);
