@@ -178,6 +178,7 @@ Progress* RaftCore::heard_from(const Envelope& message) {
   if (found == leader->progress.end()) return nullptr;
   found->second.is_recent = true;
   found->second.was_heard = true;
+  found->second.silent_checks = 0;
   return &found->second;
 }
 
@@ -376,7 +377,10 @@ void RaftCore::check_quorum() {
     const auto found = leader.progress.find(replica);
     return is_self(replica) || (found != leader.progress.end() && found->second.is_recent);
   });
-  for (auto& [peer, progress] : leader.progress) progress.is_recent = false;
+  for (auto& [peer, progress] : leader.progress) {
+    progress.silent_checks = progress.is_recent ? 0 : progress.silent_checks + 1;
+    progress.is_recent = false;
+  }
   if (is_heard) return;
   note(NoteKind::kCheckQuorumStepDown, hard_.term.value);
   become_follower(hard_.term, ReplicaId{});
@@ -428,7 +432,7 @@ LogIndex RaftCore::compaction_target(LogIndex checkpoint) const {
     const LogIndex needs = is_snapshot ? progress.pinned : progress.match;
     const bool is_near =
         log_.has(needs) && log_.bytes_after(needs) <= limits.follower_retained_bytes_max;
-    if (progress.was_heard && is_near) target = std::min(target, needs);
+    if (progress.is_alive() && is_near) target = std::min(target, needs);
   }
   return target;
 }

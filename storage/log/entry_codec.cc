@@ -61,6 +61,18 @@ Chain next_chain(Chain previous, const EntryHeader& header, Bytes payload) {
   return Chain{XXH3_64bits_withSeed(payload.data(), payload.size(), seed)};
 }
 
+// The fields the chain covers, the rest 0.
+template <typename Place>
+EntryHeader header_of(const Place& place, size_t payload_bytes) {
+  EntryHeader header{};
+  header.format = kEntryFormat;
+  header.kind = static_cast<uint8_t>(place.kind);
+  header.payload_bytes = static_cast<uint32_t>(payload_bytes);
+  header.term = place.term.value;
+  header.index = place.index.value;
+  return header;
+}
+
 Status validate_header(const EntryHeader& header, size_t payload_bytes) {
   if (header.format != kEntryFormat)
     return Status::not_supported("log entry {}: format {} is newer than {}", header.index,
@@ -92,16 +104,21 @@ Chain genesis_chain(GroupId group) {
   return Chain{XXH3_64bits_withSeed("worldline log", 13, group.value)};
 }
 
+Chain chain_of(const EntryPlace& place, Bytes payload) {
+  return next_chain(place.previous, header_of(place, payload.size()), payload);
+}
+
 LogEntry seal_entry(const EntryPlace& place, SharedBytes payload) {
   WL_CHECK(payload != nullptr);
+  const Chain chain = chain_of(place, *payload);
+  return seal_chained_entry({place.kind, place.term, place.index, chain}, std::move(payload));
+}
+
+LogEntry seal_chained_entry(const ChainedPlace& place, SharedBytes payload) {
+  WL_CHECK(payload != nullptr);
   WL_CHECK(payload->size() <= limits::kLogEntryBytesMax);
-  EntryHeader header{};
-  header.format = kEntryFormat;
-  header.kind = static_cast<uint8_t>(place.kind);
-  header.payload_bytes = static_cast<uint32_t>(payload->size());
-  header.term = place.term.value;
-  header.index = place.index.value;
-  header.chain = next_chain(place.previous, header, *payload).value;
+  EntryHeader header = header_of(place, payload->size());
+  header.chain = place.chain.value;
   header.crc = crc_of(header, *payload);
   return {header, std::move(payload)};
 }

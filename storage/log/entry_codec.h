@@ -25,8 +25,20 @@ struct EntryPlace {
   Chain previous;  // Chain of entry index - 1, or genesis_chain.
 };
 
+// What seal_entry writes as the entry's chain.
+Chain chain_of(const EntryPlace& place, Bytes payload);
+
 // REQUIRES: payload not null and at most kLogEntryBytesMax (propose() refused larger ones).
 LogEntry seal_entry(const EntryPlace& place, SharedBytes payload);
+
+// A place whose chain was computed before, as the Raft core does.
+struct ChainedPlace {
+  EntryKind kind;
+  Term term;
+  LogIndex index;
+  Chain chain;  // INVARIANT: chain_of its place; the log store compares it with the one before.
+};
+LogEntry seal_chained_entry(const ChainedPlace& place, SharedBytes payload);  // REQUIRES: as above.
 
 // Parses a stored value and checks lengths and checksum, not the chain.
 Result<LogEntry> decode_entry(Bytes value);
