@@ -304,7 +304,10 @@ void RaftCore::on(const Envelope& message, const Hello& hello) {
   // A late Hello of an older stream of the same life proves nothing.
   if (hello.last.index < progress->match && message.from.incarnation > progress->match_incarnation)
     return peer_lost_data(message.from.replica, *progress, hello.last.index);
-  if (progress->state != ProgressState::kSnapshot) progress->become_probe(progress->match.next());
+  // A leader of this term may not know yet what the replica has; its own word is where to begin.
+  const LogIndex claimed = std::min(hello.last.index, log_.last());
+  if (progress->state != ProgressState::kSnapshot)
+    progress->become_probe(std::max(progress->match, claimed).next());
 }
 
 // --- Committing [S 08/1.9, T 3.6.2]
