@@ -128,9 +128,7 @@ void ReplicationDesk::checkpoint(ProposalSeq covers, CheckpointJob job) {
   const GroupId group = job.group;
   const auto found = hosted_.find(group);
   if (found == hosted_.end()) return job.done(Status::unavailable("the group is closed"));
-  found->second.machine->checkpoint(covers, std::move(job), [this](CheckpointJob placed) {
-    parts_.checkpointer->submit(std::move(placed));
-  });
+  found->second.machine->checkpoint(covers, std::move(job), parts_.submit_checkpoint);
   settle(group);
 }
 

@@ -39,9 +39,9 @@ struct OpenGroup {
 
 struct ReplicationDeskParts {
   replication::NodeConfig config;
-  storage::LogWriterQueue* log = nullptr;  // Borrowed, as are the next two; they outlive the desk.
-  Checkpointer* checkpointer = nullptr;
+  storage::LogWriterQueue* log = nullptr;  // Borrowed, as is the clock; they outlive the desk.
   const Clock* clock = nullptr;
+  std::function<void(CheckpointJob)> submit_checkpoint;  // It knows its place in the log.
   // The log writer's thread has made a new group's rows; post it to created().
   std::function<void(GroupId, Status)> post_created;
   std::function<void(GroupId)> post_destroyed;
