@@ -353,8 +353,7 @@ void DatabaseHost::on(StopWork& work) {
   stopped_ = true;
 }
 
-// ---- Checkpoints
-// ----------------------------------------------------------------------------------
+// --- Checkpoints ---------------------------------------------------------------------------------
 
 // REQUIRES: everything is sealed.
 void DatabaseHost::checkpoint_if_due(bool is_shutting_down) {

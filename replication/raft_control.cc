@@ -11,8 +11,7 @@ constexpr uint64_t kCatchUpEntriesMax = 1024;  // A new voter may be this far be
 
 }  // namespace
 
-// --- Membership [S 08/1.14]
-// -----------------------------------------------------------------------------
+// --- Membership [S 08/1.14] ----------------------------------------------------------------------
 
 Result<LogIndex> RaftCore::change_config(const std::vector<MemberChange>& changes,
                                          LogIndex expected_index) {
@@ -156,8 +155,7 @@ void RaftCore::leave_if_removed() {
   become_follower(hard_.term, ReplicaId{});
 }
 
-// --- Transfer [S 08/1.15, T 3.10]
-// -------------------------------------------------------------------------
+// --- Transfer [S 08/1.15, T 3.10] ----------------------------------------------------------------
 
 Status RaftCore::transfer(ReplicaId target) {
   auto* leader = std::get_if<LeaderRole>(&role_);
@@ -199,8 +197,7 @@ void RaftCore::abort_transfer() {
   leader.transfer_ticks = 0;
 }
 
-// --- Linearizable reads [S 08/1.13, T 6.4]
-// -----------------------------------------------------------------
+// --- Linearizable reads [S 08/1.13, T 6.4] -------------------------------------------------------
 
 void RaftCore::read_barrier(ReadToken token) {
   if (stopped_) return;
@@ -299,8 +296,7 @@ void RaftCore::fail_reads() {
   leader->reads.clear();
 }
 
-// --- Quiescence [S 08/3.3]
-// ----------------------------------------------------------------------------------
+// --- Quiescence [S 08/3.3] -----------------------------------------------------------------------
 
 Status RaftCore::quiesce() {
   auto* leader = std::get_if<LeaderRole>(&role_);
@@ -331,8 +327,7 @@ void RaftCore::wake() {
   }
 }
 
-// --- Reports about peers
-// ------------------------------------------------------------------------------------
+// --- Reports about peers -------------------------------------------------------------------------
 
 void RaftCore::unreachable(ReplicaId peer) {
   auto* leader = std::get_if<LeaderRole>(&role_);
@@ -381,8 +376,7 @@ void RaftCore::set_disk_full(bool is_full) {
   disk_full_ = is_full;
 }
 
-// --- Snapshots sent to peers [S 08/1.9, 1.11]
-// ------------------------------------------------------------------
+// --- Snapshots sent to peers [S 08/1.9, 1.11] ----------------------------------------------------
 
 void RaftCore::snapshot_pinned(ReplicaId peer, LogIndex index) {
   auto* leader = std::get_if<LeaderRole>(&role_);

@@ -248,8 +248,7 @@ void RaftCore::note(NoteKind kind, uint64_t a, uint64_t b) {
   ready_.notes.push_back({kind, a, b});
 }
 
-// --- Sending
-// --------------------------------------------------------------------------------------
+// --- Sending -------------------------------------------------------------------------------------
 
 Envelope RaftCore::envelope_to(ReplicaId replica, MessageBody body) const {
   const Address to{node_of(replica), 0, replica};
@@ -315,8 +314,7 @@ void RaftCore::attach(std::vector<Envelope>& list, Envelope message) {
   list.push_back(std::move(message));
 }
 
-// --- The disk [S 08/1.10]
-// --------------------------------------------------------------------------
+// --- The disk [S 08/1.10] ------------------------------------------------------------------------
 
 bool RaftCore::is_vote_durable() const {
   return durable_.term == hard_.term && durable_.vote == config_.self.replica;
@@ -398,8 +396,7 @@ void RaftCore::release(OutstandingJob& job) {
   }
 }
 
-// --- Applying
-// ---------------------------------------------------------------------------------------
+// --- Applying ------------------------------------------------------------------------------------
 
 void RaftCore::applied(LogIndex index) {
   if (stopped_) return;
@@ -433,8 +430,7 @@ void RaftCore::set_commit(LogIndex index) {
   commit_ = index;
 }
 
-// --- Output
-// -------------------------------------------------------------------------------------------
+// --- Output --------------------------------------------------------------------------------------
 
 bool Ready::empty() const {
   const bool is_silent = send_now.empty() && role_changes.empty() && config_changes.empty() &&
@@ -471,8 +467,7 @@ void RaftCore::announce_config() {
   ready_.config_changes.push_back({announced_config_, log_.config()});
 }
 
-// --- Observers
-// ------------------------------------------------------------------------------------------
+// --- Observers -----------------------------------------------------------------------------------
 
 RoleKind RaftCore::role() const {
   static_assert(std::variant_size_v<Role> == 6);

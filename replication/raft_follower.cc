@@ -17,8 +17,7 @@ void RaftCore::follow(const Envelope& message) {
   election_elapsed_ = 0;
 }
 
-// --- Append [S 08/1.7]
-// ------------------------------------------------------------------------------
+// --- Append [S 08/1.7] ---------------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const Append& append) {
   follow(message);
@@ -133,8 +132,7 @@ void RaftCore::reject_append(const Envelope& message, const Append& append) {
   send_stable(answer_to(message, response));
 }
 
-// --- Heartbeat [S 08/1.12]
-// ----------------------------------------------------------------------------
+// --- Heartbeat [S 08/1.12] -----------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const Heartbeat& heartbeat) {
   if (quiesced_ && !heartbeat.quiesce) wake();
@@ -167,8 +165,7 @@ bool RaftCore::join_quiescence(const Heartbeat& heartbeat) {
   return true;
 }
 
-// --- Snapshots [S 08/1.11]
-// ----------------------------------------------------------------------------
+// --- Snapshots [S 08/1.11] -----------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const SnapOffer& offer) {
   follow(message);
@@ -254,8 +251,7 @@ void RaftCore::finish_install() {
   if (install_is_stable_ && install_is_swapped_) installing_.reset();
 }
 
-// --- Reads of a follower [S 08/1.13]
-// --------------------------------------------------------------------
+// --- Reads of a follower [S 08/1.13] -------------------------------------------------------------
 
 void RaftCore::on(const Envelope&, const ReadIndexResp& response) {
   const auto found =

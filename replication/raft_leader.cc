@@ -5,8 +5,7 @@
 
 namespace worldline::replication {
 
-// --- Taking office
-// ------------------------------------------------------------------------------------
+// --- Taking office -------------------------------------------------------------------------------
 
 void RaftCore::become_leader() {
   note(NoteKind::kBecameLeader, hard_.term.value, log_.last().value);
@@ -23,8 +22,7 @@ const Entry& RaftCore::append_own(EntryKind kind, SharedBytes payload) {
   return log_.append_new(hard_.term, kind, std::move(payload));
 }
 
-// --- Proposals [S 08/1.16]
-// ----------------------------------------------------------------------------
+// --- Proposals [S 08/1.16] -----------------------------------------------------------------------
 
 ProposeResult RaftCore::propose(Term term, const std::vector<Proposal>& proposals) {
   ProposeResult result;
@@ -58,8 +56,7 @@ ProposeResult RaftCore::propose(Term term, const std::vector<Proposal>& proposal
   return result;
 }
 
-// --- Sending [S 08/1.9]
-// ---------------------------------------------------------------------------------
+// --- Sending [S 08/1.9] --------------------------------------------------------------------------
 
 void RaftCore::flush_appends() {
   auto& leader = std::get<LeaderRole>(role_);
@@ -167,8 +164,7 @@ void RaftCore::start_snapshot(ReplicaId peer, Progress& progress) {
   ready_.send_snapshot.push_back(peer);
 }
 
-// --- Answers [S 08/1.8]
-// -----------------------------------------------------------------------------------
+// --- Answers [S 08/1.8] --------------------------------------------------------------------------
 
 // Null: not a leader, or not one of our members.
 Progress* RaftCore::heard_from(const Envelope& message) {
@@ -310,8 +306,7 @@ void RaftCore::on(const Envelope& message, const Hello& hello) {
     progress->become_probe(std::max(progress->match, claimed).next());
 }
 
-// --- Committing [S 08/1.9, T 3.6.2]
-// -----------------------------------------------------------------------
+// --- Committing [S 08/1.9, T 3.6.2] --------------------------------------------------------------
 
 LogIndex RaftCore::quorum_index() const {
   const auto& leader = std::get<LeaderRole>(role_);
@@ -355,8 +350,7 @@ void RaftCore::on_committed(LogIndex before) {
   }
 }
 
-// --- Time
-// ------------------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 void RaftCore::tick_leader() {
   auto& leader = std::get<LeaderRole>(role_);
@@ -398,8 +392,7 @@ void RaftCore::broadcast_heartbeat() {
   }
 }
 
-// --- The log behind a checkpoint [S 08/4.9]
-// ------------------------------------------------------------------
+// --- The log behind a checkpoint [S 08/4.9] ------------------------------------------------------
 
 void RaftCore::checkpointed(LogIndex index) {
   if (stopped_ || installing_ || index <= log_.boundary().id.index) return;

@@ -17,7 +17,7 @@
 
 namespace worldline::replication {
 
-// --- Roles: what exists only in one of them --------------------------------------------------
+// --- Roles: what exists only in one of them ------------------------------------------------------
 struct UninitRole {};
 struct FollowerRole {};
 struct PrecandidateRole {

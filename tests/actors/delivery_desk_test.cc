@@ -67,7 +67,7 @@ TEST_F(DeliveryDeskTest, ReleasesAtOnceWhatDependsOnCommittedEntries) {
 
 TEST_F(DeliveryDeskTest, GivesTheCallerItsRowsInsideTheResultAndOthersAnUpdate) {
   run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item"),
-                    subscribe(kBob, 4, "SELECT * FROM item WHERE id = 3")});
+                       subscribe(kBob, 4, "SELECT * FROM item WHERE id = 3")});
   run(ProposalSeq{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 77})});
   const auto& result = ada_->message<protocol::ReducerResult>(1);
   EXPECT_EQ(result.request_id, 77u);
@@ -90,7 +90,7 @@ TEST_F(DeliveryDeskTest, SendsNothingToSessionsThatAreNotConcerned) {
 
 TEST_F(DeliveryDeskTest, GroupsSeveralSetsOfOneSessionIntoOneMessage) {
   run(ProposalSeq{0}, {subscribe(kAda, 2, "SELECT * FROM item"),
-                    subscribe(kAda, 1, "SELECT * FROM item WHERE id = 9")});
+                       subscribe(kAda, 1, "SELECT * FROM item WHERE id = 9")});
   run(ProposalSeq{0}, {transaction(database_.insert(9, "n"))});
   const auto& update = ada_->message<protocol::TransactionUpdate>(2);
   ASSERT_EQ(update.query_sets.size(), 2u);
@@ -101,7 +101,8 @@ TEST_F(DeliveryDeskTest, GroupsSeveralSetsOfOneSessionIntoOneMessage) {
 TEST_F(DeliveryDeskTest, SharesOneBatchBetweenSessionsThatGetTheSameBytes) {
   run(ProposalSeq{0},
       {subscribe(kAda, 1, "SELECT * FROM item"), subscribe(kBob, 1, "SELECT * FROM item")});
-  run(ProposalSeq{0}, {transaction(database_.insert(1, "a")), transaction(database_.insert(2, "b"))});
+  run(ProposalSeq{0},
+      {transaction(database_.insert(1, "a")), transaction(database_.insert(2, "b"))});
   ASSERT_EQ(ada_->batches.size(), 2u);
   EXPECT_EQ(ada_->batches[1].get(), bob_->batches[1].get());
   EXPECT_EQ(ada_->messages.size(), 3u) << "one message for each transaction";
@@ -153,7 +154,8 @@ TEST_F(DeliveryDeskTest, ForgetsASessionThatClosed) {
 
 TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
   run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
-  run(ProposalSeq{3}, {transaction(database_.insert(1, "a")), CloseAllItem{{1001, "module exited"}}});
+  run(ProposalSeq{3},
+      {transaction(database_.insert(1, "a")), CloseAllItem{{1001, "module exited"}}});
   EXPECT_TRUE(ada_->closes.empty());
   desk_.committed(ProposalSeq{3});
   EXPECT_EQ(ada_->messages.size(), 2u);
@@ -168,7 +170,8 @@ TEST_F(DeliveryDeskTest, HintsTheTablesOfJoinsAfterEachSubscribe) {
   ASSERT_TRUE(first);
   EXPECT_EQ(first->sequence, 1u);
   EXPECT_TRUE(first->tables.empty());
-  run(ProposalSeq{0}, {subscribe(kAda, 2, "SELECT a.* FROM item AS a JOIN item AS b ON a.id = b.id")});
+  run(ProposalSeq{0},
+      {subscribe(kAda, 2, "SELECT a.* FROM item AS a JOIN item AS b ON a.id = b.id")});
   const auto second = desk_.take_snapshot_hint();
   ASSERT_TRUE(second);
   EXPECT_EQ(second->tables.size(), 1u);
