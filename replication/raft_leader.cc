@@ -189,7 +189,7 @@ void RaftCore::on(const Envelope& message, const AppendResp& response) {
   if (response.ok) {
     on_accepted(peer, *progress, message, response);
   } else {
-    on_rejected(peer, *progress, response);
+    on_rejected(peer, *progress, message, response);
   }
 }
 
@@ -225,8 +225,9 @@ void RaftCore::on_accepted(ReplicaId peer, Progress& progress, const Envelope& m
   if (grew) maybe_send_timeout_now();
 }
 
-void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const AppendResp& response) {
-  if (response.last_index < progress.match && response.seq_echo > progress.match_seq)
+void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
+                           const AppendResp& response) {
+  if (response.last_index < progress.match && is_later_life(message, progress))
     return peer_lost_data(peer, progress, response.last_index);
   const bool is_stale =
       progress.state == ProgressState::kSnapshot ||
@@ -244,6 +245,12 @@ void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const AppendResp&
   if (progress.state == ProgressState::kReplicate)
     note(NoteKind::kReplicateToProbe, peer.value, next.value);
   progress.become_probe(next);
+}
+
+// Only a later life can prove a loss: within one life a report may have been made before the
+// acknowledgement that overtook it, whatever the numbers of the messages they answer.
+bool RaftCore::is_later_life(const Envelope& message, const Progress& progress) {
+  return message.from.incarnation > progress.match_incarnation;
 }
 
 // The replica reports less than it acknowledged (I-12): it must come back under another id.
@@ -267,7 +274,8 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
   switch (response.status) {
     case HeartbeatStatus::kUnknownGroup:
     case HeartbeatStatus::kUninit:
-      if (progress->match.value > 0) return peer_lost_data(peer, *progress, LogIndex{});
+      if (progress->match.value > 0 && is_later_life(message, *progress))
+        return peer_lost_data(peer, *progress, LogIndex{});
       if (progress->state == ProgressState::kProbe) progress->become_probe(LogIndex{1});
       return;
     case HeartbeatStatus::kRefuseQuiesce:
@@ -293,8 +301,7 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
 void RaftCore::on(const Envelope& message, const Hello& hello) {
   Progress* progress = heard_from(message);
   if (progress == nullptr || progress->is_lost) return;
-  // A late Hello of an older stream of the same life proves nothing.
-  if (hello.last.index < progress->match && message.from.incarnation > progress->match_incarnation)
+  if (hello.last.index < progress->match && is_later_life(message, *progress))
     return peer_lost_data(message.from.replica, *progress, hello.last.index);
   if (progress->state != ProgressState::kSnapshot) progress->become_probe(progress->match.next());
 }
