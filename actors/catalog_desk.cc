@@ -34,53 +34,48 @@ Result<storage::DatabaseRecord> CatalogIndex::resolve(const DatabaseRef& ref) co
   return *record;
 }
 
-CatalogDesk::CatalogDesk(std::unique_ptr<storage::CatalogState> state,
-                         storage::GroupAppender appender, storage::LogWriterQueue& queue,
-                         CatalogBoard& board, const Clock& clock)
+CatalogDesk::CatalogDesk(std::unique_ptr<storage::CatalogState> state, uint64_t cluster_time_ns,
+                         Propose propose, CatalogBoard& board, const Clock& clock)
     : state_(std::move(state)),
-      appender_(std::move(appender)),
-      queue_(queue),
+      builder_(cluster_time_ns, clock.steady()),
+      propose_(std::move(propose)),
       board_(board),
       clock_(clock) {}
 
-Status CatalogDesk::begin_term(const storage::LeaderInfo& leader) {
-  const auto& state = state_->state();
-  WL_RETURN_IF_ERROR(queue_
-                         .push(appender_.begin_term({leader, clock_.now(), clock_.steady(),
-                                                     state.next_offset(), state.digest()}))
-                         .status());
+Status CatalogDesk::lead(Term term) {
+  term_ = term;
   WL_RETURN_IF_ERROR(state_->prepare(clock_.now()));
-  WL_RETURN_IF_ERROR(append_committed());
+  propose_committed();
   publish();
   return {};
 }
 
-Status CatalogDesk::append_committed() {
+void CatalogDesk::propose_committed() {
   for (const auto& tx : state_->take_committed())
-    if (tx->consumed_offset) appender_.add(*tx);
-  if (appender_.empty()) return {};
-  return queue_.push(appender_.seal(state_->state().digest(), clock_.steady())).status();
+    if (tx->consumed_offset) builder_.add(*tx);
+  if (builder_.empty()) return;
+  proposed_ = proposed_.next();
+  propose_(
+      make_proposal(storage::kCatalogGroup, term_, proposed_,
+                    builder_.seal(state_->state().digest(), proposed_.value, clock_.steady())));
 }
 
 void CatalogDesk::run(const Change& change, Callback<Status> done) {
+  if (term_.value == 0) return done(Status::unavailable("the catalog is not led here yet"));
   const Status outcome = change(*state_, clock_.now());
-  const Status appended = append_committed();
-  if (!appended.ok() || !outcome.ok()) {
-    done(appended.ok() ? outcome : appended);
-    return;
-  }
-  held_.push_back({appender_.last(), std::move(done)});
+  propose_committed();
+  if (!outcome.ok()) return done(outcome);
+  held_.push_back({proposed_, std::move(done)});
   committed(committed_);
 }
 
-void CatalogDesk::committed(LogIndex index) {
-  committed_ = std::max(committed_, index);
+void CatalogDesk::committed(ProposalSeq proposal) {
+  committed_ = std::max(committed_, proposal);
   if (held_.empty() || held_.front().depends_on > committed_) return;
   // Changes behind the committed ones may be executed already: publishing waits for them, so that
   // the index never shows what is not stable; their answers come with it.
-  if (appender_.last() <= committed_) publish();
-  while (!held_.empty() && held_.front().depends_on <= committed_ &&
-         appender_.last() <= committed_) {
+  if (proposed_ <= committed_) publish();
+  while (!held_.empty() && held_.front().depends_on <= committed_ && proposed_ <= committed_) {
     const Callback<Status> done = std::move(held_.front().done);
     held_.pop_front();
     done({});

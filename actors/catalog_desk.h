@@ -1,9 +1,10 @@
 // actors/catalog_desk.h
 //
 // CatalogDesk runs changes of the catalog and publishes what is committed: changes become log
-// entries, callers are answered and a new CatalogIndex is published when those are stable.
+// entries, callers are answered and a new CatalogIndex is published when those are committed.
 //
-// Invariants: the published index shows committed changes only; answers keep the order of changes.
+// Invariants: the published index shows committed changes only; answers keep the order of changes;
+// before lead() nothing is changed.
 // Ownership: the catalog actor; not thread-safe, but for index(), which is frozen and shared.
 // Sources: architecture 2, [S 04/1.2].
 #pragma once
@@ -16,10 +17,9 @@
 #include <string>
 
 #include "actors/messages.h"
+#include "actors/proposal.h"
 #include "base/clock.h"
 #include "storage/catalog/catalog_state.h"
-#include "storage/log/group_appender.h"
-#include "storage/log/log_writer_queue.h"
 
 namespace worldline::actors {
 
@@ -56,35 +56,38 @@ class CatalogBoard {
 
 class CatalogDesk {
  public:
-  // `queue` and `board` are borrowed; they outlive this.
-  CatalogDesk(std::unique_ptr<storage::CatalogState> state, storage::GroupAppender appender,
-              storage::LogWriterQueue& queue, CatalogBoard& board, const Clock& clock);
+  using Propose = std::function<void(ProposalBatchPtr)>;
+  // `board` and `clock` are borrowed; they outlive this. `cluster_time_ns` is the last logged one.
+  CatalogDesk(std::unique_ptr<storage::CatalogState> state, uint64_t cluster_time_ns,
+              Propose propose, CatalogBoard& board, const Clock& clock);
 
-  // Writes the first entry of this term, with what opening the state may have changed.
-  Status begin_term(const storage::LeaderInfo& leader);
+  // This node leads `term`: changes may be made. Proposes what opening the state changed.
+  Status lead(Term term);
 
   // Runs `change`; `done` gets its status once everything it did is committed. A change must not
   // write before its last check: a failed one is told at once.
   using Change = std::function<Status(storage::CatalogState&, Timestamp now)>;
   void run(const Change& change, Callback<Status> done);
 
-  void committed(LogIndex index);
+  void committed(ProposalSeq proposal);
 
  private:
   struct Held {
-    LogIndex depends_on;
+    ProposalSeq depends_on;
     Callback<Status> done;
   };
-  Status append_committed();
+  void propose_committed();
   void publish();
 
   const std::unique_ptr<storage::CatalogState> state_;
-  storage::GroupAppender appender_;
-  storage::LogWriterQueue& queue_;  // Borrowed; outlives this.
-  CatalogBoard& board_;             // Borrowed; outlives this.
-  const Clock& clock_;              // Borrowed; outlives this.
-  std::deque<Held> held_;           // INVARIANT: depends_on ascending.
-  LogIndex committed_;
+  storage::BundleBuilder builder_;
+  const Propose propose_;
+  CatalogBoard& board_;  // Borrowed; outlives this.
+  const Clock& clock_;   // Borrowed; outlives this.
+  Term term_;            // Led; 0 = none yet.
+  ProposalSeq proposed_;
+  std::deque<Held> held_;  // INVARIANT: depends_on ascending.
+  ProposalSeq committed_;
 };
 
 }  // namespace worldline::actors

@@ -5,7 +5,8 @@
 
 namespace worldline::actors {
 
-Checkpointer::Checkpointer(storage::LogWriterQueue& log) : log_(log), thread_([this] { run(); }) {}
+Checkpointer::Checkpointer(storage::LogWriterQueue& log, Covered covered)
+    : log_(log), covered_(std::move(covered)), thread_([this] { run(); }) {}
 
 Checkpointer::~Checkpointer() {
   stop();
@@ -76,13 +77,7 @@ void Checkpointer::perform(CheckpointJob& job) {
   if (outcome.ok()) {
     const auto first_needed = job.writer->activate();
     outcome = first_needed.status();
-    if (first_needed.ok()) {
-      const auto queued =
-          log_.push_task([group = job.group, first = *first_needed](storage::LogStore& store) {
-            store.truncate_prefix(group, first).ignore("tried again by the next checkpoint");
-          });
-      outcome = queued.status();
-    }
+    if (first_needed.ok()) covered_(job.group, *first_needed);
   }
   job.done(outcome);
 }

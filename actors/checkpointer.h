@@ -2,12 +2,12 @@
 //
 // Checkpointer writes checkpoints of all databases of a node, one after the other, on its own
 // thread: pages to the checkpoint database, the switch through the log writer, then the old
-// checkpoint and the log before it go [S 08/4.9].
+// checkpoint goes and the group's core decides about the log before it [S 08/4.9].
 //
-// Invariants: the boundary moves only after the pages are synced; the log is truncated only after
-// the boundary is stable. A failed checkpoint changes nothing and is told by `done`.
-// Ownership: the checkpoint writers are owned by the databases and lent per job. Thread: submit()
-// from any; the work on the checkpointer's thread and, between, the log writer's.
+// Invariants: the boundary moves only after the pages are synced; the group is told to let go of
+// its log only after the boundary is stable. A failed checkpoint changes nothing and is told by
+// `done`. Ownership: the checkpoint writers are owned by the databases and lent per job. Thread:
+// submit() from any; the work on the checkpointer's thread and, between, the log writer's.
 #pragma once
 
 #include <condition_variable>
@@ -33,7 +33,11 @@ struct CheckpointJob {
 
 class Checkpointer {
  public:
-  explicit Checkpointer(storage::LogWriterQueue& log);  // Borrowed; outlives this.
+  // Called when the boundary was switched: the log below the index is needed by followers at most.
+  // Must only post.
+  using Covered = std::function<void(GroupId, LogIndex)>;
+  // `log` is borrowed and outlives this.
+  Checkpointer(storage::LogWriterQueue& log, Covered covered);
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -49,6 +53,7 @@ class Checkpointer {
   Status switch_boundary(const CheckpointJob& job, storage::Boundary boundary);
 
   storage::LogWriterQueue& log_;
+  const Covered covered_;
   std::mutex mutex_;
   std::condition_variable wake_;
   // A job, or a task if `task` is set.

@@ -102,14 +102,14 @@ void DatabaseHost::leave(TxItem item) {
   if (item.tx != nullptr) {
     // A call may make two transactions; the second carries a time of its own.
     last_timestamp_ = std::max(last_timestamp_, item.tx->timestamp);
-    if (item.tx->consumed_offset && !storage::GroupAppender::fits(*item.tx)) {
+    if (item.tx->consumed_offset && !storage::BundleBuilder::fits(*item.tx)) {
       WL_CHECK(state_->undo(*item.tx).ok());
       item.tx = nullptr;
       item.verdict = Verdict::kInternalError;
       item.text = "the transaction changes more than one log entry may hold";
     } else {
       pinned_.reset();
-      if (item.tx->consumed_offset) appender_.add(*item.tx);
+      if (item.tx->consumed_offset) builder_.add(*item.tx);
       ++transactions_;
       add(parts_.counters->transactions, 1);
       if (needs_pin(*item.tx)) item.after = pin();
@@ -119,7 +119,7 @@ void DatabaseHost::leave(TxItem item) {
                                    : parts_.counters->calls_failed,
       item.caller ? 1 : 0);
   leave_item(std::move(item));
-  if (appender_.full()) seal();
+  if (builder_.full()) seal();
 }
 
 void DatabaseHost::leave_tx(storage::TxDataPtr tx, Timestamp timestamp) {
@@ -131,16 +131,17 @@ void DatabaseHost::leave_tx(storage::TxDataPtr tx, Timestamp timestamp) {
 }
 
 void DatabaseHost::seal() {
-  if (!appender_.empty()) {
-    storage::LogJob job = appender_.seal(state_->digest(), parts_.clock->steady());
-    const size_t bytes = job.bytes();
-    log_bytes_ += bytes;
-    add(parts_.counters->log_bytes, bytes);
-    const Status appended = parts_.ports->append(std::move(job));
-    WL_CHECK(appended.ok());  // The state is ahead of a log that takes nothing: stop loudly.
+  if (!builder_.empty()) {
+    proposed_ = proposed_.next();
+    ProposalBatchPtr proposal =
+        make_proposal(parts_.record.group, term_, proposed_,
+                      builder_.seal(state_->digest(), proposed_.value, parts_.clock->steady()));
+    log_bytes_ += proposal->bytes;
+    add(parts_.counters->log_bytes, proposal->bytes);
+    parts_.ports->propose(std::move(proposal));
   }
   if (batch_->items.empty()) return;
-  batch_->depends_on = appender_.last();
+  batch_->depends_on = proposed_;
   parts_.ports->executed(std::exchange(batch_, std::make_shared<ExecutedBatch>()));
 }
 
@@ -371,15 +372,17 @@ void DatabaseHost::checkpoint_if_due(bool is_shutting_down) {
   log_bytes_ = 0;
   transactions_ = 0;
   checkpoint_time_ = now;
-  storage::CheckpointCut cut{
-      appender_.last(), appender_.term(), appender_.chain(), {}, appender_.cluster_time_ns(),
-      last_timestamp_};
-  parts_.ports->checkpoint(CheckpointJob{
-      parts_.record.group, checkpoint_writer_, state_->pin(), std::move(cut),
-      [running = checkpoint_running_, counters = parts_.counters](const Status& status) {
-        if (status.ok()) add(counters->checkpoints, 1);
-        running->store(false, std::memory_order_release);
-      }});
+  storage::CheckpointCut cut;
+  cut.cluster_time_ns = builder_.cluster_time_ns();
+  cut.last_timestamp = last_timestamp_;
+  parts_.ports->checkpoint(
+      proposed_,
+      CheckpointJob{
+          parts_.record.group, checkpoint_writer_, state_->pin(), std::move(cut),
+          [running = checkpoint_running_, counters = parts_.counters](const Status& status) {
+            if (status.ok()) add(counters->checkpoints, 1);
+            running->store(false, std::memory_order_release);
+          }});
 }
 
 }  // namespace worldline::actors

@@ -9,8 +9,10 @@
 //     executed batch behind it.
 //  2. Timestamps of transactions strictly increase over the life of the database.
 //  3. A failed publish leaves everything as it was, module instance included.
+//  4. Before lead() nothing is executed; afterwards everything is proposed for that term.
 // Ownership and thread: the module host's actor, its thread only. Units: microseconds, bytes.
-// Errors: what clients or modules do wrong is answered; a log that refuses entries ends the host.
+// Errors: what clients or modules do wrong is answered.
+// Order of calls: create() or recover(), lead() once this node leads the group, then run().
 // Sources: architecture 3, [S 02/10], [S 03/4], [S 04/1], [S 05/1.13].
 #pragma once
 
@@ -32,15 +34,14 @@
 #include "schema/publish_plan.h"
 #include "storage/catalog/catalog_state.h"
 #include "storage/database_state.h"
+#include "storage/log/bundle_builder.h"
 #include "storage/log/checkpoint_trigger.h"
 #include "storage/log/database_recovery.h"
-#include "storage/log/group_appender.h"
 
 namespace worldline::actors {
 
 struct HostParts {
   storage::DatabaseRecord record;
-  storage::LeaderInfo leader;
   std::filesystem::path log_directory;  // Of the module's console lines.
   HostPorts* ports = nullptr;           // Borrowed, as are the next three; they outlive the host.
   runtime::ModuleRuntime* runtime = nullptr;
@@ -60,22 +61,24 @@ class DatabaseHost {
   static Result<runtime::ModuleProgram> check_program(const HostParts& parts,
                                                       const PublishRequest& request);
 
-  // A new database: runs its first transaction; `committed` is called when that is stable.
-  static Result<std::unique_ptr<DatabaseHost>> create(HostParts parts, const storage::GroupEnd& end,
+  // A new database: lead() runs its first transaction; `committed` is called when that is.
+  static Result<std::unique_ptr<DatabaseHost>> create(HostParts parts,
                                                       runtime::ModuleProgram program,
                                                       std::function<void()> committed);
-  // A database that was on disk: begins a term, disconnects the clients left over, arms schedules.
+  // A database that was on disk: lead() disconnects the clients left over and arms schedules.
   static Result<std::unique_ptr<DatabaseHost>> recover(HostParts parts,
-                                                       const storage::VerifiedGroup& group,
                                                        storage::RecoveredDatabase recovered);
   ~DatabaseHost();
   DatabaseHost(const DatabaseHost&) = delete;
   DatabaseHost& operator=(const DatabaseHost&) = delete;
 
-  // Executes a drain. kStopped: a StopWork was executed; the rest of `works` was refused.
+  // This node leads `term` and everything before it is applied: the first steps of a leader.
+  Status lead(Term term);
+  // Executes a drain. REQUIRES: lead() succeeded. kStopped: a StopWork was executed; the rest of
+  // `works` was refused.
   HostVerdict run(std::vector<HostWork>& works);
 
-  LogIndex last_index() const { return appender_.last(); }
+  ProposalSeq last_proposal() const { return proposed_; }
 
  private:
   struct SessionInfo {
@@ -83,12 +86,23 @@ class DatabaseHost {
     schema::ConnectionId connection_id;
   };
 
-  DatabaseHost(HostParts parts, std::unique_ptr<storage::DatabaseState> state,
-               const storage::GroupEnd& end, Timestamp last_timestamp);
+  // The first publish of a database, until it was led once.
+  struct Birth {
+    runtime::ModuleProgram program;
+    std::function<void()> committed;
+  };
+  struct Origin {  // Where a database goes on.
+    std::unique_ptr<storage::DatabaseState> state;
+    uint64_t cluster_time_ns = 0;
+    Timestamp last_timestamp;
+  };
+
+  DatabaseHost(HostParts parts, Origin origin);
   static Result<std::unique_ptr<ModuleLogSink>> open_module_log(const HostParts& parts);
   Status prepare(GroupId group, storage::CheckpointWriter::Known checkpoints);
-  Status begin_term();
   Status load_stored_module();
+  Status publish_first(Birth birth);
+  void resume();
 
   // One per kind of work.
   void on(SessionBatchWork& work);
@@ -150,7 +164,10 @@ class DatabaseHost {
 
   const HostParts parts_;
   const std::unique_ptr<storage::DatabaseState> state_;
-  storage::GroupAppender appender_;
+  storage::BundleBuilder builder_;
+  Term term_;             // Led; 0 = not yet.
+  ProposalSeq proposed_;  // Last one.
+  std::optional<Birth> birth_;
   std::unique_ptr<ModuleLogSink> module_log_;
   std::unique_ptr<runtime::CallExecutor> executor_;
   std::unordered_map<SessionId, SessionInfo> sessions_;

@@ -29,13 +29,12 @@ schema::MigrationPolicy policy_of(const PublishRequest& request) {
 
 }  // namespace
 
-DatabaseHost::DatabaseHost(HostParts parts, std::unique_ptr<storage::DatabaseState> state,
-                           const storage::GroupEnd& end, Timestamp last_timestamp)
+DatabaseHost::DatabaseHost(HostParts parts, Origin origin)
     : parts_(std::move(parts)),
-      state_(std::move(state)),
-      appender_(end, parts_.clock->steady()),
+      state_(std::move(origin.state)),
+      builder_(origin.cluster_time_ns, parts_.clock->steady()),
       batch_(std::make_shared<ExecutedBatch>()),
-      last_timestamp_(last_timestamp),
+      last_timestamp_(origin.last_timestamp),
       checkpoint_trigger_(parts_.checkpoint_policy, parts_.record.group.value),
       checkpoint_running_(std::make_shared<std::atomic<bool>>(false)),
       checkpoint_time_(parts_.clock->steady()) {}
@@ -45,12 +44,6 @@ DatabaseHost::~DatabaseHost() = default;
 Result<std::unique_ptr<ModuleLogSink>> DatabaseHost::open_module_log(const HostParts& parts) {
   WL_ASSIGN_OR_RETURN(auto file, storage::ModuleLogFile::open(parts.log_directory));
   return std::make_unique<ModuleLogSink>(std::move(file), *parts.clock);
-}
-
-Status DatabaseHost::begin_term() {
-  return parts_.ports->append(
-      appender_.begin_term({parts_.leader, parts_.clock->now(), parts_.clock->steady(),
-                            state_->next_offset(), state_->digest()}));
 }
 
 Result<runtime::DescribedModule> DatabaseHost::load_program(const HostParts& parts,
@@ -85,43 +78,58 @@ Result<runtime::ModuleProgram> DatabaseHost::check_program(const HostParts& part
 }
 
 Result<std::unique_ptr<DatabaseHost>> DatabaseHost::create(HostParts parts,
-                                                           const storage::GroupEnd& end,
                                                            runtime::ModuleProgram program,
                                                            std::function<void()> committed) {
+  const GroupId group = parts.record.group;
   std::unique_ptr<DatabaseHost> host(new DatabaseHost(
-      std::move(parts), storage::DatabaseState::bootstrap({end.group}), end, Timestamp{}));
-  WL_RETURN_IF_ERROR(host->prepare(end.group, {}));
-  WL_RETURN_IF_ERROR(host->begin_term());
-  WL_ASSIGN_OR_RETURN(auto module, load_program(host->parts_, program, *host->module_log_));
-  const Timestamp timestamp = host->next_timestamp();
-  auto published = host->executor_->initialize(
-      {std::move(program), std::move(module), host->parts_.record.owner, timestamp});
-  if (!published.ok()) return module_refusal(published.status());
-  host->hand_over(*published);
-  host->leave_tx(std::move(published->commit.tx_data), timestamp);
-  host->reply(std::move(committed));
-  host->seal();
-  host->module_log_->flush();
+      std::move(parts), {storage::DatabaseState::bootstrap({group}), 0, Timestamp{}}));
+  WL_RETURN_IF_ERROR(host->prepare(group, {}));
+  host->birth_ = Birth{std::move(program), std::move(committed)};
   return host;
 }
 
 Result<std::unique_ptr<DatabaseHost>> DatabaseHost::recover(HostParts parts,
-                                                            const storage::VerifiedGroup& group,
                                                             storage::RecoveredDatabase recovered) {
-  const storage::GroupEnd end = storage::group_end(group, recovered);
-  std::unique_ptr<DatabaseHost> host(new DatabaseHost(std::move(parts), std::move(recovered.state),
-                                                      end, recovered.last_timestamp));
-  WL_RETURN_IF_ERROR(host->prepare(end.group, std::move(recovered.checkpoints)));
+  const GroupId group = parts.record.group;
+  std::unique_ptr<DatabaseHost> host(new DatabaseHost(
+      std::move(parts),
+      {std::move(recovered.state), recovered.cluster_time_ns, recovered.last_timestamp}));
+  WL_RETURN_IF_ERROR(host->prepare(group, std::move(recovered.checkpoints)));
   host->log_bytes_ = recovered.report.bytes_replayed;
   host->transactions_ = recovered.report.transactions_replayed;
-  WL_RETURN_IF_ERROR(host->begin_term());
   WL_RETURN_IF_ERROR(host->load_stored_module());
-  for (const auto& client : storage::read_clients(host->state_->view()))
-    host->disconnect({client.identity, {}}, client.connection_id);
-  host->seal();
-  host->module_log_->flush();
-  host->parts_.ports->rearm(host->executor_->schedules(host->next_timestamp()));
   return host;
+}
+
+Status DatabaseHost::lead(Term term) {
+  WL_CHECK(term > term_);
+  term_ = term;
+  if (birth_)
+    WL_RETURN_IF_ERROR(publish_first(std::move(*std::exchange(birth_, {}))));
+  else
+    resume();
+  seal();
+  module_log_->flush();
+  return {};
+}
+
+Status DatabaseHost::publish_first(Birth birth) {
+  WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, birth.program, *module_log_));
+  const Timestamp timestamp = next_timestamp();
+  auto published = executor_->initialize(
+      {std::move(birth.program), std::move(module), parts_.record.owner, timestamp});
+  if (!published.ok()) return module_refusal(published.status());
+  hand_over(*published);
+  leave_tx(std::move(published->commit.tx_data), timestamp);
+  reply(std::move(birth.committed));
+  return {};
+}
+
+// Clients of the life before are gone, and schedules are known from their rows.
+void DatabaseHost::resume() {
+  for (const auto& client : storage::read_clients(state_->view()))
+    disconnect({client.identity, {}}, client.connection_id);
+  parts_.ports->rearm(executor_->schedules(next_timestamp()));
 }
 
 Status DatabaseHost::prepare(GroupId group, storage::CheckpointWriter::Known checkpoints) {

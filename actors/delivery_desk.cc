@@ -43,8 +43,8 @@ void DeliveryDesk::execute(const ExecutedBatch& batch) {
   committed(committed_);
 }
 
-void DeliveryDesk::committed(LogIndex index) {
-  committed_ = std::max(committed_, index);
+void DeliveryDesk::committed(ProposalSeq proposal) {
+  committed_ = std::max(committed_, proposal);
   while (!held_.empty() && held_.front().depends_on <= committed_) {
     Held ready = std::move(held_.front());
     held_.pop_front();

@@ -36,8 +36,8 @@ class DeliveryDesk {
  public:
   // Evaluates everything in `batch` and holds the result.
   void execute(const ExecutedBatch& batch);
-  // All log entries up to `index` are committed: releases what waited for them.
-  void committed(LogIndex index);
+  // Everything up to `proposal` is committed: releases what waited for it.
+  void committed(ProposalSeq proposal);
 
   // The hint if subscriptions came or went since the last call.
   std::optional<SnapshotHint> take_snapshot_hint();
@@ -52,7 +52,7 @@ class DeliveryDesk {
     OutboxBuilder outbox;
   };
   struct Held {
-    LogIndex depends_on;
+    ProposalSeq depends_on;
     std::vector<std::function<void()>> replies;
     std::vector<std::pair<std::shared_ptr<SessionSink>, std::shared_ptr<const OutboundBatch>>> out;
     std::vector<std::pair<std::shared_ptr<SessionSink>, CloseReason>> closes;
@@ -83,7 +83,7 @@ class DeliveryDesk {
   std::vector<SessionId> touched_;  // Sessions with messages in the batch being executed.
   Held building_;                   // What the batch being executed will leave.
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
-  LogIndex committed_;
+  ProposalSeq committed_;
   uint64_t hint_sequence_ = 0;
   bool hint_due_ = false;  // Subscriptions changed since the last hint.
 };

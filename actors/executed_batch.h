@@ -4,8 +4,8 @@
 // execution: transactions with their callers, and the reading work that was queued between them,
 // each tied to the state it must see. Frozen when it leaves the module host.
 //
-// Invariants: `depends_on` is the log index of the last entry any item depends on; nothing of the
-// batch may leave the node before that index is committed. Items of one session keep its order.
+// Invariants: `depends_on` is the last proposal any item depends on; nothing of the batch may leave
+// the node before that proposal is committed. Items of one session keep its order.
 // Thread: built by the module host, read once by the subscription actor. Sources: [S 02/10.1].
 #pragma once
 
@@ -29,6 +29,9 @@ struct TxData;
 
 namespace worldline::actors {
 
+// Numbers what one database proposes to its Raft group, per process life, from 1. The group alone
+// knows the log index each gets: a config entry may come between.
+using ProposalSeq = StrongId<struct ProposalSeqTag, uint64_t>;
 using SessionId = StrongId<struct SessionIdTag, uint64_t>;  // Unique per process, from 1.
 using SnapshotPtr = std::shared_ptr<const storage::Snapshot>;
 using TxDataPtr = std::shared_ptr<const storage::TxData>;
@@ -119,7 +122,7 @@ using ExecutedItem = std::variant<TxItem, SubscribeItem, UnsubscribeItem, OneOff
                                   ReplyItem, SchemaChangedItem, CloseAllItem>;
 
 struct ExecutedBatch {
-  LogIndex depends_on;  // 0 = nothing was ever written.
+  ProposalSeq depends_on;  // 0 = nothing was proposed in this life.
   std::vector<ExecutedItem> items;
 };
 using ExecutedBatchPtr = std::shared_ptr<const ExecutedBatch>;

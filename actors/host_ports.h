@@ -3,7 +3,7 @@
 // What a DatabaseHost needs of the world around it: where its log entries, executed batches,
 // schedule notices and checkpoints go. The module host's actor implements it; tests record calls.
 //
-// Thread: called on the module host's thread; only append() may wait, for a log that is behind.
+// Thread: called on the module host's thread; only propose() may wait, for a log that is behind.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,8 @@
 
 #include "actors/checkpointer.h"
 #include "actors/executed_batch.h"
-#include "base/status.h"
+#include "actors/proposal.h"
 #include "runtime/runtime_types.h"
-#include "storage/log/log_types.h"
 
 namespace worldline::actors {
 
@@ -21,8 +20,8 @@ class HostPorts {
  public:
   virtual ~HostPorts() = default;
 
-  // Jobs become stable in this order. A failure ends the database.
-  virtual Status append(storage::LogJob job) = 0;
+  // Entries of the log, in this order. Waits while too much is uncommitted.
+  virtual void propose(ProposalBatchPtr batch) = 0;
   virtual void executed(ExecutedBatchPtr batch) = 0;
 
   // Schedule rows a commit inserted or changed; all rows of all schedule tables, replacing others.
@@ -32,8 +31,9 @@ class HostPorts {
   // Queues the call at the end of the host's own inbox.
   virtual void call_later(runtime::ImmediateCall call) = 0;
 
-  // Stores a checkpoint in the background; one at a time per database.
-  virtual void checkpoint(CheckpointJob job) = 0;
+  // Stores a checkpoint of the state after `covers` in the background; one at a time per database.
+  // Where that is in the log is filled in on the way.
+  virtual void checkpoint(ProposalSeq covers, CheckpointJob job) = 0;
 };
 
 }  // namespace worldline::actors

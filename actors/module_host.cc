@@ -19,19 +19,33 @@ class ActorPorts final : public HostPorts {
         shared_(args.shared),
         queue_(args.handle->queue),
         group_(args.handle->group),
+        gate_(std::make_shared<UncommittedGate>()),
         subscription_(self->spawn(subscription_actor,
                                   SubscriptionArgs{args.handle->queue, args.handle->counters})),
         scheduler_(self->spawn(scheduler_actor, SchedulerArgs{args.handle->queue, shared_.clock})) {
-    shared_.router->add(group_, [subscription = subscription_](LogIndex index) {
-      caf::anon_send<caf::message_priority::high>(subscription, CommitNotice{index});
-    });
+  }
+
+  void open(OpenGroup group) {
+    const auto me = caf::actor_cast<caf::actor_addr>(self_);
+    group.listener.leading = [me](Term term) {
+      if (const auto host = caf::actor_cast<caf::actor>(me)) caf::anon_send(host, LeadNotice{term});
+    };
+    group.listener.failed = [me](const Status& why) {
+      if (const auto host = caf::actor_cast<caf::actor>(me))
+        caf::anon_send(host, GroupFailure{why});
+    };
+    group.listener.committed = [subscription = subscription_](ProposalSeq proposal) {
+      caf::anon_send<caf::message_priority::high>(subscription, CommitNotice{proposal});
+    };
+    group.gate = gate_;
+    shared_.replication->open(std::move(group));
   }
 
   // Lets the two actors go once everything up to `last` is committed and answered; then `stopped`.
-  void retire(LogIndex last, std::function<void()> stopped) {
-    ReplyItem goodbye{[router = shared_.router, group = group_, scheduler = scheduler_,
+  void retire(ProposalSeq last, std::function<void()> stopped) {
+    ReplyItem goodbye{[replication = shared_.replication, group = group_, scheduler = scheduler_,
                        subscription = subscription_, stopped = std::move(stopped)] {
-      router->remove(group);
+      replication->close(group);
       caf::anon_send(scheduler, retire_atom_v);
       caf::anon_send(subscription, retire_atom_v);
       stopped();
@@ -42,7 +56,10 @@ class ActorPorts final : public HostPorts {
     executed(std::move(batch));
   }
 
-  Status append(storage::LogJob job) override { return shared_.log->push(std::move(job)).status(); }
+  void propose(ProposalBatchPtr batch) override {
+    gate_->pass(batch->bytes);
+    shared_.replication->propose(std::move(batch));
+  }
   void executed(ExecutedBatchPtr batch) override { self_->send(subscription_, std::move(batch)); }
   void arm(std::vector<runtime::ScheduleNotice> notices) override {
     self_->send(scheduler_, freeze(std::move(notices)));
@@ -53,7 +70,9 @@ class ActorPorts final : public HostPorts {
   void call_later(runtime::ImmediateCall call) override {
     queue_->push(ImmediateWork{std::move(call)});
   }
-  void checkpoint(CheckpointJob job) override { shared_.checkpointer->submit(std::move(job)); }
+  void checkpoint(ProposalSeq covers, CheckpointJob job) override {
+    shared_.replication->checkpoint(covers, std::move(job));
+  }
 
  private:
   static ScheduleNotices freeze(std::vector<runtime::ScheduleNotice> notices) {
@@ -64,6 +83,7 @@ class ActorPorts final : public HostPorts {
   const NodeShared shared_;
   const std::shared_ptr<WorkQueue> queue_;
   const GroupId group_;
+  const std::shared_ptr<UncommittedGate> gate_;
   const caf::actor subscription_;
   const caf::actor scheduler_;
 };
@@ -79,26 +99,48 @@ void stop(Self self, const ModuleHostArgs& args) {
   args.handle->queue->close();
   const Status closed = Status::unavailable("the database is shutting down");
   for (auto& work : args.handle->queue->take({})) refuse_work(work, closed);
-  const LogIndex last = self->state.host ? self->state.host->last_index() : LogIndex{};
+  const ProposalSeq last = self->state.host ? self->state.host->last_proposal() : ProposalSeq{};
   self->state.host.reset();
+  self->state.is_leading = false;
   self->state.ports->retire(last, args.stopped);
   self->quit();
 }
 
 void boot(Self self, const ModuleHostArgs& args) {
   self->state.ports = std::make_unique<ActorPorts>(self, args);
-  auto host = args.boot(*self->state.ports);
-  if (host.ok()) self->state.host = std::move(host).value();
-  args.booted(host.status());
-  if (!host.ok()) stop(self, args);
+  auto booted = args.boot(*self->state.ports);
+  if (!booted.ok()) {
+    args.booted(booted.status());
+    return stop(self, args);
+  }
+  self->state.host = std::move(booted->host);
+  self->state.ports->open(std::move(booted->group));
 }
 
 void drain(Self self, const ModuleHostArgs& args) {
-  if (self->state.host == nullptr) return;
+  if (!self->state.is_leading) return;
   std::vector<HostWork> works = args.handle->queue->take(std::move(self->state.spare));
   const HostVerdict verdict = self->state.host->run(works);
   self->state.spare = std::move(works);
   if (verdict == HostVerdict::kStopped) stop(self, args);
+}
+
+void lead(Self self, const ModuleHostArgs& args, Term term) {
+  if (self->state.host == nullptr) return;
+  const Status led = self->state.host->lead(term);
+  args.booted(led);
+  if (!led.ok()) return stop(self, args);
+  self->state.is_leading = true;
+  drain(self, args);  // What came meanwhile woke nobody.
+}
+
+// The group cannot be opened, or can commit nothing more. In the second case calls are executed
+// whose outcome nobody can tell: the node ends rather than guess.
+void on_failure(Self self, const ModuleHostArgs& args, const Status& why) {
+  if (self->state.host == nullptr) return;
+  if (self->state.is_leading) return args.shared.on_lost_group(why);
+  args.booted(why);
+  stop(self, args);
 }
 
 }  // namespace
@@ -110,6 +152,8 @@ caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
   });
   return {
       [self, args](boot_atom) { boot(self, args); },
+      [self, args](const LeadNotice& notice) { lead(self, args, notice.term); },
+      [self, args](const GroupFailure& failure) { on_failure(self, args, failure.why); },
       [self, args](drain_atom) { drain(self, args); },
   };
 }

@@ -16,21 +16,20 @@
 #include <caf/stateful_actor.hpp>
 
 #include "actors/caf_types.h"
-#include "actors/checkpointer.h"
 #include "actors/database_handle.h"
 #include "actors/database_host.h"
 #include "actors/host_ports.h"
-#include "actors/log_router.h"
+#include "actors/replication.h"
 #include "base/clock.h"
 
 namespace worldline::actors {
 
 // What all databases of a node share. Borrowed; outlives the actors.
 struct NodeShared {
-  storage::LogWriterQueue* log = nullptr;
-  LogRouter* router = nullptr;
-  Checkpointer* checkpointer = nullptr;
+  const Replication* replication = nullptr;
   const Clock* clock = nullptr;
+  std::function<void(const Status&)>
+      on_lost_group;  // A group that was led is lost. Does not return.
 };
 
 class ActorPorts;
@@ -41,17 +40,23 @@ struct ModuleHostState {
 
   std::unique_ptr<ActorPorts> ports;
   std::unique_ptr<DatabaseHost> host;  // Null before boot and after stop.
+  bool is_leading = false;             // The lane is open.
   std::vector<HostWork> spare;         // Recycled storage of the inbox.
 };
 
+// What a boot leaves: the host, and its group to be opened.
+struct BootedHost {
+  std::unique_ptr<DatabaseHost> host;
+  OpenGroup group;  // Listener and gate are filled in by the actor.
+};
 // Makes the host on the actor's own thread, or says why it cannot be.
-using HostBoot = std::function<Result<std::unique_ptr<DatabaseHost>>(HostPorts&)>;
+using HostBoot = std::function<Result<BootedHost>(HostPorts&)>;
 
 struct ModuleHostArgs {
   NodeShared shared;
   DatabaseHandlePtr handle;
   HostBoot boot;
-  std::function<void(const Status&)> booted;  // A failure ends the actor.
+  std::function<void(const Status&)> booted;  // It leads and serves; a failure ends the actor.
   std::function<void()> stopped;              // After everything accepted was answered.
 };
 

@@ -17,6 +17,7 @@
 #include "actors/log_router.h"
 #include "actors/module_host.h"
 #include "actors/node_service.h"
+#include "actors/replication.h"
 #include "base/secure_random.h"
 #include "storage/log/database_recovery.h"
 #include "storage/log/group_recovery.h"
@@ -27,14 +28,14 @@
 namespace worldline::actors {
 namespace {
 
-constexpr int kExitLogWriteFailed = 74;  // [S 09/1.10].
+constexpr int kExitLogWriteFailed = 74;   // [S 09/1.10].
+constexpr int kExitInvariantBroken = 70;  // [S 08/2].
 constexpr ReplicaId kOnlyReplica{1};
 
-[[noreturn]] void end_process(const Status& why) {
-  std::fprintf(stderr, "worldline: the log cannot be written, stopping: %s\n",
-               why.message().c_str());
+[[noreturn]] void end_process(int exit_code, const char* what, const std::string& why) {
+  std::fprintf(stderr, "worldline: %s, stopping: %s\n", what, why.c_str());
   std::fflush(stderr);
-  std::_Exit(kExitLogWriteFailed);
+  std::_Exit(exit_code);
 }
 
 struct CatalogActorState {
@@ -45,7 +46,7 @@ caf::behavior catalog_actor(caf::stateful_actor<CatalogActorState>* self,
                             std::shared_ptr<CatalogDesk> desk) {
   return {
       [](const Task& task) { (*task)(); },
-      [desk](const CommitNotice& notice) { desk->committed(notice.index); },
+      [desk](const CommitNotice& notice) { desk->committed(notice.proposal); },
       [self](retire_atom) { self->quit(); },
   };
 }
@@ -65,9 +66,9 @@ class Config : public caf::actor_system_config {
 class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
  public:
   Impl(NodeConfig config, const Clock& clock)
-      : config_(std::move(config)),
-        clock_(clock),
-        router_([](const Status& why) { end_process(why); }) {}
+      : config_(std::move(config)), clock_(clock), router_([](const Status& why) {
+          end_process(kExitLogWriteFailed, "the log cannot be written", why.message());
+        }) {}
   ~Impl() override;
 
   Status open();
@@ -92,7 +93,9 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   Status remove_orphans();
   void start_recovered(const storage::DatabaseRecord& record, Callback<Status> done);
   Status sweep(const storage::VerifiedGroup& group, const storage::RecoveredDatabase& recovered);
-  Result<storage::GroupEnd> create_group(GroupId group);
+  void start_replication();
+  Result<OpenGroup> recovered_group(const storage::VerifiedGroup& group, LogIndex applied) const;
+  static OpenGroup new_group(GroupId group);
   DatabaseHandlePtr make_handle(const storage::DatabaseRecord& record) const;
   HostParts host_parts(const storage::DatabaseRecord& record, const DatabaseHandlePtr& handle);
   void spawn_host(DatabaseHandlePtr handle, HostBoot boot, std::function<void(const Status&)> done);
@@ -122,6 +125,7 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
 
   Config caf_config_;
   std::unique_ptr<caf::actor_system> actors_;
+  std::unique_ptr<Replication> replication_;
   caf::actor catalog_;
   std::mutex running_mutex_;
   std::condition_variable running_changed_;
@@ -136,10 +140,9 @@ Status Node::Impl::open() {
   WL_RETURN_IF_ERROR(open_stores());
   WL_RETURN_IF_ERROR(recover_groups());
   log_ = std::make_unique<storage::LogWriterQueue>(*log_store_, router_);
-  log_thread_ = std::thread([this] { log_->run(); });
-  checkpointer_ = std::make_unique<Checkpointer>(*log_);
   WL_ASSIGN_OR_RETURN(runtime_, runtime::ModuleRuntime::start(config_.runtime, clock_));
   actors_ = std::make_unique<caf::actor_system>(caf_config_);
+  start_replication();
   WL_RETURN_IF_ERROR(start_catalog());
   service_ =
       std::make_unique<NodeService>(NodeServiceParts{&board_, this, &databases_, this, &guard_});
@@ -173,33 +176,81 @@ Status Node::Impl::recover_groups() {
   return {};
 }
 
+// Three that know each other: jobs go down to the log writer, completions come back, checkpoints
+// tell the group what its log no longer needs.
+void Node::Impl::start_replication() {
+  checkpointer_ = std::make_unique<Checkpointer>(
+      *log_, [this](GroupId group, LogIndex first) { replication_->checkpointed(group, first); });
+  ReplicationDeskParts parts;
+  parts.config.self = {opened_.record.cluster, opened_.record.uuid, opened_.record.node,
+                       opened_.record.incarnation};
+  parts.config.seed = load_le<uint64_t>(random_bytes<8>().data());
+  parts.config.chain = &replication::log_chain;
+  parts.log = log_.get();
+  parts.submit_checkpoint = [this](CheckpointJob job) { checkpointer_->submit(std::move(job)); };
+  parts.clock = &clock_;
+  parts.on_note = [this](const std::string& line) { note(line); };
+  parts.on_fatal = [](const replication::Fatal& fatal) {
+    end_process(kExitInvariantBroken, "a broken invariant of replication",
+                fmt::format("I-{}: {}", fatal.invariant, fatal.text));
+  };
+  replication_ = std::make_unique<Replication>(*actors_, std::move(parts));
+  router_.set_listener([this](WrittenJobsPtr jobs) { replication_->written(std::move(jobs)); });
+  log_thread_ = std::thread([this] { log_->run(); });
+}
+
+Result<OpenGroup> Node::Impl::recovered_group(const storage::VerifiedGroup& group,
+                                              LogIndex applied) const {
+  OpenGroup open;
+  open.group = group.group;
+  open.replica = group.hard_state.replica;
+  open.generation = group.hard_state.generation;
+  WL_ASSIGN_OR_RETURN(open.restored, replication::restore_state(*log_store_, group));
+  open.restored->applied = applied;
+  return open;
+}
+
+OpenGroup Node::Impl::new_group(GroupId group) {
+  OpenGroup open;
+  open.group = group;
+  open.replica = kOnlyReplica;
+  open.birth_digest = storage::DatabaseState::bootstrap({group})->digest();
+  return open;
+}
+
 Status Node::Impl::start_catalog() {
   const GroupId group = storage::kCatalogGroup;
   std::unique_ptr<storage::DatabaseState> state;
-  storage::GroupEnd end;
+  OpenGroup open = new_group(group);
+  uint64_t cluster_time_ns = 0;
   if (const auto verified = verified_.find(group); verified != verified_.end()) {
     WL_ASSIGN_OR_RETURN(auto recovered,
                         storage::recover_database(*log_store_, *checkpoint_store_, verified->second,
                                                   storage::ReplayTo::kTail));
-    end = storage::group_end(verified->second, recovered);
+    WL_ASSIGN_OR_RETURN(open, recovered_group(verified->second, recovered.applied));
+    cluster_time_ns = recovered.cluster_time_ns;
     state = std::move(recovered.state);
   } else {
-    WL_ASSIGN_OR_RETURN(end, create_group(group));
     state = storage::DatabaseState::bootstrap({group});
   }
   catalog_desk_ = std::make_shared<CatalogDesk>(
-      std::make_unique<storage::CatalogState>(std::move(state)),
-      storage::GroupAppender(end, clock_.steady()), *log_, board_, clock_);
+      std::make_unique<storage::CatalogState>(std::move(state)), cluster_time_ns,
+      [this](ProposalBatchPtr batch) { replication_->propose(std::move(batch)); }, board_, clock_);
   catalog_ = actors_->spawn(catalog_actor, catalog_desk_);
-  router_.add(group, [catalog = catalog_](LogIndex index) {
-    caf::anon_send(catalog, CommitNotice{index});
-  });
-  std::promise<Status> begun;
-  caf::anon_send(catalog_, std::make_shared<const std::function<void()>>([this, &begun] {
-                   begun.set_value(catalog_desk_->begin_term(
-                       {opened_.record.node, opened_.record.incarnation}));
-                 }));
-  return begun.get_future().get();
+  auto led = std::make_shared<std::promise<Status>>();
+  open.gate = std::make_shared<UncommittedGate>();
+  open.listener.leading = [catalog = catalog_, desk = catalog_desk_, led](Term term) {
+    caf::anon_send(catalog, std::make_shared<const std::function<void()>>(
+                                [desk, led, term] { led->set_value(desk->lead(term)); }));
+  };
+  open.listener.committed = [catalog = catalog_](ProposalSeq proposal) {
+    caf::anon_send(catalog, CommitNotice{proposal});
+  };
+  open.listener.failed = [](const Status& why) {
+    end_process(kExitInvariantBroken, "the catalog is lost", why.message());
+  };
+  replication_->open(std::move(open));
+  return led->get_future().get();
 }
 
 // Groups whose creation a crash cut short: no catalog row, so nobody was told of them.
@@ -212,8 +263,9 @@ Status Node::Impl::remove_orphans() {
     if (known) continue;
     note(fmt::format("removing a database that was never completed group={}", group.value));
     WL_RETURN_IF_ERROR(checkpoint_store_->destroy_group(group));
-    WL_RETURN_IF_ERROR(log_->push_task([group = group](storage::LogStore& store) {
-                             store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
+    WL_RETURN_IF_ERROR(log_->push_task([group = group, id = verified.hard_state.replica](
+                                           storage::LogStore& store) {
+                             store.destroy_group(group, {id.next(), {}, {}})
                                  .ignore("found again at the next start");
                            })
                            .status());
@@ -255,7 +307,6 @@ HostParts Node::Impl::host_parts(const storage::DatabaseRecord& record,
                                  const DatabaseHandlePtr& handle) {
   HostParts parts;
   parts.record = record;
-  parts.leader = {opened_.record.node, opened_.record.incarnation};
   parts.log_directory = directory_->module_logs() / record.database.to_hex();
   parts.runtime = runtime_.get();
   parts.limits = config_.module_limits;
@@ -270,7 +321,12 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
                             std::function<void(const Status&)> done) {
   const GroupId group = handle->group;
   ModuleHostArgs args;
-  args.shared = {log_.get(), &router_, checkpointer_.get(), &clock_};
+  args.shared.replication = replication_.get();
+  args.shared.clock = &clock_;
+  args.shared.on_lost_group = [group](const Status& why) {
+    end_process(kExitInvariantBroken, "a database lost its Raft group",
+                fmt::format("group={}: {}", group.value, why.message()));
+  };
   args.handle = std::move(handle);
   args.boot = std::move(boot);
   args.booted = std::move(done);
@@ -287,45 +343,23 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
   caf::anon_send(host, boot_atom_v);
 }
 
-// Runs on the new host's own thread, which may wait for the log writer.
-Result<storage::GroupEnd> Node::Impl::create_group(GroupId group) {
-  storage::GroupBirth birth{group, kOnlyReplica, {}, {}};
-  birth.digest = storage::DatabaseState::bootstrap({group})->digest();
-  std::promise<Result<storage::GroupRows>> created;
-  std::future<Result<storage::GroupRows>> outcome = created.get_future();
-  const auto create = [&birth](storage::LogStore& store) -> Result<storage::GroupRows> {
-    WL_RETURN_IF_ERROR(store.create_group(birth));
-    return store.load_group(birth.group);
-  };
-  WL_RETURN_IF_ERROR(
-      log_->push_task([&](storage::LogStore& store) { created.set_value(create(store)); })
-          .status());
-  WL_ASSIGN_OR_RETURN(const storage::GroupRows rows, outcome.get());
-  WL_CHECK(rows.hard_state.has_value());
-  WL_CHECK(rows.tail.has_value());
-  return storage::GroupEnd{group, *rows.hard_state, *rows.tail, 0};
-}
-
 void Node::Impl::create(const storage::DatabaseRecord& record, const PublishRequest& request,
                         Callback<Result<DatabaseHandlePtr>> done) {
   const DatabaseHandlePtr handle = make_handle(record);
-  const auto boot = [this, record, request, handle,
-                     done](HostPorts& ports) -> Result<std::unique_ptr<DatabaseHost>> {
+  const auto boot = [this, record, request, handle, done](HostPorts& ports) -> Result<BootedHost> {
     HostParts parts = host_parts(record, handle);
     parts.ports = &ports;
     WL_ASSIGN_OR_RETURN(auto program, DatabaseHost::check_program(parts, request));
-    WL_ASSIGN_OR_RETURN(const storage::GroupEnd end, create_group(record.group));
-    return DatabaseHost::create(std::move(parts), end, std::move(program),
-                                [done, handle] { done(handle); });
+    BootedHost booted;
+    WL_ASSIGN_OR_RETURN(booted.host, DatabaseHost::create(std::move(parts), std::move(program),
+                                                          [done, handle] { done(handle); }));
+    booted.group = new_group(record.group);
+    return booted;
   };
   spawn_host(handle, boot, [this, record, done](const Status& status) {
     if (status.ok()) return;
-    log_->push_task([group = record.group](storage::LogStore& store) {
-          store.destroy_group(group, {kOnlyReplica.next(), {}, {}})
-              .ignore("nothing was stored, or the next start removes it");
-        })
-        .status()
-        .ignore("the node is stopping");
+    // Nothing was told of it; what is left of the group goes now or at the next start.
+    replication_->remove(record.group, [] {});
     done(status);
   });
 }
@@ -342,8 +376,7 @@ Status Node::Impl::sweep(const storage::VerifiedGroup& group,
 
 void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback<Status> done) {
   const DatabaseHandlePtr handle = make_handle(record);
-  const auto boot = [this, record,
-                     handle](HostPorts& ports) -> Result<std::unique_ptr<DatabaseHost>> {
+  const auto boot = [this, record, handle](HostPorts& ports) -> Result<BootedHost> {
     HostParts parts = host_parts(record, handle);
     parts.ports = &ports;
     const auto verified = verified_.find(record.group);
@@ -358,7 +391,10 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
                      recovered.report.transactions_replayed));
     for (const auto& line : recovered.report.notes) note(line);
     WL_RETURN_IF_ERROR(sweep(verified->second, recovered));
-    return DatabaseHost::recover(std::move(parts), verified->second, std::move(recovered));
+    BootedHost booted;
+    WL_ASSIGN_OR_RETURN(booted.group, recovered_group(verified->second, recovered.applied));
+    WL_ASSIGN_OR_RETURN(booted.host, DatabaseHost::recover(std::move(parts), std::move(recovered)));
+    return booted;
   };
   spawn_host(handle, boot, [this, handle, done](const Status& status) {
     if (status.ok()) databases_.add(handle);
@@ -367,12 +403,12 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
 }
 
 void Node::Impl::destroy(DatabaseHandlePtr handle, CloseReason reason, std::function<void()> done) {
-  const auto remove_group = [this, group = handle->group] {
-    const auto queued = log_->push_task([this, group](storage::LogStore& store) {
-      store.destroy_group(group, {kOnlyReplica.next(), {}, {}}).ignore("the next start removes it");
-      checkpoint_store_->destroy_group(group).ignore("swept at the next start");
-    });
-    queued.status().ignore("the next start removes it");
+  const auto remove_checkpoints = [this, group = handle->group] {
+    checkpoint_store_->destroy_group(group).ignore("swept at the next start");
+  };
+  const auto remove_group = [this, group = handle->group, remove_checkpoints] {
+    replication_->remove(
+        group, [this, remove_checkpoints] { checkpointer_->run_after(remove_checkpoints); });
   };
   // A checkpoint of this group may be under way: it must not find the group gone.
   handle->queue->push(
@@ -402,9 +438,11 @@ Status Node::Impl::stop(std::chrono::milliseconds timeout) {
   if (catalog_) caf::anon_send(catalog_, retire_atom_v);
   catalog_ = nullptr;
   catalog_desk_.reset();
+  if (replication_) replication_->stop();
   if (actors_ != nullptr) actors_->await_all_actors_done();
-  actors_.reset();
   checkpointer_.reset();
+  replication_.reset();
+  actors_.reset();
   log_->close();
   log_thread_.join();
   if (log_store_->failure().ok()) outcome = storage::close_node(*log_store_, opened_.record);

@@ -24,7 +24,7 @@ caf::behavior subscription_actor(caf::stateful_actor<SubscriptionState>* self,
         self->state.desk.execute(*batch);
         report(self->state, args);
       },
-      [self](const CommitNotice& notice) { self->state.desk.committed(notice.index); },
+      [self](const CommitNotice& notice) { self->state.desk.committed(notice.proposal); },
       [self](retire_atom) { self->quit(); },
   };
 }

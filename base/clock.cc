@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include <time.h>
+
 namespace worldline {
 
 Timestamp SystemClock::now() const {
@@ -9,6 +11,13 @@ Timestamp SystemClock::now() const {
 
 std::chrono::steady_clock::time_point SystemClock::steady() const {
   return std::chrono::steady_clock::now();
+}
+
+std::chrono::microseconds SystemClock::boot() const {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return std::chrono::seconds{time.tv_sec} + std::chrono::duration_cast<std::chrono::microseconds>(
+                                                 std::chrono::nanoseconds{time.tv_nsec});
 }
 
 void FakeClock::advance(std::chrono::microseconds by) {

@@ -58,14 +58,6 @@ storage::GroupBirth group_birth(GroupId group, ReplicaId replica, const Membersh
   return birth;
 }
 
-storage::GroupBirth joining_birth(GroupId group, ReplicaId replica) {
-  storage::GroupBirth birth;
-  birth.group = group;
-  birth.replica = replica;
-  birth.is_uninitialised = true;
-  return birth;
-}
-
 storage::Boundary encode_log_boundary(const LogBoundary& boundary, const CheckpointPlace& place) {
   storage::Boundary row;
   row.index = boundary.id.index;
@@ -166,7 +158,7 @@ storage::LogJob LogAdapter::to_log_job(const PersistJob& job, const CheckpointPl
   if (job.new_boundary) {
     WL_CHECK(installed != nullptr);
     out.boundary = encode_log_boundary(*job.new_boundary, *installed);
-    out.is_reset = true;
+    out.boundary_use = storage::BoundaryUse::kSnapshot;
     return out;
   }
   out.truncate_from = job.truncate_from;

@@ -29,8 +29,6 @@ LogBoundary genesis_boundary(GroupId group, const Membership& members);
 // Rows of a replica of that birth. `digest` is that of the state of birth.
 storage::GroupBirth group_birth(GroupId group, ReplicaId replica, const Membership& members,
                                 const storage::Digest128& digest);
-// Rows of a replica that waits for a snapshot.
-storage::GroupBirth joining_birth(GroupId group, ReplicaId replica);
 
 // A checkpoint and the state it holds.
 struct CheckpointPlace {

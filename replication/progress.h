@@ -39,6 +39,8 @@ class InflightWindow {
   size_t bytes_ = 0;
 };
 
+inline constexpr uint32_t kSilentChecksMax = 2;  // 2 E.
+
 enum class ProgressState : uint8_t { kProbe = 1, kReplicate = 2, kSnapshot = 3 };
 const char* progress_name(ProgressState state);
 
@@ -60,6 +62,7 @@ struct Progress {
   bool window_probe = false;       // One empty Append may go in spite of a full window.
   bool is_recent = false;          // Heard from since the last check of the quorum.
   bool was_heard = false;          // Heard from at all in this term.
+  uint32_t silent_checks = 0;      // Checks of the quorum in a row that found it silent.
   bool is_lost = false;            // It lost acknowledged data (I-12): counts and gets nothing.
   bool fetching = false;           // Entries for it are being read from disk.
   InflightWindow window;
@@ -71,6 +74,8 @@ struct Progress {
   // An answer confirmed `index`: the window is freed up to it. True: match grew.
   bool raise_match(LogIndex index, uint64_t seq_echo, uint64_t incarnation);
   // No Append may go. A full window with a window probe is not paused, but takes an empty one only.
+  // Answered lately. The dead keep nobody awake and no log alive.
+  bool is_alive() const { return was_heard && silent_checks < kSilentChecksMax; }
   bool is_paused() const;
 };
 

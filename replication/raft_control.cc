@@ -29,6 +29,17 @@ Result<LogIndex> RaftCore::change_config(const std::vector<MemberChange>& change
   return index;
 }
 
+// Only a change that is not committed can still be turned back; afterwards the opposite change is.
+Status RaftCore::cancel_config_change(LogIndex index) {
+  auto* leader = std::get_if<LeaderRole>(&role_);
+  if (stopped_ || leader == nullptr) return Status::failed_precondition("not the leader");
+  if (!log_.config().is_joint() || log_.config_index() != index || index <= commit_)
+    return Status::failed_precondition("no change is under way at entry {}", index.value);
+  WL_RETURN_IF_ERROR(revert_joint(log_.config()).status());
+  leader->cancelled = index;
+  return Status::ok_status();
+}
+
 // C2. Never replaced silently by an empty entry (cockroach #106104).
 Status RaftCore::can_change_config(LogIndex expected_index) const {
   const auto* leader = std::get_if<LeaderRole>(&role_);
@@ -108,7 +119,9 @@ void RaftCore::leave_joint_if_due() {
   const bool is_due =
       log_.config().is_joint() && log_.config_index() <= commit_ && leader.barrier <= commit_;
   if (!is_due) return;
-  Result<Membership> next = leave_joint(log_.config());
+  const bool is_cancelled = leader.cancelled == log_.config_index();
+  Result<Membership> next =
+      is_cancelled ? revert_joint(log_.config()) : leave_joint(log_.config());
   WL_CHECK(next.ok());
   note(NoteKind::kAutoLeave, log_.config_index().value);
   append_config(*next);
@@ -159,7 +172,7 @@ Status RaftCore::transfer(ReplicaId target) {
     return Status::failed_precondition("replica {} is not a voter of the whole config",
                                        target.value);
   const Progress& progress = leader->progress.at(target);
-  if (progress.is_lost || !progress.was_heard)
+  if (progress.is_lost || !progress.is_alive())
     return Status::failed_precondition("replica {} does not answer", target.value);
   if (leader->transferee == target) return Status::ok_status();
   wake();
@@ -296,7 +309,7 @@ Status RaftCore::quiesce() {
                  leader->reads.empty() && leader->transferee.value == 0 &&
                  leader->departing.empty() && !log_.config().is_joint() && jobs_.empty();
   for (const auto& [peer, progress] : leader->progress) {
-    if (is_self(peer) || !progress.is_recent) continue;  // The dead do not keep anybody awake.
+    if (is_self(peer) || !progress.is_alive()) continue;  // The dead do not keep anybody awake.
     is_idle = is_idle && progress.match == log_.last() && progress.applied == log_.last();
   }
   if (!is_idle) return Status::failed_precondition("the group is not idle");

@@ -436,6 +436,15 @@ void RaftCore::set_commit(LogIndex index) {
 // --- Output
 // -------------------------------------------------------------------------------------------
 
+bool Ready::empty() const {
+  const bool is_silent = send_now.empty() && role_changes.empty() && config_changes.empty() &&
+                         notes.empty() && fatal.empty() && read_ready.empty() &&
+                         read_failed.empty();
+  const bool is_idle = !persist && !install && !compact && apply.empty() && offers.empty() &&
+                       send_snapshot.empty() && cancel_snapshot.empty() && fetch.empty();
+  return is_silent && is_idle;
+}
+
 Ready RaftCore::take_ready() {
   if (!stopped_) {
     if (std::holds_alternative<LeaderRole>(role_)) flush_appends();

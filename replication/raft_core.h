@@ -95,6 +95,9 @@ class RaftCore {
   // kInvalidArgument; texts for operators. Success without an entry if nothing would change: the
   // index is then that of the config in force.
   Result<LogIndex> change_config(const std::vector<MemberChange>& changes, LogIndex expected_index);
+  // Turns the joint change of entry `index` back: once that entry commits, the way leads back to
+  // the old voters instead of on to the new ones. Forgotten by a change of leader.
+  Status cancel_config_change(LogIndex index);
   void read_barrier(ReadToken token);
   Status transfer(ReplicaId target);
   Status campaign(CampaignReason reason);  // Now, if promotable.

@@ -31,6 +31,9 @@ void RaftCore::on(const Envelope& message, const Append& append) {
   if (const Status status = log_.validate_append(append.prev, append.prev_chain, append.entries);
       !status.ok())
     return note(NoteKind::kDropMalformed, message.from.replica.value, append.prev.index.value);
+  // A leader has nothing from the future (I-10); the terms do not decrease, so the last one tells.
+  if (!append.entries.empty() && append.entries.back().term > message.term)
+    return note(NoteKind::kDropMalformed, message.from.replica.value, append.prev.index.value);
 
   // A2: up to commit the logs are equal by Leader Completeness.
   size_t skip = 0;

@@ -178,6 +178,7 @@ Progress* RaftCore::heard_from(const Envelope& message) {
   if (found == leader->progress.end()) return nullptr;
   found->second.is_recent = true;
   found->second.was_heard = true;
+  found->second.silent_checks = 0;
   return &found->second;
 }
 
@@ -197,8 +198,9 @@ void RaftCore::on_accepted(ReplicaId peer, Progress& progress, const Envelope& m
                            const AppendResp& response) {
   if (response.match > log_.last())
     return fail(11, FatalScope::kReplica, "a follower acknowledged more than there is");
-  const bool grew =
-      progress.raise_match(response.match, response.seq_echo, message.from.incarnation);
+  // An installed snapshot answers no Append: whatever was sent before proves nothing against it.
+  const uint64_t seq = response.seq_echo != 0 ? response.seq_echo : progress.seq;
+  const bool grew = progress.raise_match(response.match, seq, message.from.incarnation);
   switch (progress.state) {
     case ProgressState::kProbe:
       if (!grew && response.match != progress.match) break;
@@ -274,8 +276,12 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
   switch (response.status) {
     case HeartbeatStatus::kUnknownGroup:
     case HeartbeatStatus::kUninit:
-      if (progress->match.value > 0 && is_later_life(message, *progress))
+      if (progress->match.value > 0) {
+        // Heartbeats have a stream of their own: an answer of the life that acknowledged `match` is
+        // an older one that was overtaken.
+        if (!is_later_life(message, *progress)) return note(NoteKind::kStaleReject, peer.value);
         return peer_lost_data(peer, *progress, LogIndex{});
+      }
       if (progress->state == ProgressState::kProbe) progress->become_probe(LogIndex{1});
       return;
     case HeartbeatStatus::kRefuseQuiesce:
@@ -303,7 +309,10 @@ void RaftCore::on(const Envelope& message, const Hello& hello) {
   if (progress == nullptr || progress->is_lost) return;
   if (hello.last.index < progress->match && is_later_life(message, *progress))
     return peer_lost_data(message.from.replica, *progress, hello.last.index);
-  if (progress->state != ProgressState::kSnapshot) progress->become_probe(progress->match.next());
+  // A leader of this term may not know yet what the replica has; its own word is where to begin.
+  const LogIndex claimed = std::min(hello.last.index, log_.last());
+  if (progress->state != ProgressState::kSnapshot)
+    progress->become_probe(std::max(progress->match, claimed).next());
 }
 
 // --- Committing [S 08/1.9, T 3.6.2]
@@ -376,7 +385,10 @@ void RaftCore::check_quorum() {
     const auto found = leader.progress.find(replica);
     return is_self(replica) || (found != leader.progress.end() && found->second.is_recent);
   });
-  for (auto& [peer, progress] : leader.progress) progress.is_recent = false;
+  for (auto& [peer, progress] : leader.progress) {
+    progress.silent_checks = progress.is_recent ? 0 : progress.silent_checks + 1;
+    progress.is_recent = false;
+  }
   if (is_heard) return;
   note(NoteKind::kCheckQuorumStepDown, hard_.term.value);
   become_follower(hard_.term, ReplicaId{});
@@ -428,7 +440,7 @@ LogIndex RaftCore::compaction_target(LogIndex checkpoint) const {
     const LogIndex needs = is_snapshot ? progress.pinned : progress.match;
     const bool is_near =
         log_.has(needs) && log_.bytes_after(needs) <= limits.follower_retained_bytes_max;
-    if (progress.was_heard && is_near) target = std::min(target, needs);
+    if (progress.is_alive() && is_near) target = std::min(target, needs);
   }
   return target;
 }

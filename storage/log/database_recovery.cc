@@ -63,8 +63,9 @@ class Replayer {
   }
 
   Status apply_barrier(Bytes payload) {
-    WL_ASSIGN_OR_RETURN(const Barrier barrier, decode_barrier(payload));
     parts_.discard();
+    if (payload.empty()) return Status::ok_status();  // A fence only.
+    WL_ASSIGN_OR_RETURN(const Barrier barrier, decode_barrier(payload));
     if (barrier.next_offset != state_.next_offset())
       return Status::corruption("the barrier says offset {} is next, the state says {}",
                                 barrier.next_offset.value, state_.next_offset().value);

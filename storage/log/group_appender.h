@@ -1,8 +1,8 @@
 // storage/log/group_appender.h
 //
-// GroupAppender turns the transactions of a leader into sealed log entries: it knows where its
-// group's log ends and numbers, chains and timestamps what follows. It serves a group of one; a
-// Raft core takes its place when groups have followers.
+// GroupAppender writes the log of a group without its Raft core: it turns transactions into sealed
+// entries behind the end it was given. For tests, benchmarks and tools; a node proposes the bundles
+// of its BundleBuilder to the core.
 //
 // Invariants: indexes are consecutive, terms and cluster time never decrease [S 08/2 I-10, I-20].
 // Ownership and thread: one module host. Units: cluster time in nanoseconds.
@@ -11,7 +11,7 @@
 
 #include <chrono>
 
-#include "storage/log/bundle_codec.h"
+#include "storage/log/bundle_builder.h"
 #include "storage/log/log_types.h"
 
 namespace worldline::storage {
@@ -47,11 +47,9 @@ class GroupAppender {
   };
   LogJob begin_term(const TermStart& start);
 
-  void add(const TxData& tx) { encoder_.append(tx); }
-  bool empty() const { return encoder_.empty(); }
-  bool full() const;  // Close the bundle: limits::kBundleBytesTarget or kBundleCallsMax reached.
-  // False: `tx` alone exceeds what a bundle may hold; the transaction must fail, kTooLarge.
-  static bool fits(const TxData& tx);
+  void add(const TxData& tx) { builder_.add(tx); }
+  bool empty() const { return builder_.empty(); }
+  bool full() const { return builder_.full(); }
 
   // Closes the bundle: one entry, or the pieces of an oversized one. REQUIRES: not empty().
   // The entry that makes it count is the job's last; its index is last().
@@ -61,19 +59,16 @@ class GroupAppender {
   Term term() const { return hard_state_.term; }
   LogIndex last() const { return tail_.last; }
   Chain chain() const { return tail_.chain; }
-  uint64_t cluster_time_ns() const { return cluster_time_ns_; }
+  uint64_t cluster_time_ns() const { return builder_.cluster_time_ns(); }
   const HardState& hard_state() const { return hard_state_; }
 
  private:
-  void advance_cluster_time(SteadyTime now);
   LogEntry next_entry(EntryKind kind, SharedBytes payload);
 
   const GroupId group_;
   HardState hard_state_;
   TailRow tail_;
-  uint64_t cluster_time_ns_;
-  SteadyTime steady_;  // When cluster_time_ns_ was true.
-  BundleEncoder encoder_;
+  BundleBuilder builder_;
 };
 
 }  // namespace worldline::storage

@@ -61,6 +61,8 @@ class LogVerifier {
   // The first entry, or the first one behind a gap. A gap may only lie below the boundary, where a
   // truncation was interrupted: everything above it must be there.
   Status start_run(const LogEntry& entry) {
+    if (boundary_.index.value == 0)
+      return damage(entry.index(), "an entry in the log of a replica without a state");
     if (entry.index() > boundary_.index.next())
       return damage(count_ == 0 ? boundary_.index.next() : last_.last.next(),
                     "entries up to {} are missing", entry.index().value - 1);
@@ -100,15 +102,28 @@ Status check_rows(GroupId group, const GroupRows& rows) {
   return Status::ok_status();
 }
 
+// I-25, and the mark that outlives restarts: it counts even if the rows cannot be read any more.
+Status check_tombstone(const LogStore& store, GroupId group) {
+  WL_ASSIGN_OR_RETURN(const std::optional<Tombstone> stone, store.tombstone(group));
+  if (!stone) return Status::ok_status();
+  const auto state = store.load_hard_state(group);
+  const bool is_known = state.ok() && *state;
+  const ReplicaId replica = is_known ? state.value()->replica : ReplicaId{0};
+  if (stone->quarantined.value != 0 && replica <= stone->quarantined)
+    return Status::failed_precondition("group {}: replica {} is quarantined: {}", group.value,
+                                       replica.value, stone->reason);
+  if (is_known && replica < stone->lowest_allowed)
+    return Status::failed_precondition("group {}: replica {} is below the tombstone {}",
+                                       group.value, replica.value, stone->lowest_allowed.value);
+  return Status::ok_status();
+}
+
 }  // namespace
 
 Result<VerifiedGroup> verify_group(const LogStore& store, GroupId group) {
+  WL_RETURN_IF_ERROR(check_tombstone(store, group));
   WL_ASSIGN_OR_RETURN(GroupRows rows, store.load_group(group));
   WL_RETURN_IF_ERROR(check_rows(group, rows));
-  WL_ASSIGN_OR_RETURN(const std::optional<Tombstone> stone, store.tombstone(group));
-  if (stone && stone->quarantined == rows.hard_state->replica)
-    return Status::failed_precondition("group {}: replica {} is quarantined: {}", group.value,
-                                       stone->quarantined.value, stone->reason);
 
   VerifiedGroup verified;
   verified.group = group;
@@ -127,9 +142,32 @@ Result<VerifiedGroup> verify_group(const LogStore& store, GroupId group) {
 }
 
 Status adopt_group(LogStore& store, const VerifiedGroup& group) {
-  store.attach(group.group, group.tail);
+  const Boundary& boundary = group.boundary;
+  GroupPosition position;
+  position.hard_state = group.hard_state;
+  position.boundary = {boundary.index, boundary.term, boundary.chain};
+  position.tail = group.tail;
+  position.first = group.drop_below.value == 0 ? group.first : LogIndex{0};
+  store.attach(group.group, position);
   if (group.drop_below.value == 0) return Status::ok_status();
   return store.truncate_prefix(group.group, group.drop_below);
+}
+
+StartVerdict judge_group(const Result<VerifiedGroup>& verified, Copies copies) {
+  if (verified.ok())
+    return verified->boundary.index.value == 0 ? StartVerdict::kUninitialised
+                                               : StartVerdict::kServe;
+  const StatusCode code = verified.status().code();
+  if (code == StatusCode::kFailedPrecondition) return StartVerdict::kQuarantined;
+  if (code == StatusCode::kCorruption && copies == Copies::kSeveral)
+    return StartVerdict::kQuarantine;
+  return StartVerdict::kRefuse;
+}
+
+Status quarantine_damaged(LogStore& store, GroupId group, const Status& why) {
+  const auto state = store.load_hard_state(group);
+  const bool is_known = state.ok() && *state && state.value()->replica.value != 0;
+  return store.quarantine(group, is_known ? state.value()->replica : kUnknownReplica, why);
 }
 
 }  // namespace worldline::storage

@@ -6,9 +6,12 @@
 //
 // What counts: rows present with good checksums; entries consecutive from the boundary, checksums
 // and chain right, terms never decreasing; the tail row names exactly the last entry.
-// Thread: one per group; groups may be verified in parallel, attach() then in turn.
+// Thread: one per group; groups may be verified in parallel, adopt_group() and quarantine_damaged()
+//   then in turn on the writer thread.
 // Errors: kCorruption naming group, index and reason; kFailedPrecondition for a quarantined
-//   replica; kNotSupported for a newer format.
+//   replica or one below its tombstone; kNotSupported for a newer format.
+// Order of calls: verify_group, judge_group; then by verdict adopt_group and recover_database, or
+//   quarantine_damaged, or nothing at all.
 #pragma once
 
 #include <string>
@@ -40,5 +43,21 @@ struct VerifiedGroup {
 Result<VerifiedGroup> verify_group(const LogStore& store, GroupId group);
 // Finishes an interrupted truncation and allows writes. Writer thread.
 Status adopt_group(LogStore& store, const VerifiedGroup& group);
+
+// Whether other replicas could make good what this one lost.
+enum class Copies : uint8_t { kOnlyOne, kSeveral };
+
+// What a start may do with one group [S 08/3.7].
+enum class StartVerdict : uint8_t {
+  kServe,          // The log is whole: go on to recover_database().
+  kUninitialised,  // Whole, and empty: it waits for its first snapshot.
+  kQuarantine,     // May have lost acknowledged data: mark it, use it never again.
+  kQuarantined,    // Was marked before, or lies below its tombstone.
+  kRefuse,         // Change nothing: damage of the only copy, a newer format, a disk that fails.
+};
+StartVerdict judge_group(const Result<VerifiedGroup>& verified, Copies copies);
+
+// Carries out kQuarantine: a durable mark; the rows stay. Writer thread. REQUIRES: not adopted.
+Status quarantine_damaged(LogStore& store, GroupId group, const Status& why);
 
 }  // namespace worldline::storage

@@ -56,6 +56,10 @@ class KeyValueStore {
   virtual Status apply(WriteBatch& batch, Sync sync) = 0;
   // Makes everything applied before durable.
   virtual Status sync() = 0;
+  // Gives files back to the disk that hold nothing but keys of [first, end). Best effort.
+  // REQUIRES: a durable remove_range reaches from at most `first` beyond `end`, and no key between
+  // was written since. (A file may hold an older removal that still hides keys of another file.)
+  virtual Status drop_files(Family family, Bytes first, Bytes end) = 0;
 
   virtual Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const = 0;
   virtual std::unique_ptr<Cursor> scan(Family family, Bytes first, Bytes end) const = 0;  // [ )

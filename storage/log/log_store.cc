@@ -1,6 +1,7 @@
 #include "storage/log/log_store.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "storage/log/entry_codec.h"
 #include "storage/log/row_codec.h"
@@ -31,6 +32,17 @@ LogKey end_key(GroupId group) {
 
 std::string group_context(GroupId group) {
   return fmt::format("group {}", group.value);
+}
+
+// Any row at all, readable or not.
+Result<bool> has_rows(const KeyValueStore& database, GroupId group) {
+  for (const Family family : {Family::kHard, Family::kLog}) {
+    const auto cursor =
+        database.scan(family, entry_key(group, LogIndex{0}).span(), end_key(group).span());
+    if (cursor->next()) return true;
+    WL_RETURN_IF_ERROR(cursor->status());
+  }
+  return false;
 }
 
 }  // namespace
@@ -64,135 +76,286 @@ Result<std::optional<LogEntry>> EntryCursor::next() {
 LogStore::LogStore(std::unique_ptr<KeyValueStore> database)
     : database_(std::move(database)), batch_(database_->new_batch()) {}
 
-Status LogStore::apply(Sync sync) {
-  if (!failure_.ok()) {
-    batch_->clear();
-    return failure_;
-  }
-  Status status = database_->apply(*batch_, sync);
+Status LogStore::fail(const Status& why) {
+  if (failure_.ok()) failure_ = why;
   batch_->clear();
-  if (!status.ok()) failure_ = status.with_context("log database");
   return failure_;
 }
 
-Status LogStore::create_group(const GroupBirth& birth) {
-  WL_ASSIGN_OR_RETURN(const std::optional<Tombstone> stone, tombstone(birth.group));
-  if (stone && birth.replica < stone->lowest_allowed)
-    return Status::failed_precondition("group {}: replica {} is below the tombstone {}",
-                                       birth.group.value, birth.replica.value,
-                                       stone->lowest_allowed.value);
-  WL_ASSIGN_OR_RETURN(const GroupRows rows, load_group(birth.group));
-  if (rows.hard_state || rows.boundary || rows.tail)
-    return Status::already_exists("group {} exists on this node", birth.group.value);
+Status LogStore::apply(Sync sync) {
+  if (!failure_.ok()) return fail(failure_);
+  const Status status = database_->apply(*batch_, sync);
+  batch_->clear();
+  return status.ok() ? status : fail(status.with_context("log database"));
+}
 
+// --- Groups --------------------------------------------------------------------------------------
+
+Status LogStore::create_group(const GroupBirth& birth) {
   HardState state;
   state.replica = birth.replica;
+  state.term = Term{1};
   Boundary boundary;
-  if (!birth.is_uninitialised) {
-    state.term = Term{1};
-    boundary.index = LogIndex{1};
-    boundary.term = Term{1};
-    boundary.chain = genesis_chain(birth.group);
-    boundary.config = birth.config;
-    boundary.digest = birth.digest;
-  }
+  boundary.index = LogIndex{1};
+  boundary.term = Term{1};
+  boundary.chain = genesis_chain(birth.group);
+  boundary.config = birth.config;
+  boundary.digest = birth.digest;
+  return create(birth.group, state, boundary);
+}
+
+Status LogStore::create_uninitialised(GroupId group, ReplicaId replica) {
+  HardState state;
+  state.replica = replica;
+  Boundary boundary;
+  boundary.chain = genesis_chain(group);
+  return create(group, state, boundary);
+}
+
+Status LogStore::create(GroupId group, const HardState& state, const Boundary& boundary) {
+  WL_ASSIGN_OR_RETURN(const std::optional<Tombstone> stone, tombstone(group));
+  if (stone && state.replica < stone->lowest_allowed)
+    return Status::failed_precondition("group {}: replica {} is below the tombstone {}",
+                                       group.value, state.replica.value,
+                                       stone->lowest_allowed.value);
+  if (stone && state.replica <= stone->quarantined)
+    return Status::failed_precondition("group {}: replica {} is quarantined: {}", group.value,
+                                       state.replica.value, stone->reason);
+  WL_ASSIGN_OR_RETURN(const bool exists, has_rows(*database_, group));
+  if (exists) return Status::already_exists("group {} exists on this node", group.value);
+
   const TailRow tail{boundary.index, boundary.term, boundary.chain};
-  batch_->put(Family::kHard, hard_key(birth.group, HardRow::kState).span(),
-              encode_hard_state(state));
-  batch_->put(Family::kHard, hard_key(birth.group, HardRow::kBoundary).span(),
-              encode_boundary(boundary));
-  batch_->put(Family::kHard, hard_key(birth.group, HardRow::kTail).span(), encode_tail(tail));
+  batch_->put(Family::kHard, hard_key(group, HardRow::kState).span(), encode_hard_state(state));
+  batch_->put(Family::kHard, hard_key(group, HardRow::kBoundary).span(), encode_boundary(boundary));
+  batch_->put(Family::kHard, hard_key(group, HardRow::kTail).span(), encode_tail(tail));
   WL_RETURN_IF_ERROR(apply(Sync::kYes));
-  attach(birth.group, tail);
+  attach(group, {state, tail, tail, tail.last.next()});
   return Status::ok_status();
 }
 
-void LogStore::attach(GroupId group, const TailRow& tail) {
-  const bool inserted = attached_.emplace(group, Attached{tail}).second;
+void LogStore::attach(GroupId group, const GroupPosition& position) {
+  WL_CHECK(position.first <= position.boundary.last.next());
+  WL_CHECK(position.boundary.last <= position.tail.last);
+  Attached attached;
+  attached.position = position;
+  const bool inserted = attached_.emplace(group, std::move(attached)).second;
   WL_CHECK(inserted);
+  set_kept_from(group, position.first);
 }
 
-Status LogStore::destroy_group(GroupId group, const Tombstone& tombstone) {
+Status LogStore::destroy_group(GroupId group, const Tombstone& tombstone_in) {
+  Tombstone stone = tombstone_in;
+  // An unreadable earlier tombstone must not keep a group from going.
+  const auto earlier = tombstone(group);
+  if (earlier.ok() && *earlier) {
+    const Tombstone& before = **earlier;
+    ReplicaId lowest = std::max(stone.lowest_allowed, before.lowest_allowed);
+    if (before.quarantined.value != 0 && before.quarantined != kUnknownReplica)
+      lowest = std::max(lowest, before.quarantined.next());
+    stone.lowest_allowed = lowest;
+  }
   const auto stone_key = group_key(group);
   batch_->remove_range(Family::kLog, entry_key(group, LogIndex{0}).span(), end_key(group).span());
   batch_->remove_range(Family::kHard, entry_key(group, LogIndex{0}).span(), end_key(group).span());
-  batch_->put(Family::kTomb, stone_key, encode_tombstone(tombstone));
+  batch_->put(Family::kTomb, stone_key, encode_tombstone(stone));
   WL_RETURN_IF_ERROR(apply(Sync::kYes));
-  attached_.erase(group);
+  detach(group);
+  set_kept_from(group, LogIndex{0});
   return Status::ok_status();
 }
 
 Status LogStore::quarantine(GroupId group, ReplicaId replica, const Status& why) {
-  WL_ASSIGN_OR_RETURN(std::optional<Tombstone> stone, tombstone(group));
-  if (!stone) stone.emplace();
-  stone->quarantined = replica;
-  stone->reason = why.message();
-  batch_->put(Family::kTomb, group_key(group), encode_tombstone(*stone));
+  WL_CHECK(replica.value != 0);
+  Tombstone stone;
+  // An unreadable earlier tombstone is replaced: the new mark forbids more.
+  if (const auto earlier = tombstone(group); earlier.ok() && *earlier) stone = **earlier;
+  stone.quarantined = std::max(stone.quarantined, replica);
+  stone.reason = why.message();
+  batch_->put(Family::kTomb, group_key(group), encode_tombstone(stone));
   WL_RETURN_IF_ERROR(apply(Sync::kYes));
-  attached_.erase(group);
+  detach(group);
   return Status::ok_status();
 }
 
-void LogStore::add_job(const LogJob& job) {
-  const auto found = attached_.find(job.group);
-  WL_CHECK(found != attached_.end());
-  TailRow& tail = found->second.tail;
-  const LogIndex old_last = tail.last;
-  bool moved = false;
+void LogStore::detach(GroupId group) {
+  attached_.erase(group);
+  staged_.erase(group);
+}
 
-  if (job.is_reset) {
-    WL_CHECK(job.boundary.has_value());
-    WL_CHECK(!job.truncate_from.has_value());
-    batch_->remove_range(Family::kLog, entry_key(job.group, LogIndex{0}).span(),
-                         end_key(job.group).span());
-    tail = {job.boundary->index, job.boundary->term, job.boundary->chain};
-  }
-  if (job.truncate_from && *job.truncate_from <= old_last) {
-    // The job must bring what replaces the suffix: its first entry tells where the log ends.
-    WL_CHECK(!job.entries.empty());
-    WL_CHECK(job.entries.front().index() == *job.truncate_from);
-    batch_->remove_range(Family::kLog, entry_key(job.group, *job.truncate_from).span(),
-                         entry_key(job.group, old_last.next()).span());
-    tail.last = LogIndex{job.truncate_from->value - 1};
-    moved = true;
-  }
+// --- Jobs ----------------------------------------------------------------------------------------
+
+void LogStore::replace_log(const LogJob& job, Attached& group) {
+  GroupPosition& position = group.position;
+  WL_CHECK(job.boundary->index > position.boundary.last);
+  batch_->remove_range(Family::kLog, entry_key(job.group, LogIndex{0}).span(),
+                       end_key(job.group).span());
+  position.boundary = {job.boundary->index, job.boundary->term, job.boundary->chain};
+  position.tail = position.boundary;
+  position.first = position.tail.last.next();
+  group.unwritten.clear();
+  staged_.erase(job.group);  // There is nothing left below.
+  set_kept_from(job.group, position.first);
+}
+
+Status LogStore::truncate_suffix(const LogJob& job, Attached& group) {
+  GroupPosition& position = group.position;
+  const LogIndex from = *job.truncate_from;
+  WL_CHECK(from > position.boundary.last);
+  WL_CHECK(from > position.hard_state.commit_hint);  // I-3: it is committed.
+  if (from > position.tail.last) return Status::ok_status();
+  WL_ASSIGN_OR_RETURN(const TailRow kept, place_of(job.group, group, LogIndex{from.value - 1}));
+  batch_->remove_range(Family::kLog, entry_key(job.group, from).span(),
+                       entry_key(job.group, position.tail.last.next()).span());
+  while (!group.unwritten.empty() && group.unwritten.back().last >= from)
+    group.unwritten.pop_back();
+  position.tail = kept;
+  return Status::ok_status();
+}
+
+// Term and chain at a place in the log, which may be part of the batch under construction.
+Result<TailRow> LogStore::place_of(GroupId id, const Attached& group, LogIndex index) const {
+  if (index == group.position.boundary.last) return group.position.boundary;
+  for (auto at = group.unwritten.rbegin(); at != group.unwritten.rend(); ++at)
+    if (at->last == index) return *at;
+  const LogKey key = entry_key(id, index);
+  WL_ASSIGN_OR_RETURN(const std::optional<ByteBuffer> stored,
+                      database_->get(Family::kLog, key.span()));
+  if (!stored)
+    return Status::corruption("group {} index {}: missing in the log", id.value, index.value);
+  Result<LogEntry> entry = decode_entry(*stored);
+  if (!entry.ok())
+    return entry.status().with_context(fmt::format("group {} index {}", id.value, index.value));
+  return TailRow{index, entry->term(), entry->chain()};
+}
+
+void LogStore::add_entries(const LogJob& job, Attached& group) {
+  GroupPosition& position = group.position;
+  WL_CHECK(position.boundary.last.value > 0 || job.entries.empty());  // I-16.
   for (const LogEntry& entry : job.entries) {
-    WL_CHECK(entry.index() == tail.last.next());
-    if (!moved) WL_CHECK(entry.term() >= tail.term);
-    if (!moved) WL_DCHECK(chain_follows(entry, tail.chain));
+    WL_CHECK(entry.index() == position.tail.last.next());
+    WL_CHECK(entry.term() >= position.tail.term);
+    WL_DCHECK(chain_follows(entry, position.tail.chain));
     batch_->put(Family::kLog, entry_key(job.group, entry.index()).span(), bytes_of(entry.header),
                 *entry.payload);
-    tail = {entry.index(), entry.term(), entry.chain()};
-    moved = false;
+    position.tail = {entry.index(), entry.term(), entry.chain()};
+    group.unwritten.push_back(position.tail);
   }
-  if (!job.entries.empty() || job.is_reset)
-    batch_->put(Family::kHard, hard_key(job.group, HardRow::kTail).span(), encode_tail(tail));
-  if (job.hard_state)
+}
+
+void LogStore::add_rows(const LogJob& job, GroupPosition& position) {
+  if (job.hard_state) {
+    const HardState& before = position.hard_state;
+    const HardState& after = *job.hard_state;
+    WL_CHECK(after.replica == before.replica);
+    WL_CHECK(after.term >= before.term);
+    if (after.term == before.term && before.vote.value != 0) WL_CHECK(after.vote == before.vote);
+    WL_CHECK(after.commit_hint >= before.commit_hint);
+    WL_CHECK(after.commit_hint <= position.tail.last);
+    position.hard_state = after;
     batch_->put(Family::kHard, hard_key(job.group, HardRow::kState).span(),
-                encode_hard_state(*job.hard_state));
-  if (job.boundary)
+                encode_hard_state(after));
+  }
+  WL_CHECK(position.tail.term <= position.hard_state.term);
+  if (job.boundary) {
+    WL_CHECK(job.boundary->index >= position.boundary.last);
+    WL_CHECK(job.boundary->index <= position.tail.last);
+    position.boundary = {job.boundary->index, job.boundary->term, job.boundary->chain};
     batch_->put(Family::kHard, hard_key(job.group, HardRow::kBoundary).span(),
                 encode_boundary(*job.boundary));
+  }
+}
+
+Status LogStore::add_job(const LogJob& job) {
+  const auto found = attached_.find(job.group);
+  WL_CHECK(found != attached_.end());
+  Attached& group = found->second;
+  in_batch_.push_back(&group);
+  const TailRow before = group.position.tail;
+  if (job.replaces_log()) {
+    replace_log(job, group);
+  } else if (job.truncate_from) {
+    WL_RETURN_IF_ERROR(truncate_suffix(job, group));
+  }
+  add_entries(job, group);
+  if (!(group.position.tail == before))
+    batch_->put(Family::kHard, hard_key(job.group, HardRow::kTail).span(),
+                encode_tail(group.position.tail));
+  add_rows(job, group.position);
+  return Status::ok_status();
 }
 
 Status LogStore::write(std::span<const QueuedJob> jobs) {
   if (!failure_.ok()) return failure_;
-  for (const QueuedJob& queued : jobs) add_job(queued.job);
-  return apply(Sync::kYes);
+  for (const QueuedJob& queued : jobs)
+    if (const Status status = add_job(queued.job); !status.ok()) return fail(status);
+  return write_batch();
 }
 
 Status LogStore::write(const LogJob& job) {
   if (!failure_.ok()) return failure_;
-  add_job(job);
-  return apply(Sync::kYes);
+  if (const Status status = add_job(job); !status.ok()) return fail(status);
+  return write_batch();
 }
 
-Status LogStore::truncate_prefix(GroupId group, LogIndex first) {
-  WL_CHECK(attached_.contains(group));
-  batch_->remove_range(Family::kLog, entry_key(group, LogIndex{0}).span(),
-                       entry_key(group, first).span());
-  return apply(Sync::kNo);
+Status LogStore::write_batch() {
+  add_truncations();
+  WL_RETURN_IF_ERROR(apply(Sync::kYes));
+  for (Attached* group : in_batch_) group->unwritten.clear();
+  in_batch_.clear();
+  for (const auto& [id, first] : staged_) {
+    const auto found = attached_.find(id);
+    if (found == attached_.end()) continue;
+    found->second.dropped_first = found->second.durable_first;
+    found->second.durable_first = first;
+  }
+  staged_.clear();
+  return Status::ok_status();
 }
+
+// --- Truncation ----------------------------------------------------------------------------------
+
+// Each removal begins at the group's first possible key. So the newest hides all that the older
+// ones hid, and files that hold the older ones may go.
+void LogStore::add_truncations() {
+  for (const auto& [id, first] : staged_)
+    batch_->remove_range(Family::kLog, entry_key(id, LogIndex{0}).span(),
+                         entry_key(id, first).span());
+}
+
+Status LogStore::truncate_prefix(GroupId id, LogIndex first) {
+  if (!failure_.ok()) return failure_;
+  const auto found = attached_.find(id);
+  WL_CHECK(found != attached_.end());
+  Attached& group = found->second;
+  WL_CHECK(first <= group.position.boundary.last.next());
+  if (first <= group.position.first) return Status::ok_status();
+  set_kept_from(id, first);  // Before they are gone: a reader that misses them finds out why.
+  group.position.first = first;
+  staged_[id] = first;
+  if (group.dropped_first.value == 0) return Status::ok_status();
+  const Status dropped =
+      database_->drop_files(Family::kLog, entry_key(id, LogIndex{0}).span(),
+                            entry_key(id, std::exchange(group.dropped_first, {})).span());
+  return dropped.ok() ? dropped : fail(dropped.with_context("log database"));
+}
+
+Status LogStore::flush_truncations() {
+  if (!failure_.ok()) return failure_;
+  return staged_.empty() ? Status::ok_status() : write_batch();
+}
+
+LogIndex LogStore::kept_from(GroupId group) const {
+  const std::lock_guard lock(kept_mutex_);
+  const auto found = kept_from_.find(group);
+  return found == kept_from_.end() ? LogIndex{0} : found->second;
+}
+
+void LogStore::set_kept_from(GroupId group, LogIndex first) {
+  const std::lock_guard lock(kept_mutex_);
+  kept_from_[group] = first;
+}
+
+// --- Reading -------------------------------------------------------------------------------------
 
 Result<std::vector<LogEntry>> LogStore::read(GroupId group, LogIndex first, LogIndex last,
                                              size_t bytes_max) const {
@@ -200,6 +363,10 @@ Result<std::vector<LogEntry>> LogStore::read(GroupId group, LogIndex first, LogI
   EntryCursor cursor(database_->scan(Family::kLog, entry_key(group, first).span(),
                                      entry_key(group, last.next()).span()),
                      group);
+  // Asked after the cursor fixed its state: what that state misses is known here.
+  if (const LogIndex kept = kept_from(group); first < kept)
+    return Status::not_found("group {}: the log begins at index {}, not {}", group.value,
+                             kept.value, first.value);
   size_t bytes = 0;
   while (bytes < bytes_max || entries.empty()) {
     WL_ASSIGN_OR_RETURN(std::optional<LogEntry> entry, cursor.next());
@@ -219,11 +386,15 @@ EntryCursor LogStore::scan(GroupId group, LogIndex first) const {
       database_->scan(Family::kLog, entry_key(group, first).span(), end_key(group).span()), group);
 }
 
+Result<std::optional<HardState>> LogStore::load_hard_state(GroupId group) const {
+  return decode_optional(database_->get(Family::kHard, hard_key(group, HardRow::kState).span()),
+                         decode_hard_state);
+}
+
 Result<GroupRows> LogStore::load_group(GroupId group) const {
   GroupRows rows;
   const auto context = group_context(group);
-  auto state = decode_optional(
-      database_->get(Family::kHard, hard_key(group, HardRow::kState).span()), decode_hard_state);
+  auto state = load_hard_state(group);
   if (!state.ok()) return state.status().with_context(context);
   auto boundary = decode_optional(
       database_->get(Family::kHard, hard_key(group, HardRow::kBoundary).span()), decode_boundary);

@@ -4,14 +4,19 @@
 // with one sync, and the node's own record [S 08/3.6]. A Raft group drives it with LogJobs.
 //
 // Invariants: per group the stored entries are consecutive and chained; the tail row names the last
-//   one and changes in the same batch. After a failed write nothing is acknowledged any more.
-// Thread: write functions from the log writer only; const functions from any thread.
-// Errors: kIoError is sticky (fail-stop, exit 74); kCorruption names group, index and reason.
+//   one and changes in the same batch. Term, vote, boundary and commit hint never go back, and the
+//   hint never passes the end of the log it is written with [S 08/2 I-3, I-8, I-9]. Every write is
+//   synced before the next one begins, so a crash can tear the last one only. After a failed write
+//   nothing is acknowledged any more.
+// Thread: write functions from the log writer only; const functions from any thread, beside writes.
+// Errors: kIoError is sticky (fail-stop, exit 74); kCorruption names group, index and reason;
+//   kNotFound for entries that were truncated away.
 // Order of calls: open, then per group load_group + scan by recovery, then attach, then write.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -34,8 +39,6 @@ struct GroupBirth {
   ReplicaId replica;
   ByteBuffer config;
   Digest128 digest{};  // Of the state of birth.
-  // A joining replica [S 08/0.2]: boundary index 0, term 0, no config, until a snapshot arrives.
-  bool is_uninitialised = false;
 };
 
 // Hands out a group's entries in order; the previous chain is checked by the reader.
@@ -56,32 +59,43 @@ class LogStore {
 
   // --- Groups -------------------------------------------------------------------------------
   // Writes the rows of a new replica with a sync and attaches it. kFailedPrecondition below its
-  // tombstone; kAlreadyExists if the group has rows here.
+  // tombstone or for a quarantined id [S 08/2 I-25]; kAlreadyExists if the group has rows here.
   Status create_group(const GroupBirth& birth);
-  // Allows writes to a group whose end was verified. REQUIRES: not attached.
-  void attach(GroupId group, const TailRow& tail);
-  // Drops a group's rows and entries and leaves the tombstone, in one synced batch.
+  // The same for a replica that knows nothing and waits for its first snapshot [S 08/3.9]: boundary
+  // and log end at index 0.
+  Status create_uninitialised(GroupId group, ReplicaId replica);
+  // Allows writes to a group that was verified. REQUIRES: not attached.
+  void attach(GroupId group, const GroupPosition& position);
+  // Drops a group's rows and entries and leaves the tombstone, in one synced batch. What an earlier
+  // tombstone forbids stays forbidden; so does a quarantined replica.
   Status destroy_group(GroupId group, const Tombstone& tombstone);
-  // Marks a replica as never to be used again; its rows stay for analysis.
+  // Marks a replica, and all before it, as never to be used again; its rows stay for analysis.
+  // kUnknownReplica: whichever lived here; only destroy_group() makes room for another.
   Status quarantine(GroupId group, ReplicaId replica, const Status& why);
 
   // --- The hot path ---------------------------------------------------------------------------
   // Makes all jobs stable with one atomic synced batch. REQUIRES: groups attached, entries
-  // consecutive to their group's end and chained; a truncated suffix is replaced by entries; a
-  // reset brings a boundary.
+  // consecutive to their group's end and chained, and what the invariants above say of the rows.
   Status write(std::span<const QueuedJob> jobs);
   Status write(const LogJob& job);
 
-  // --- Truncation and checkpoints -----------------------------------------------------------
-  // Drops entries below `first`, unsynced. REQUIRES: first <= boundary index + 1.
+  // --- Truncation -----------------------------------------------------------------------------
+  // Drops entries below `first` with the next write: it costs no sync of its own, and readers are
+  // refused at once. Files emptied by earlier truncations are given back.
+  // REQUIRES: attached; first <= boundary index + 1.
   Status truncate_prefix(GroupId group, LogIndex first);
+  // Writes what truncate_prefix() left for the next write.
+  Status flush_truncations();
 
   // --- Reading --------------------------------------------------------------------------------
-  // Entries of [first, last] until `bytes_max` is reached, at least one if there is one.
+  // Entries of [first, last] until `bytes_max` is reached, at least one if there is one; fewer if
+  // the log ends before. One state of the log, whatever is written meanwhile. kNotFound if the
+  // range begins below what is kept.
   Result<std::vector<LogEntry>> read(GroupId group, LogIndex first, LogIndex last,
                                      size_t bytes_max) const;
   EntryCursor scan(GroupId group, LogIndex first) const;
   Result<GroupRows> load_group(GroupId group) const;
+  Result<std::optional<HardState>> load_hard_state(GroupId group) const;
   Result<std::vector<GroupId>> groups() const;  // With any row, ascending.
   Result<std::optional<Tombstone>> tombstone(GroupId group) const;
 
@@ -95,16 +109,39 @@ class LogStore {
 
  private:
   struct Attached {
-    TailRow tail;
+    GroupPosition position;
+    // Entries of the batch under construction, which cannot be read back yet.
+    std::vector<TailRow> unwritten;
+    // Bounds of the last two prefix truncations that are durable; files below the older one may
+    // be dropped. 0 = none.
+    LogIndex durable_first;
+    LogIndex dropped_first;
   };
 
+  Status create(GroupId group, const HardState& state, const Boundary& boundary);
+  void detach(GroupId group);
   Status apply(Sync sync);  // batch_, with the sticky failure.
-  void add_job(const LogJob& job);
+  Status write_batch();
+  Status fail(const Status& why);
+  Status add_job(const LogJob& job);
+  void replace_log(const LogJob& job, Attached& group);
+  Status truncate_suffix(const LogJob& job, Attached& group);
+  Result<TailRow> place_of(GroupId id, const Attached& group, LogIndex index) const;
+  void add_entries(const LogJob& job, Attached& group);
+  void add_rows(const LogJob& job, GroupPosition& position);
+  void add_truncations();
+  LogIndex kept_from(GroupId group) const;
+  void set_kept_from(GroupId group, LogIndex first);
 
   std::unique_ptr<KeyValueStore> database_;
   std::unique_ptr<WriteBatch> batch_;     // Reused; empty between calls.
-  std::map<GroupId, Attached> attached_;  // INVARIANT: equals the stored tail rows.
+  std::map<GroupId, Attached> attached_;  // INVARIANT: equals the stored rows between calls.
+  std::vector<Attached*> in_batch_;       // Of the batch under construction.
+  std::map<GroupId, LogIndex> staged_;    // Prefix truncations that wait for the next write.
   Status failure_;                        // INVARIANT: once not OK, no write is tried again.
+
+  mutable std::mutex kept_mutex_;
+  std::map<GroupId, LogIndex> kept_from_;  // Guarded by kept_mutex_. What readers may ask for.
 };
 
 }  // namespace worldline::storage

@@ -94,10 +94,22 @@ struct TailRow {
   friend bool operator==(const TailRow&, const TailRow&) = default;
 };
 
+// Where one group's stored log stands: what the next job is compared with.
+struct GroupPosition {
+  HardState hard_state;
+  TailRow boundary;  // Of the boundary: its index, term and chain. Index 0 = uninitialised.
+  TailRow tail;
+  LogIndex first;  // First entry kept; tail + 1 if none. At most boundary + 1.
+  friend bool operator==(const GroupPosition&, const GroupPosition&) = default;
+};
+
+// Stands for the id of a quarantined replica whose hard state cannot be read any more.
+inline constexpr ReplicaId kUnknownReplica{UINT64_MAX};
+
 // The least ReplicaId that may live here, and a copy that must never be used again [S 08/2].
 struct Tombstone {
   ReplicaId lowest_allowed;
-  ReplicaId quarantined;  // 0 = none.
+  ReplicaId quarantined;  // 0 = none; it and all older ones must not serve.
   std::string reason;     // Of the quarantine, for people.
   friend bool operator==(const Tombstone&, const Tombstone&) = default;
 };
@@ -115,16 +127,26 @@ struct NodeRecord {
 
 using LogTicket = StrongId<struct LogTicketTag, uint64_t>;  // Order of admission, from 1.
 
-// One atomic change of one group's log, the unit the log writer makes stable [S 08/1.3].
+// What a job's boundary means for the log before it.
+enum class BoundaryUse : uint8_t {
+  kCheckpoint,  // Of the state this log led to: the log stays.
+  kSnapshot,    // Of another replica's state: the whole log goes and begins again behind it.
+};
+
+// One atomic change of one group's log, the unit the log writer makes stable [S 08/1.3]. In this
+// order: the log is replaced or its suffix dropped, entries follow, the rows are written.
 struct LogJob {
   GroupId group;
-  std::optional<LogIndex> truncate_from;  // Drop entries from here to the end first.
-  std::vector<LogEntry> entries;          // Consecutive, after the (truncated) end.
+  // Drop entries from here to the end first. Above the boundary and the commit hint. Void in a job
+  // that replaces the log.
+  std::optional<LogIndex> truncate_from;
+  std::vector<LogEntry> entries;  // Consecutive, after the (truncated or replaced) end.
   std::optional<HardState> hard_state;
   std::optional<Boundary> boundary;
-  // A snapshot took the log's place: every entry goes first, and the log begins behind `boundary`.
-  bool is_reset = false;
+  BoundaryUse boundary_use = BoundaryUse::kCheckpoint;
+  uint64_t job = 0;  // Of the Raft core that wants to know when it is stable; 0 = nobody does.
 
+  bool replaces_log() const { return boundary && boundary_use == BoundaryUse::kSnapshot; }
   size_t bytes() const;  // What it adds to a write, roughly.
 };
 

@@ -81,6 +81,9 @@ class MemoryStore final : public KeyValueStore {
     return disk_->write(static_cast<MemoryBatch&>(batch).operations, sync, life_);
   }
   Status sync() override { return disk_->sync(life_); }
+  Status drop_files(Family family, Bytes first, Bytes end) override {
+    return disk_->drop_files(family, first, end, life_);
+  }
 
   Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const override {
     const MemoryDisk::Table& table = disk_->table(family);
@@ -142,6 +145,15 @@ Status MemoryDisk::write(const Batch& batch, Sync sync_now, uint64_t life) {
   apply_to(current_, batch);
   unsynced_.push_back(batch);
   return sync_now == Sync::kYes ? sync(life) : Status::ok_status();
+}
+
+// There are no files here, but what RocksDB would lose for good must be gone durably.
+Status MemoryDisk::drop_files(Family family, Bytes first, Bytes end, uint64_t life) const {
+  if (life != life_ || failed_) return Status::io_error("memory disk: failed before");
+  const Table& table = durable_[static_cast<size_t>(family)];
+  const auto found = table.lower_bound(text_of(first));
+  WL_CHECK(found == table.end() || found->first >= text_of(end));
+  return Status::ok_status();
 }
 
 Status MemoryDisk::sync(uint64_t life) {

@@ -41,6 +41,7 @@ Result<OpenedNode> open_node(LogStore& store, const NodeOpenOptions& options) {
 }
 
 Status close_node(LogStore& store, NodeRecord record) {
+  WL_RETURN_IF_ERROR(store.flush_truncations());
   record.clean_shutdown = true;
   return store.write_node_record(record);
 }

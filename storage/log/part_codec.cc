@@ -9,7 +9,7 @@ namespace worldline::storage {
 namespace {
 
 struct PartHead {
-  uint64_t bundle;  // Log index of the first piece.
+  uint64_t bundle;  // The same in all pieces, another in the next bundle of the term.
   uint32_t part;    // From 0.
   uint32_t part_count;
 };
@@ -17,7 +17,7 @@ static_assert(sizeof(PartHead) == 16);
 
 }  // namespace
 
-std::vector<SharedBytes> split_bundle(LogIndex first_index, const ByteBuffer& payload) {
+std::vector<SharedBytes> split_bundle(uint64_t bundle_id, const ByteBuffer& payload) {
   WL_CHECK(payload.size() > kPartBytes);
   WL_CHECK(payload.size() <= kSplitBundleBytesMax);
   const size_t count = (payload.size() + kPartBytes - 1) / kPartBytes;
@@ -28,7 +28,7 @@ std::vector<SharedBytes> split_bundle(LogIndex first_index, const ByteBuffer& pa
     ByteBuffer bytes;
     bytes.reserve(sizeof(PartHead) + piece.size());
     append_le(bytes,
-              PartHead{first_index.value, static_cast<uint32_t>(i), static_cast<uint32_t>(count)});
+              PartHead{bundle_id, static_cast<uint32_t>(i), static_cast<uint32_t>(count)});
     append(bytes, piece);
     parts.push_back(std::make_shared<const ByteBuffer>(std::move(bytes)));
   }

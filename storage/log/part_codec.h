@@ -20,7 +20,8 @@ static_assert(kPartBytes < kUnsplitBytesMax);
 static_assert(kUnsplitBytesMax <= limits::kLogEntryBytesMax);
 
 // REQUIRES: payload larger than one part and at most kSplitBundleBytesMax.
-std::vector<SharedBytes> split_bundle(LogIndex first_index, const ByteBuffer& payload);
+// `bundle_id` tells the pieces of one term apart.
+std::vector<SharedBytes> split_bundle(uint64_t bundle_id, const ByteBuffer& payload);
 
 // Puts pieces together in log order.
 class PartAssembler {
@@ -31,7 +32,7 @@ class PartAssembler {
   void discard();  // At a barrier.
 
  private:
-  uint64_t bundle_ = 0;  // Index of the first piece; 0 = none begun.
+  uint64_t bundle_ = 0;  // 0 = none begun.
   uint32_t next_part_ = 0;
   ByteBuffer bytes_;
 };

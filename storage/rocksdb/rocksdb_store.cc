@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/rate_limiter.h>
@@ -195,6 +196,14 @@ class RocksdbStore final : public KeyValueStore {
     rocksdb::FlushOptions options;
     options.wait = true;
     return latch(handles_->database()->Flush(options, handles_->all()));
+  }
+
+  Status drop_files(Family family, Bytes first, Bytes end) override {
+    WL_RETURN_IF_ERROR(failure());
+    const rocksdb::Slice begin_slice = slice(first);
+    const rocksdb::Slice end_slice = slice(end);
+    return latch(rocksdb::DeleteFilesInRange(handles_->database(), handles_->family(family),
+                                             &begin_slice, &end_slice, false));
   }
 
   Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const override {

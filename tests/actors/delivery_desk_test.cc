@@ -12,10 +12,10 @@ constexpr SessionId kBob{2};
 class DeliveryDeskTest : public testing::Test {
  protected:
   DeliveryDeskTest() {
-    run(LogIndex{0}, {SessionOpenedItem{kAda, ada_}, SessionOpenedItem{kBob, bob_}});
+    run(ProposalSeq{0}, {SessionOpenedItem{kAda, ada_}, SessionOpenedItem{kBob, bob_}});
   }
 
-  void run(LogIndex depends_on, std::vector<ExecutedItem> items) {
+  void run(ProposalSeq depends_on, std::vector<ExecutedItem> items) {
     ExecutedBatch batch;
     batch.depends_on = depends_on;
     batch.items = std::move(items);
@@ -47,28 +47,28 @@ class DeliveryDeskTest : public testing::Test {
 };
 
 TEST_F(DeliveryDeskTest, HoldsEverythingBackUntilItsEntryIsCommitted) {
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
   ASSERT_EQ(ada_->messages.size(), 1u);
-  run(LogIndex{5}, {transaction(database_.insert(1, "one"))});
-  run(LogIndex{6}, {transaction(database_.insert(2, "two"))});
-  desk_.committed(LogIndex{4});
+  run(ProposalSeq{5}, {transaction(database_.insert(1, "one"))});
+  run(ProposalSeq{6}, {transaction(database_.insert(2, "two"))});
+  desk_.committed(ProposalSeq{4});
   EXPECT_EQ(ada_->messages.size(), 1u) << "entry 5 is not committed";
-  desk_.committed(LogIndex{5});
+  desk_.committed(ProposalSeq{5});
   EXPECT_EQ(ada_->messages.size(), 2u);
-  desk_.committed(LogIndex{9});
+  desk_.committed(ProposalSeq{9});
   EXPECT_EQ(ada_->messages.size(), 3u);
 }
 
 TEST_F(DeliveryDeskTest, ReleasesAtOnceWhatDependsOnCommittedEntries) {
-  desk_.committed(LogIndex{8});
-  run(LogIndex{8}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  desk_.committed(ProposalSeq{8});
+  run(ProposalSeq{8}, {subscribe(kAda, 1, "SELECT * FROM item")});
   EXPECT_EQ(ada_->messages.size(), 1u);
 }
 
 TEST_F(DeliveryDeskTest, GivesTheCallerItsRowsInsideTheResultAndOthersAnUpdate) {
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM item"),
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item"),
                     subscribe(kBob, 4, "SELECT * FROM item WHERE id = 3")});
-  run(LogIndex{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 77})});
+  run(ProposalSeq{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 77})});
   const auto& result = ada_->message<protocol::ReducerResult>(1);
   EXPECT_EQ(result.request_id, 77u);
   const auto* ok = std::get_if<protocol::ReducerOk>(&result.outcome);
@@ -82,16 +82,16 @@ TEST_F(DeliveryDeskTest, GivesTheCallerItsRowsInsideTheResultAndOthersAnUpdate) 
 }
 
 TEST_F(DeliveryDeskTest, SendsNothingToSessionsThatAreNotConcerned) {
-  run(LogIndex{0}, {subscribe(kBob, 1, "SELECT * FROM item WHERE id = 4")});
-  run(LogIndex{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 1})});
+  run(ProposalSeq{0}, {subscribe(kBob, 1, "SELECT * FROM item WHERE id = 4")});
+  run(ProposalSeq{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 1})});
   EXPECT_EQ(bob_->messages.size(), 1u);
   EXPECT_EQ(ada_->messages.size(), 1u) << "the caller hears of its call all the same";
 }
 
 TEST_F(DeliveryDeskTest, GroupsSeveralSetsOfOneSessionIntoOneMessage) {
-  run(LogIndex{0}, {subscribe(kAda, 2, "SELECT * FROM item"),
+  run(ProposalSeq{0}, {subscribe(kAda, 2, "SELECT * FROM item"),
                     subscribe(kAda, 1, "SELECT * FROM item WHERE id = 9")});
-  run(LogIndex{0}, {transaction(database_.insert(9, "n"))});
+  run(ProposalSeq{0}, {transaction(database_.insert(9, "n"))});
   const auto& update = ada_->message<protocol::TransactionUpdate>(2);
   ASSERT_EQ(update.query_sets.size(), 2u);
   EXPECT_EQ(update.query_sets[0].query_set_id, 1u);
@@ -99,9 +99,9 @@ TEST_F(DeliveryDeskTest, GroupsSeveralSetsOfOneSessionIntoOneMessage) {
 }
 
 TEST_F(DeliveryDeskTest, SharesOneBatchBetweenSessionsThatGetTheSameBytes) {
-  run(LogIndex{0},
+  run(ProposalSeq{0},
       {subscribe(kAda, 1, "SELECT * FROM item"), subscribe(kBob, 1, "SELECT * FROM item")});
-  run(LogIndex{0}, {transaction(database_.insert(1, "a")), transaction(database_.insert(2, "b"))});
+  run(ProposalSeq{0}, {transaction(database_.insert(1, "a")), transaction(database_.insert(2, "b"))});
   ASSERT_EQ(ada_->batches.size(), 2u);
   EXPECT_EQ(ada_->batches[1].get(), bob_->batches[1].get());
   EXPECT_EQ(ada_->messages.size(), 3u) << "one message for each transaction";
@@ -114,7 +114,7 @@ TEST_F(DeliveryDeskTest, TellsFailuresOfCallsToTheCallerOnly) {
   refused.text = "no";
   TxItem broken = refused;
   broken.verdict = Verdict::kInternalError;
-  run(LogIndex{0}, {std::move(refused), std::move(broken)});
+  run(ProposalSeq{0}, {std::move(refused), std::move(broken)});
   const auto& first = ada_->message<protocol::ReducerResult>(0);
   ASSERT_TRUE(std::holds_alternative<protocol::ReducerErr>(first.outcome));
   EXPECT_EQ(protocol::reducer_error_text(std::get<protocol::ReducerErr>(first.outcome)), "no");
@@ -124,7 +124,7 @@ TEST_F(DeliveryDeskTest, TellsFailuresOfCallsToTheCallerOnly) {
 }
 
 TEST_F(DeliveryDeskTest, AnswersABadQueryWithAnErrorAndKeepsNothing) {
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM nowhere")});
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM nowhere")});
   const auto& error = ada_->message<protocol::SubscriptionError>(0);
   EXPECT_EQ(error.request_id, 11u);
   EXPECT_EQ(error.query_set_id, 1u);
@@ -133,29 +133,29 @@ TEST_F(DeliveryDeskTest, AnswersABadQueryWithAnErrorAndKeepsNothing) {
 
 TEST_F(DeliveryDeskTest, UnsubscribesWithTheRowsThatWereThere) {
   database_.insert(1, "a");
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
-  run(LogIndex{0}, {UnsubscribeItem{kAda, 3, 1, true, database_.pin()}});
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {UnsubscribeItem{kAda, 3, 1, true, database_.pin()}});
   const auto& applied = ada_->message<protocol::UnsubscribeApplied>(1);
   ASSERT_TRUE(applied.rows);
   ASSERT_EQ(applied.rows->size(), 1u);
   EXPECT_EQ((*applied.rows)[0].rows.size(), 1u);
-  run(LogIndex{0}, {transaction(database_.insert(2, "b"))});
+  run(ProposalSeq{0}, {transaction(database_.insert(2, "b"))});
   EXPECT_EQ(ada_->messages.size(), 2u);
 }
 
 TEST_F(DeliveryDeskTest, ForgetsASessionThatClosed) {
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
-  run(LogIndex{0}, {SessionClosedItem{kAda}, transaction(database_.insert(1, "a"))});
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {SessionClosedItem{kAda}, transaction(database_.insert(1, "a"))});
   EXPECT_EQ(ada_->messages.size(), 1u);
   EXPECT_EQ(desk_.session_count(), 1u);
   EXPECT_EQ(desk_.query_set_count(), 0u);
 }
 
 TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
-  run(LogIndex{3}, {transaction(database_.insert(1, "a")), CloseAllItem{{1001, "module exited"}}});
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{3}, {transaction(database_.insert(1, "a")), CloseAllItem{{1001, "module exited"}}});
   EXPECT_TRUE(ada_->closes.empty());
-  desk_.committed(LogIndex{3});
+  desk_.committed(ProposalSeq{3});
   EXPECT_EQ(ada_->messages.size(), 2u);
   ASSERT_EQ(ada_->closes.size(), 1u);
   EXPECT_EQ(ada_->closes[0].code, 1001);
@@ -163,12 +163,12 @@ TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
 }
 
 TEST_F(DeliveryDeskTest, HintsTheTablesOfJoinsAfterEachSubscribe) {
-  run(LogIndex{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
   const auto first = desk_.take_snapshot_hint();
   ASSERT_TRUE(first);
   EXPECT_EQ(first->sequence, 1u);
   EXPECT_TRUE(first->tables.empty());
-  run(LogIndex{0}, {subscribe(kAda, 2, "SELECT a.* FROM item AS a JOIN item AS b ON a.id = b.id")});
+  run(ProposalSeq{0}, {subscribe(kAda, 2, "SELECT a.* FROM item AS a JOIN item AS b ON a.id = b.id")});
   const auto second = desk_.take_snapshot_hint();
   ASSERT_TRUE(second);
   EXPECT_EQ(second->tables.size(), 1u);

@@ -92,7 +92,7 @@ TEST_F(LogAdapterTest, ANewGroupStartsAtTheSameBoundaryEverywhere) {
 }
 
 TEST_F(LogAdapterTest, AJoiningReplicaStartsWithoutAnyState) {
-  create(joining_birth(kGroup, kReplica));
+  ASSERT_TRUE(store_->create_uninitialised(kGroup, kReplica).ok());
   RestoredState state = restart();
   EXPECT_EQ(state.boundary, LogBoundary{});
   EXPECT_EQ(state.hard, HardState{});
@@ -155,7 +155,7 @@ TEST_F(LogAdapterTest, ASnapshotTakesThePlaceOfTheLog) {
 }
 
 TEST_F(LogAdapterTest, ASnapshotAndWhatFollowsItFitOneJob) {
-  create(joining_birth(kGroup, kReplica));
+  ASSERT_TRUE(store_->create_uninitialised(kGroup, kReplica).ok());
   chains_[20] = Chain{99};
   PersistJob job = job_of(21, 2, Term{6});
   job.new_boundary =

@@ -153,7 +153,8 @@ class TestNode {
     job.boundary = boundary;
     WL_RETURN_IF_ERROR(log_.write(job));
     WL_ASSIGN_OR_RETURN(const LogIndex needed, writer_->activate());
-    return log_.truncate_prefix(kDatabase, needed);
+    WL_RETURN_IF_ERROR(log_.truncate_prefix(kDatabase, needed));
+    return log_.flush_truncations();
   }
 
   TableId table_id(std::string_view name) const {

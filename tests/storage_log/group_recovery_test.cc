@@ -108,6 +108,16 @@ const DamageCase kDamageCases[] = {
        put_row(disk, HardRow::kState, encode_hard_state({ReplicaId{70}, Term{0}, {}, {}, 1}));
      },
      "group 7: the hard state has term 0"},
+    {"TombstoneDamaged",
+     [](MemoryDisk& disk) {
+       ByteBuffer row = encode_tombstone({ReplicaId{3}, ReplicaId{0}, ""});
+       row[2] ^= 1;
+       disk.table(Family::kTomb)[std::string(as_text(group_key(kGroup)))] = as_text(row);
+     },
+     "tombstone: checksum"},
+    {"EntriesWithoutABoundary",
+     [](MemoryDisk& disk) { put_row(disk, HardRow::kBoundary, encode_boundary({})); },
+     "an entry in the log of a replica without a state"},
     {"LogGoneBeforeTheCheckpoint",
      [](MemoryDisk& disk) {
        set_boundary(disk, 6);
@@ -182,6 +192,57 @@ TEST_P(GroupRecoveryTest, AcceptsAWholeLogAndNamesTheDamageOfAnyOther) {
 }
 INSTANTIATE_TEST_SUITE_P(S08, GroupRecoveryTest, testing::ValuesIn(kDamageCases),
                          [](const auto& test) { return test.param.name; });
+
+// Every damage of the table above: several copies give it up for good and keep it for analysis, an
+// only copy is not touched [S 08/3.7].
+TEST_P(GroupRecoveryTest, MarksADamagedReplicaForGoodUnlessItIsTheOnlyOne) {
+  auto disk = std::make_shared<MemoryDisk>();
+  filled_store(*disk, 10);
+  disk->kill();
+  GetParam().damage(*disk);
+  LogStore store(disk->open());
+  const auto verified = verify_group(store, kGroup);
+  const bool is_damaged = GetParam().error != nullptr;
+  EXPECT_EQ(judge_group(verified, Copies::kOnlyOne),
+            is_damaged ? StartVerdict::kRefuse : StartVerdict::kServe);
+  ASSERT_EQ(judge_group(verified, Copies::kSeveral),
+            is_damaged ? StartVerdict::kQuarantine : StartVerdict::kServe);
+  if (!is_damaged) return;
+
+  const MemoryDisk::Table log = disk->table(Family::kLog);
+  const MemoryDisk::Table hard = disk->table(Family::kHard);
+  ASSERT_TRUE(quarantine_damaged(store, kGroup, verified.status()).ok());
+  disk->kill();
+  LogStore again(disk->open());
+  const auto after = verify_group(again, kGroup);
+  EXPECT_EQ(judge_group(after, Copies::kSeveral), StartVerdict::kQuarantined);
+  EXPECT_NE(after.status().message().find(GetParam().error), std::string::npos)
+      << after.status().message();
+  EXPECT_TRUE(disk->table(Family::kLog) == log && disk->table(Family::kHard) == hard);
+  EXPECT_EQ(again.create_group(birth_of(kGroup)).code(), StatusCode::kFailedPrecondition)
+      << "its id is never born again";
+  // The catalog makes room for a new copy.
+  ASSERT_TRUE(again.destroy_group(kGroup, {ReplicaId{71}, ReplicaId{0}, ""}).ok());
+  EXPECT_EQ(again.create_uninitialised(kGroup, ReplicaId{70}).code(),
+            StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(again.create_uninitialised(kGroup, ReplicaId{71}).ok());
+}
+
+TEST(GroupRecoveryTest, RefusesAReplicaBelowItsTombstone) {
+  auto disk = std::make_shared<MemoryDisk>();
+  auto store = filled_store(*disk, 3);
+  disk->table(Family::kTomb)[std::string(as_text(group_key(kGroup)))] =
+      as_text(encode_tombstone({ReplicaId{71}, ReplicaId{0}, ""}));
+  const auto verified = verify_group(*store, kGroup);
+  EXPECT_EQ(judge_group(verified, Copies::kOnlyOne), StartVerdict::kQuarantined);
+  EXPECT_NE(verified.status().message().find("below the tombstone 71"), std::string::npos);
+}
+
+TEST(GroupRecoveryTest, RefusesToStartOnANewerFormatOrAFailingDisk) {
+  for (const StatusCode code : {StatusCode::kNotSupported, StatusCode::kIoError})
+    for (const Copies copies : {Copies::kOnlyOne, Copies::kSeveral})
+      EXPECT_EQ(judge_group(Status(code, "why"), copies), StartVerdict::kRefuse);
+}
 
 TEST(GroupRecoveryTest, RefusesAQuarantinedReplicaAfterEveryStart) {
   auto disk = std::make_shared<MemoryDisk>();

@@ -2,8 +2,10 @@
 // refused.
 #include "storage/rocksdb/rocksdb_store.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -122,10 +124,93 @@ TEST_F(RocksdbStoreTest, RefusesAMissingWriteAheadLog) {
 
 TEST_F(RocksdbStoreTest, TruncatesThePrefixAndReadsTheRest) {
   const auto store = write_ten(open_log());
+  Boundary boundary;
+  const auto cut = store->read(kGroup, LogIndex{7}, LogIndex{7}, 1);
+  boundary.index = LogIndex{7};
+  boundary.term = cut->front().term();
+  boundary.chain = cut->front().chain();
+  LogJob job;
+  job.group = kGroup;
+  job.boundary = boundary;
+  ASSERT_TRUE(store->write(job).ok());
   ASSERT_TRUE(store->truncate_prefix(kGroup, LogIndex{6}).ok());
+  ASSERT_TRUE(store->flush_truncations().ok());
   EXPECT_EQ(store->read(kGroup, LogIndex{6}, LogIndex{11}, limits::MiB)->size(), 6u);
   EntryCursor cursor = store->scan(kGroup, LogIndex{0});
   EXPECT_EQ(cursor.next().value()->index(), LogIndex{6});
+}
+
+// Reads random ranges until told to stop: each is whole, or gone.
+class RangeReader {
+ public:
+  RangeReader(const LogStore& store, uint64_t seed)
+      : store_(store), rng_(seed), thread_([this] {
+          while (!stop_) read();
+        }) {}
+  ~RangeReader() {
+    stop_ = true;
+    thread_.join();
+  }
+  RangeReader(const RangeReader&) = delete;
+  RangeReader& operator=(const RangeReader&) = delete;
+  uint64_t reads() const { return reads_; }
+
+ private:
+  void read() {
+    const LogIndex first{2 + rng_.below(2'000)};
+    const auto entries =
+        store_.read(kGroup, first, LogIndex{first.value + rng_.below(400)}, 1 + rng_.below(20'000));
+    ++reads_;
+    if (!entries.ok()) {
+      EXPECT_EQ(entries.status().code(), StatusCode::kNotFound) << entries.status().message();
+      return;
+    }
+    for (size_t i = 1; i < entries->size(); ++i)
+      EXPECT_TRUE(chain_follows(entries->at(i), entries->at(i - 1).chain()));
+  }
+
+  const LogStore& store_;
+  Prng rng_;
+  std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> reads_{0};
+  std::thread thread_;
+};
+
+// A follower far behind reads from the disk while the log grows, changes its end and loses its
+// front.
+TEST_F(RocksdbStoreTest, ReadsOneStateOfTheLogWhileItChanges) {
+  auto opened = open_log();
+  ASSERT_TRUE(opened.ok());
+  LogStore& store = **opened;
+  ASSERT_TRUE(store.create_group(birth_of(kGroup)).ok());
+  RangeReader one(store, 1);
+  RangeReader two(store, 2);
+  HardState state{ReplicaId{70}, Term{1}, {}, {}, 0};
+  std::vector<TailRow> places = {JobBuilder(kGroup).tail()};  // Of index 1, 2, ...
+  for (uint64_t turn = 1; turn <= 40; ++turn) {
+    places.resize(places.size() - (turn % 3 == 0 ? 20 : 0));
+    LogJob job;
+    job.group = kGroup;
+    job.truncate_from = places.back().last.next();
+    JobBuilder jobs(kGroup, places.back());
+    state.term = Term{turn};
+    job.hard_state = state;
+    jobs.set_term(state.term);
+    for (int i = 0; i < 50; ++i) {
+      job.entries.push_back(jobs.next(std::string(100, 'x')).entries.front());
+      places.push_back(jobs.tail());
+    }
+    ASSERT_TRUE(store.write(job).ok());
+    if (turn % 10 == 0) {
+      const LogIndex boundary = places[places.size() - 100].last;
+      ASSERT_TRUE(store.write(boundary_job(kGroup, boundary_at(store, kGroup, boundary))).ok());
+      ASSERT_TRUE(store.truncate_prefix(kGroup, LogIndex{boundary.value - 200}).ok());
+    }
+    while (one.reads() + two.reads() < turn * 5) std::this_thread::yield();
+  }
+  const auto verified = verify_group(store, kGroup);
+  ASSERT_TRUE(verified.ok()) << verified.status().message();
+  EXPECT_EQ(verified->tail.last, places.back().last);
 }
 
 TEST_F(RocksdbStoreTest, KeepsTheCheckpointDatabaseWithoutAWriteAheadLog) {

@@ -56,6 +56,36 @@ class JobBuilder {
   Chain chain_;
 };
 
+// A checkpoint cut at an entry of the log, as the boundary of a job.
+inline Boundary boundary_at(const LogStore& store, GroupId group, LogIndex index) {
+  const auto entries = store.read(group, index, index, 1);
+  WL_CHECK(entries.ok() && entries->size() == 1);
+  Boundary boundary;
+  boundary.index = index;
+  boundary.term = entries->front().term();
+  boundary.chain = entries->front().chain();
+  return boundary;
+}
+
+inline LogJob boundary_job(GroupId group, Boundary boundary) {
+  LogJob job;
+  job.group = group;
+  job.boundary = std::move(boundary);
+  return job;
+}
+
+// The first job of a new term: hard state and an entry.
+inline LogJob term_job(JobBuilder& jobs, const HardState& before, Term term) {
+  jobs.set_term(term);
+  LogJob job = jobs.next("term " + std::to_string(term.value), EntryKind::kNoop);
+  HardState state = before;
+  state.term = term;
+  state.vote = before.replica;
+  ++state.generation;
+  job.hard_state = state;
+  return job;
+}
+
 // A log of entries 2 ... count + 1 in one group.
 inline std::unique_ptr<LogStore> filled_store(MemoryDisk& disk, size_t count) {
   auto store = std::make_unique<LogStore>(disk.open());

@@ -1,0 +1,120 @@
+#include "actors/replication.h"
+
+#include <utility>
+
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include "actors/caf_types.h"
+
+namespace worldline::actors {
+namespace {
+
+struct ReplicationState {
+  std::unique_ptr<ReplicationDesk> desk;
+  std::chrono::microseconds timer_due{0};  // Of the boot clock; 0 = no timer is set.
+};
+using Self = caf::stateful_actor<ReplicationState>*;
+
+constexpr std::chrono::microseconds kTimerSlack{1000};
+
+// One timer is out at a time, for the earliest deadline: an idle node is not woken.
+void set_timer(Self self, const Clock& clock) {
+  const std::chrono::microseconds due = clock.boot() + self->state.desk->until_next_deadline();
+  const bool is_set = self->state.timer_due.count() != 0;
+  if (is_set && self->state.timer_due <= due + kTimerSlack) return;
+  self->state.timer_due = due;
+  self->delayed_send(self, self->state.desk->until_next_deadline(), tick_atom_v);
+}
+
+void on_timer(Self self, const Clock& clock) {
+  if (clock.boot() + kTimerSlack >= self->state.timer_due) self->state.timer_due = {};
+  self->state.desk->on_time();
+  set_timer(self, clock);
+}
+
+// Retiring drops the desk: what is still in the mailbox finds nothing to do.
+caf::behavior replication_actor(Self self, ReplicationDeskParts parts) {
+  const Clock& clock = *parts.clock;
+  parts.post_created = [me = caf::actor_cast<caf::actor_addr>(self)](GroupId group, Status status) {
+    if (const auto actor = caf::actor_cast<caf::actor>(me))
+      caf::anon_send(actor,
+                     ReplicationWork(std::make_shared<const ReplicationTask>(
+                         [group, status](ReplicationDesk& d) { d.created(group, status); })));
+  };
+  parts.post_destroyed = [me = caf::actor_cast<caf::actor_addr>(self)](GroupId group) {
+    if (const auto actor = caf::actor_cast<caf::actor>(me))
+      caf::anon_send(actor, ReplicationWork(std::make_shared<const ReplicationTask>(
+                                [group](ReplicationDesk& d) { d.destroyed(group); })));
+  };
+  self->state.desk = std::make_unique<ReplicationDesk>(std::move(parts));
+  set_timer(self, clock);
+  return {
+      [self, &clock](const ProposalBatchPtr& batch) {
+        self->state.desk->propose(batch);
+        set_timer(self, clock);
+      },
+      [self](const WrittenJobsPtr& jobs) { self->state.desk->written(*jobs); },
+      [self, &clock](const ReplicationWork& work) {
+        (*work)(*self->state.desk);
+        set_timer(self, clock);
+      },
+      [self, &clock](tick_atom) { on_timer(self, clock); },
+      [self](retire_atom) { self->quit(); },
+  };
+}
+
+}  // namespace
+
+Replication::Replication(caf::actor_system& system, ReplicationDeskParts parts)
+    : actor_(system.spawn(replication_actor, std::move(parts))) {}
+
+void Replication::post(const caf::actor& actor, Work work) {
+  caf::anon_send(actor, ReplicationWork(std::make_shared<const ReplicationTask>(std::move(work))));
+}
+
+void Replication::open(OpenGroup group) const {
+  // std::function copies, and a recovered state is moved once: it travels in a shared box.
+  post(actor_, [box = std::make_shared<OpenGroup>(std::move(group))](ReplicationDesk& desk) {
+    desk.open(std::move(*box));
+  });
+}
+
+void Replication::close(GroupId group) const {
+  post(actor_, [group](ReplicationDesk& desk) { desk.close(group); });
+}
+
+void Replication::remove(GroupId group, std::function<void()> done) const {
+  post(actor_,
+       [group, done = std::move(done)](ReplicationDesk& desk) { desk.remove(group, done); });
+}
+
+void Replication::propose(ProposalBatchPtr batch) const {
+  caf::anon_send<caf::message_priority::high>(actor_, std::move(batch));
+}
+
+void Replication::written(WrittenJobsPtr jobs) const {
+  caf::anon_send<caf::message_priority::high>(actor_, std::move(jobs));
+}
+
+void Replication::checkpoint(ProposalSeq covers, CheckpointJob job) const {
+  auto work = std::make_shared<const ReplicationTask>(
+      [covers, box = std::make_shared<CheckpointJob>(std::move(job))](ReplicationDesk& desk) {
+        desk.checkpoint(covers, std::move(*box));
+      });
+  // As proposals: a checkpoint must arrive before the proposal behind its cut.
+  caf::anon_send<caf::message_priority::high>(actor_, ReplicationWork(std::move(work)));
+}
+
+void Replication::checkpointed(GroupId group, LogIndex first_needed) const {
+  post(actor_,
+       [group, first_needed](ReplicationDesk& desk) { desk.checkpointed(group, first_needed); });
+}
+
+void Replication::stop() {
+  if (actor_) caf::anon_send(actor_, retire_atom_v);
+  actor_ = nullptr;
+}
+
+}  // namespace worldline::actors

@@ -1,0 +1,235 @@
+#include "actors/replication_desk.h"
+
+#include <utility>
+
+#include <fmt/core.h>
+
+namespace worldline::actors {
+
+using replication::BootTime;
+using replication::Membership;
+
+namespace {
+
+constexpr std::chrono::microseconds kNothingDue = std::chrono::hours{1};
+
+// Born with one member; others join by a change of the config.
+Membership alone(ReplicaId replica, NodeId node) {
+  Membership members;
+  members.voters = {replica};
+  members.members = {{replica, node, {}}};
+  return members;
+}
+
+}  // namespace
+
+ReplicationDesk::ReplicationDesk(ReplicationDeskParts parts) : parts_(std::move(parts)) {
+  const replication::NodePorts ports{this, this, this, this};
+  node_ = std::make_unique<replication::RaftNode>(parts_.config, ports, boot_time());
+}
+
+ReplicationDesk::~ReplicationDesk() = default;
+
+BootTime ReplicationDesk::boot_time() const {
+  return BootTime(parts_.clock->boot());
+}
+
+// --- Groups
+// -----------------------------------------------------------------------------------------
+
+void ReplicationDesk::open(OpenGroup group) {
+  const GroupId id = group.group;
+  Hosted& hosted = hosted_[id];
+  hosted.machine = std::make_unique<GroupMachine>(group.listener, group.gate);
+  hosted.adapter = std::make_unique<replication::LogAdapter>(id, group.replica, group.generation);
+  hosted.birth_digest = group.birth_digest;
+  hosted.replica = group.replica;
+  const Status begun = begin(group, hosted);
+  if (!begun.ok()) return hosted.machine->fail(begun);
+  if (group.restored) lead_if_alone(id);
+}
+
+Status ReplicationDesk::begin(OpenGroup& group, Hosted& hosted) {
+  if (group.restored)
+    return node_->open(group.group, group.replica, std::move(*group.restored), *hosted.machine);
+  replication::CreateOrder order;
+  order.group = group.group;
+  order.replica = group.replica;
+  order.boundary =
+      replication::genesis_boundary(group.group, alone(group.replica, parts_.config.self.node));
+  order.machine = hosted.machine.get();
+  return node_->create(order);
+}
+
+void ReplicationDesk::created(GroupId group, const Status& outcome) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  if (!outcome.ok()) return found->second.machine->fail(outcome);
+  node_->created(group);
+  lead_if_alone(group);
+}
+
+// Nobody else could: no timeout needs to pass first.
+void ReplicationDesk::lead_if_alone(GroupId group) {
+  replication::GroupReplica* replica = node_->find(group);
+  if (replica == nullptr) return;
+  const Membership& config = replica->core().log().config();
+  if (config.members.size() == 1 && config.is_voter(replica->id()) && !replica->is_leader())
+    replica->campaign(replication::CampaignReason::kOperator).ignore("it goes on by its timeout");
+  settle(group);
+}
+
+void ReplicationDesk::close(GroupId group) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  found->second.machine->mute();
+}
+
+void ReplicationDesk::remove(GroupId group, std::function<void()> done) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return done();
+  found->second.removed = std::move(done);
+  const Status status = node_->remove(group, found->second.replica);
+  if (status.ok()) return;
+  parts_.on_note(fmt::format("group {} is not removed now: {}", group.value, status.message()));
+  destroyed(group);  // The next start removes what has no row in the catalog.
+}
+
+void ReplicationDesk::destroyed(GroupId group) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  if (node_->find(group) != nullptr) node_->destroyed(group);
+  const std::function<void()> done = std::move(found->second.removed);
+  hosted_.erase(found);
+  if (done) done();
+}
+
+// --- Work
+// -------------------------------------------------------------------------------------------
+
+void ReplicationDesk::propose(ProposalBatchPtr batch) {
+  const GroupId group = batch->group;
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  found->second.machine->propose(std::move(batch));
+  settle(group);
+}
+
+void ReplicationDesk::written(std::span<const WrittenJob> jobs) {
+  for (const WrittenJob& job : jobs) {
+    replication::GroupReplica* replica = node_->find(job.group);
+    if (replica == nullptr) continue;
+    replica->persisted(job.job);
+    settle(job.group);
+  }
+}
+
+void ReplicationDesk::checkpoint(ProposalSeq covers, CheckpointJob job) {
+  const GroupId group = job.group;
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return job.done(Status::unavailable("the group is closed"));
+  found->second.machine->checkpoint(covers, std::move(job), parts_.submit_checkpoint);
+  settle(group);
+}
+
+void ReplicationDesk::checkpointed(GroupId group, LogIndex first_needed) {
+  replication::GroupReplica* replica = node_->find(group);
+  if (replica == nullptr || first_needed.value <= 1) return;
+  replica->checkpointed(LogIndex{first_needed.value - 1});
+  settle(group);
+}
+
+void ReplicationDesk::settle(GroupId group) {
+  const auto found = hosted_.find(group);
+  replication::GroupReplica* replica = node_->find(group);
+  if (found == hosted_.end() || replica == nullptr || !replica->is_running()) return;
+  found->second.machine->settle(*replica);
+}
+
+// --- Time
+// -------------------------------------------------------------------------------------------
+
+void ReplicationDesk::on_time() {
+  node_->set_wall_clock(parts_.clock->now());
+  node_->on_time(boot_time());
+}
+
+std::chrono::microseconds ReplicationDesk::until_next_deadline() const {
+  const BootTime now = boot_time();
+  const BootTime due = node_->next_deadline();
+  if (due <= now) return std::chrono::microseconds{0};
+  return due - now < kNothingDue ? due - now : kNothingDue;
+}
+
+// --- Ports
+// ------------------------------------------------------------------------------------------
+
+void ReplicationDesk::write(GroupId group, ReplicaId, replication::PersistJob job) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  storage::LogJob log_job = found->second.adapter->to_log_job(job, nullptr);
+  log_job.job = job.job.value;
+  const Status pushed = parts_.log->push(std::move(log_job)).status();
+  // The writer ends the process when the disk fails; a closed writer means that the node stops.
+  if (!pushed.ok()) found->second.machine->fail(pushed);
+}
+
+// On the writer's thread: the store's reads are safe from any, and this is rare.
+void ReplicationDesk::fetch(GroupId, const replication::FetchRequest&) {
+  WL_CHECK(false);  // A node alone has no follower that could be behind.
+}
+
+void ReplicationDesk::compact(GroupId group, LogIndex upto) {
+  parts_.log
+      ->push_task([group, first = upto.next()](storage::LogStore& store) {
+        store.truncate_prefix(group, first).ignore("tried again by the next checkpoint");
+      })
+      .status()
+      .ignore("the node is stopping; the next start finishes it");
+}
+
+void ReplicationDesk::create(GroupId group, ReplicaId replica,
+                             const replication::LogBoundary& boundary) {
+  const storage::GroupBirth birth =
+      replication::group_birth(group, replica, boundary.config, hosted_.at(group).birth_digest);
+  const auto queued =
+      parts_.log->push_task([birth, post = parts_.post_created](storage::LogStore& store) {
+        post(birth.group, store.create_group(birth));
+      });
+  if (!queued.ok()) parts_.post_created(group, queued.status());
+}
+
+void ReplicationDesk::destroy(GroupId group, ReplicaId lowest_allowed) {
+  const auto queued = parts_.log->push_task(
+      [group, lowest_allowed, post = parts_.post_destroyed](storage::LogStore& store) {
+        store.destroy_group(group, {lowest_allowed, {}, {}}).ignore("the next start removes it");
+        post(group);
+      });
+  if (!queued.ok()) parts_.post_destroyed(group);
+}
+
+void ReplicationDesk::quarantine(GroupId group, ReplicaId replica, const std::string& why) {
+  parts_.log
+      ->push_task([group, replica, why](storage::LogStore& store) {
+        store.quarantine(group, replica, Status::corruption("{}", why))
+            .ignore("the replica is stopped in any case");
+      })
+      .status()
+      .ignore("the node is stopping");
+}
+
+void ReplicationDesk::fatal(GroupId, const replication::Fatal& fatal) {
+  parts_.on_fatal(fatal);
+}
+
+void ReplicationDesk::report(const replication::NodeReport& report) {
+  parts_.on_note(fmt::format("group={} replica={} I-{}: {}", report.group.value,
+                             report.replica.value, report.invariant, report.text));
+  const auto found = hosted_.find(report.group);
+  const bool is_stopped = report.kind == replication::ReportKind::kQuarantined ||
+                          report.kind == replication::ReportKind::kGroupFrozen;
+  if (is_stopped && found != hosted_.end())
+    found->second.machine->fail(Status::corruption("{}", report.text));
+}
+
+}  // namespace worldline::actors

@@ -1,0 +1,75 @@
+#include "tests/replication/raft_script.h"
+
+#include "tests/replication/script_session.h"
+#include "tests/replication/script_words.h"
+
+namespace worldline::replication::testing {
+namespace {
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<ScriptBlock> parse_script(const std::string& text) {
+  std::vector<ScriptBlock> blocks;
+  bool is_open = false;
+  bool is_output = false;
+  for (const std::string& line : lines_of(text)) {
+    if (line.empty()) {
+      is_open = false;
+      is_output = false;
+      continue;
+    }
+    if (!is_open) blocks.emplace_back();
+    is_open = true;
+    if (is_output) {
+      blocks.back().output.push_back(line);
+    } else if (line == "----") {
+      is_output = true;
+    } else if (line[0] == '#') {
+      blocks.back().comments.push_back(line);
+    } else {
+      blocks.back().commands.push_back(line);
+    }
+  }
+  return blocks;
+}
+
+std::string print_script(const std::vector<ScriptBlock>& blocks) {
+  std::string out;
+  for (const ScriptBlock& block : blocks) {
+    if (!out.empty()) out += "\n";
+    for (const std::string& line : block.comments) out += line + "\n";
+    for (const std::string& line : block.commands) out += line + "\n";
+    if (!block.output.empty()) out += "----\n";
+    for (const std::string& line : block.output) out += line + "\n";
+  }
+  return out;
+}
+
+ScriptRun run_script(const std::vector<ScriptBlock>& blocks) {
+  ScriptRun run;
+  ScriptSession session;
+  for (const ScriptBlock& block : blocks) {
+    run.blocks.push_back({block.comments, block.commands, {}});
+    for (const std::string& command : block.commands) {
+      const std::vector<std::string> output = session.run(command);
+      auto& all = run.blocks.back().output;
+      all.insert(all.end(), output.begin(), output.end());
+    }
+  }
+  session.finish();
+  run.failures = session.failures();
+  return run;
+}
+
+}  // namespace worldline::replication::testing

@@ -1,0 +1,34 @@
+// tests/replication/raft_script.h
+//
+// Sessions with a small cluster, written as text: tests/replication/scripts/*.script.
+//
+// A script is a list of blocks separated by blank lines. A block is one or more command lines; if
+// they print anything, `----` and what they print follow. `#` begins a comment line. `expect`
+// prints nothing when it holds; what it says cannot be rewritten away. README.md of this folder
+// lists the commands.
+//
+// Ownership: values. Errors: a command that cannot be run, an expectation that does not hold and a
+// problem of the cluster are failures of the run, whatever the recorded trace says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace worldline::replication::testing {
+
+struct ScriptBlock {
+  std::vector<std::string> comments;
+  std::vector<std::string> commands;
+  std::vector<std::string> output;
+};
+
+std::vector<ScriptBlock> parse_script(const std::string& text);
+std::string print_script(const std::vector<ScriptBlock>& blocks);
+
+struct ScriptRun {
+  std::vector<ScriptBlock> blocks;    // With the output of this run.
+  std::vector<std::string> failures;  // Each with the command that failed.
+};
+ScriptRun run_script(const std::vector<ScriptBlock>& blocks);
+
+}  // namespace worldline::replication::testing
