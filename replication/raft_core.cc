@@ -126,13 +126,13 @@ bool RaftCore::admit_without_state(const Envelope& message) {
   note(is_quarantined ? NoteKind::kDropQuarantined : NoteKind::kDropUninit,
        message.from.replica.value);
   if (is_any<PreVoteReq>(message.body)) {
-    send_now(answer_to(message, PreVoteResp{VoteAnswer::kQuarantined, {}}));
+    send_stable(answer_to(message, PreVoteResp{VoteAnswer::kQuarantined, {}}));
   } else if (is_any<VoteReq>(message.body)) {
-    send_now(answer_to(message, VoteResp{VoteAnswer::kQuarantined}));
+    send_stable(answer_to(message, VoteResp{VoteAnswer::kQuarantined}));
   } else if (is_quarantined && is_from_leader(message.body)) {
     HeartbeatResp response;
     response.status = HeartbeatStatus::kQuarantined;
-    send_now(answer_to(message, response));
+    send_stable(answer_to(message, response));
   }
   return false;
 }
@@ -147,7 +147,7 @@ bool RaftCore::admit_term(const Envelope& message) {
     const auto* vote = std::get_if<VoteReq>(&message.body);
     if (vote != nullptr && !vote->transfer && in_lease()) {
       note(NoteKind::kLeaseIgnoredVote, message.from.replica.value, message.term.value);
-      send_now(answer_to(message, VoteResp{VoteAnswer::kLeaderAlive}));
+      send_stable(answer_to(message, VoteResp{VoteAnswer::kLeaderAlive}));
       return false;
     }
     const auto* granted = std::get_if<PreVoteResp>(&message.body);

@@ -193,7 +193,9 @@ class RaftCore {
   void on(const Envelope& message, const Hello& hello);
   void on_accepted(ReplicaId peer, Progress& progress, const Envelope& message,
                    const AppendResp& response);
-  void on_rejected(ReplicaId peer, Progress& progress, const AppendResp& response);
+  void on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
+                   const AppendResp& response);
+  static bool is_later_life(const Envelope& message, const Progress& progress);
   void peer_lost_data(ReplicaId peer, Progress& progress, LogIndex claims);
   Progress* heard_from(const Envelope& message);
   void flush_appends();

@@ -186,7 +186,7 @@ void RaftCore::on(const Envelope& message, const AppendResp& response) {
   if (response.ok) {
     on_accepted(peer, *progress, message, response);
   } else {
-    on_rejected(peer, *progress, response);
+    on_rejected(peer, *progress, message, response);
   }
 }
 
@@ -223,8 +223,9 @@ void RaftCore::on_accepted(ReplicaId peer, Progress& progress, const Envelope& m
   if (grew) maybe_send_timeout_now();
 }
 
-void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const AppendResp& response) {
-  if (response.last_index < progress.match && response.seq_echo > progress.match_seq)
+void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
+                           const AppendResp& response) {
+  if (response.last_index < progress.match && is_later_life(message, progress))
     return peer_lost_data(peer, progress, response.last_index);
   const bool is_stale =
       progress.state == ProgressState::kSnapshot ||
@@ -242,6 +243,12 @@ void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const AppendResp&
   if (progress.state == ProgressState::kReplicate)
     note(NoteKind::kReplicateToProbe, peer.value, next.value);
   progress.become_probe(next);
+}
+
+// Only a later life can prove a loss: within one life a report may have been made before the
+// acknowledgement that overtook it, whatever the numbers of the messages they answer.
+bool RaftCore::is_later_life(const Envelope& message, const Progress& progress) {
+  return message.from.incarnation > progress.match_incarnation;
 }
 
 // The replica reports less than it acknowledged (I-12): it must come back under another id.
@@ -268,8 +275,7 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
       if (progress->match.value > 0) {
         // Heartbeats have a stream of their own: an answer of the life that acknowledged `match` is
         // an older one that was overtaken.
-        if (message.from.incarnation <= progress->match_incarnation)
-          return note(NoteKind::kStaleReject, peer.value);
+        if (!is_later_life(message, *progress)) return note(NoteKind::kStaleReject, peer.value);
         return peer_lost_data(peer, *progress, LogIndex{});
       }
       if (progress->state == ProgressState::kProbe) progress->become_probe(LogIndex{1});
@@ -297,8 +303,7 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
 void RaftCore::on(const Envelope& message, const Hello& hello) {
   Progress* progress = heard_from(message);
   if (progress == nullptr || progress->is_lost) return;
-  // A late Hello of an older stream of the same life proves nothing.
-  if (hello.last.index < progress->match && message.from.incarnation > progress->match_incarnation)
+  if (hello.last.index < progress->match && is_later_life(message, *progress))
     return peer_lost_data(message.from.replica, *progress, hello.last.index);
   // A leader of this term may not know yet what the replica has; its own word is where to begin.
   const LogIndex claimed = std::min(hello.last.index, log_.last());
