@@ -413,12 +413,15 @@ void RaftCore::hand_out_apply(Ready& ready) {
   // A leader executed its own entries; followers apply only what is stable [S 08/1.10].
   const bool leads = std::holds_alternative<LeaderRole>(role_);
   const LogIndex limit = leads ? commit_ : std::min(commit_, stable_);
-  size_t budget = config_.limits.apply_batch_bytes_max;
+  // What was handed out and is not applied counts, so a slow state machine is not flooded.
+  size_t handed_out = log_.bytes_after(applied_) - log_.bytes_after(applying_);
   while (applying_ < limit) {
     const Entry& entry = log_.at(applying_.next());
-    if (!ready.apply.empty() && entry.payload_bytes > budget) break;
+    if (applying_ > applied_ &&
+        handed_out + entry.payload_bytes > config_.limits.apply_batch_bytes_max)
+      break;
     WL_CHECK(entry.payload != nullptr);
-    budget -= std::min<size_t>(budget, entry.payload_bytes);
+    handed_out += entry.payload_bytes;
     applying_ = entry.index;
     ready.apply.push_back({entry, applying_ <= stable_});
   }

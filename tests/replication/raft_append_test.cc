@@ -30,16 +30,16 @@ Chain chain_at(const Terms& terms, uint64_t index) {
 
 struct AppendCase {
   const char* name;
-  Terms own;            // Of entries 11 and on.
+  Terms own;  // Of entries 11 and on.
   uint64_t own_commit;
-  Terms sender;         // The leader's log, from 11 on.
-  uint64_t prev;        // Index of the message's prev,
-  uint64_t count;       // and the number of entries in it.
-  uint64_t commit;      // The leader's.
+  Terms sender;     // The leader's log, from 11 on.
+  uint64_t prev;    // Index of the message's prev,
+  uint64_t count;   // and the number of entries in it.
+  uint64_t commit;  // The leader's.
   // Expected.
   bool ok;
   uint64_t match_or_hint;
-  Terms terms;          // Of the log afterwards.
+  Terms terms;  // Of the log afterwards.
   uint64_t new_commit;
 };
 
@@ -141,7 +141,7 @@ TEST_P(RaftAppendTest, AcknowledgesOnlyWhatIsStable) {
 INSTANTIATE_TEST_SUITE_P(S08, RaftAppendTest, ::testing::ValuesIn(kAppendCases),
                          [](const auto& test) { return test.param.name; });
 
-// --- The order of writes ---------------------------------------------------------------------------
+// --- The order of writes ------------------------------------------------------------------------
 
 // A7: an acknowledgement waits for the job with its entries; a later one covers it.
 TEST(RaftAppend, AcknowledgementsFollowTheirJobs) {
@@ -151,9 +151,8 @@ TEST(RaftAppend, AcknowledgementsFollowTheirJobs) {
   const Terms all = {9, 9, 9};
   const auto append = [&](uint64_t prev) {
     const uint64_t prev_term = prev == 10 ? 1 : 9;
-    return follower.receive(kLeader, kTerm,
-                            append_of({Term{prev_term}, LogIndex{prev}}, chain_at(all, prev), {9},
-                                      10));
+    return follower.receive(
+        kLeader, kTerm, append_of({Term{prev_term}, LogIndex{prev}}, chain_at(all, prev), {9}, 10));
   };
   for (const uint64_t prev : {10u, 11u, 12u}) EXPECT_TRUE(append(prev).empty());
   EXPECT_TRUE(append(10).empty()) << "known already, but not stable";
@@ -201,7 +200,7 @@ TEST(RaftAppend, AFullDiskAcknowledgesWhatItHolds) {
   EXPECT_FALSE(answers.at(0).disk_full);
 }
 
-// --- A model: a naive follower ---------------------------------------------------------------------
+// --- A model: a naive follower ------------------------------------------------------------------
 
 // U-58, U-64: whatever of the leader's messages arrives, how often and in which order, the log is
 // either the old one or the leader's at every index, and in the end the leader's.
@@ -242,10 +241,9 @@ TEST_P(RaftAppendModelTest, EndsWithTheLeadersLog) {
     const uint64_t count = prng.below(sender.size() - first + 1);
     const uint64_t term = first == 0 ? 1 : sender[first - 1];
     const auto begin = sender.begin() + static_cast<ptrdiff_t>(first);
-    const Append append =
-        append_of({Term{term}, LogIndex{10 + first}}, chain_at(sender, 10 + first),
-                  Terms(begin, begin + static_cast<ptrdiff_t>(count)),
-                  10 + prng.below(commit_max - 9));
+    const Append append = append_of(
+        {Term{term}, LogIndex{10 + first}}, chain_at(sender, 10 + first),
+        Terms(begin, begin + static_cast<ptrdiff_t>(count)), 10 + prng.below(commit_max - 9));
     const LogIndex before = follower.core().verified();
     const auto answers = bodies_of<AppendResp>(follower.receive(kLeader, kLastTerm, append));
     ASSERT_EQ(answers.size(), 1u);

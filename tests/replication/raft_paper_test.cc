@@ -1,4 +1,5 @@
-// tests/replication/raft_paper_test.cc: one test per sentence of section 5 of the Raft paper (U-51).
+// tests/replication/raft_paper_test.cc: one test per sentence of section 5 of the Raft paper
+// (U-51).
 //
 // The sentence stands above its test. What the paper leaves to chance or time is in ticks here.
 #include <map>
@@ -34,11 +35,12 @@ RestoredState state_of(const Terms& terms, uint64_t term) {
   return restored_of(boundary(), terms, Term{term});
 }
 
-Heartbeat heartbeat(uint64_t commit = 1) { return {LogIndex{commit}, 0, false}; }
+Heartbeat heartbeat(uint64_t commit = 1) {
+  return {LogIndex{commit}, 0, false};
+}
 
 void campaign(SingleReplica& replica) {
-  replica.feed(
-      [](RaftCore& core) { EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok()); });
+  replica.feed([](RaftCore& core) { EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok()); });
 }
 
 void become_candidate(SingleReplica& replica) {
@@ -64,7 +66,7 @@ std::unique_ptr<SingleReplica> in_role(RoleKind role) {
 constexpr RoleKind kRoles[] = {RoleKind::kFollower, RoleKind::kPrecandidate, RoleKind::kCandidate,
                                RoleKind::kLeader};
 
-// --- 5.1 -------------------------------------------------------------------------------------------
+// --- 5.1 ----------------------------------------------------------------------------------------
 
 // "If one server's current term is smaller than the other's, then it updates its current term to
 // the larger value. If a candidate or leader discovers that its term is out of date, it immediately
@@ -98,8 +100,7 @@ TEST(RaftPaper51, AStaleRequestIsRejectedAndChangesNothing) {
     SCOPED_TRACE(role_name(role));
     const auto replica = in_role(role);
     const LogIndex last = replica->core().log().last();
-    const auto sent = replica->receive(
-        3, 1, append_of(boundary().id, boundary().chain, {1}, 2));
+    const auto sent = replica->receive(3, 1, append_of(boundary().id, boundary().chain, {1}, 2));
     ASSERT_EQ(bodies_of<AppendResp>(sent).size(), 1u);
     EXPECT_FALSE(bodies_of<AppendResp>(sent)[0].ok);
     EXPECT_EQ(sent[0].term, Term{2});
@@ -108,7 +109,7 @@ TEST(RaftPaper51, AStaleRequestIsRejectedAndChangesNothing) {
   }
 }
 
-// --- 5.2: elections --------------------------------------------------------------------------------
+// --- 5.2: elections -----------------------------------------------------------------------------
 
 // "When servers start up, they begin as followers."
 TEST(RaftPaper52, StartsAsAFollower) {
@@ -172,18 +173,23 @@ TEST(RaftPaper52, AMajorityOfVotesWinsInOneRound) {
     Terms granted, refused;
     RoleKind role;
   } const cases[] = {
-      {3, {2}, {}, RoleKind::kLeader},        {3, {2, 3}, {}, RoleKind::kLeader},
-      {3, {2}, {3}, RoleKind::kLeader},       {3, {}, {2}, RoleKind::kCandidate},
-      {3, {}, {2, 3}, RoleKind::kFollower},   {5, {2}, {}, RoleKind::kCandidate},
-      {5, {2, 3}, {}, RoleKind::kLeader},     {5, {2, 3}, {4, 5}, RoleKind::kLeader},
-      {5, {2}, {3, 4, 5}, RoleKind::kFollower}, {7, {2, 3}, {4, 5, 6}, RoleKind::kCandidate},
-      {7, {2, 3, 7}, {4, 5, 6}, RoleKind::kLeader}, {1, {}, {}, RoleKind::kLeader},
+      {3, {2}, {}, RoleKind::kLeader},
+      {3, {2, 3}, {}, RoleKind::kLeader},
+      {3, {2}, {3}, RoleKind::kLeader},
+      {3, {}, {2}, RoleKind::kCandidate},
+      {3, {}, {2, 3}, RoleKind::kFollower},
+      {5, {2}, {}, RoleKind::kCandidate},
+      {5, {2, 3}, {}, RoleKind::kLeader},
+      {5, {2, 3}, {4, 5}, RoleKind::kLeader},
+      {5, {2}, {3, 4, 5}, RoleKind::kFollower},
+      {7, {2, 3}, {4, 5, 6}, RoleKind::kCandidate},
+      {7, {2, 3, 7}, {4, 5, 6}, RoleKind::kLeader},
+      {1, {}, {}, RoleKind::kLeader},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(std::to_string(c.voters) + " voters, " + std::to_string(c.granted.size()) +
                  " grants, " + std::to_string(c.refused.size()) + " refusals");
-    SingleReplica replica(
-        kSelf, restored_of(boundary(voters_up_to(c.voters)), {}, Term{1}));
+    SingleReplica replica(kSelf, restored_of(boundary(voters_up_to(c.voters)), {}, Term{1}));
     replica.receive(2, 1, heartbeat());
     if (c.voters == 1) {
       campaign(replica);
@@ -284,10 +290,11 @@ TEST(RaftPaper52, TimeoutsAreDrawnAnewEachTime) {
   EXPECT_GT(drawn.size(), 8u);
 }
 
-// --- 5.3: replication ------------------------------------------------------------------------------
+// --- 5.3: replication ---------------------------------------------------------------------------
 
 // "The leader appends the command to its log as a new entry, then issues AppendEntries RPCs in
-// parallel to each of the other servers to replicate the entry." (In parallel to its own disk, too.)
+// parallel to each of the other servers to replicate the entry." (In parallel to its own disk,
+// too.)
 TEST(RaftPaper53, AProposalIsAppendedAndSentAtOnce) {
   SingleReplica::Options options;
   options.disk = Pace::kManual;
@@ -313,10 +320,9 @@ TEST(RaftPaper53, AMajorityOfCopiesCommits) {
     Terms acknowledged;  // By whom, besides the leader's own disk.
     bool committed;
   } const cases[] = {
-      {1, {}, true},         {3, {}, false},           {3, {2}, true},
-      {3, {2, 3}, true},     {4, {2}, false},          {4, {2, 3}, true},
-      {5, {2}, false},       {5, {2, 3}, true},        {5, {3, 5}, true},
-      {7, {2, 3}, false},    {7, {2, 3, 4}, true},     {5, {2, 2, 2}, false},
+      {1, {}, true},     {3, {}, false},     {3, {2}, true},       {3, {2, 3}, true},
+      {4, {2}, false},   {4, {2, 3}, true},  {5, {2}, false},      {5, {2, 3}, true},
+      {5, {3, 5}, true}, {7, {2, 3}, false}, {7, {2, 3, 4}, true}, {5, {2, 2, 2}, false},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(std::to_string(c.voters) + " voters, " + std::to_string(c.acknowledged.size()) +
@@ -387,7 +393,8 @@ TEST(RaftPaper53, AFollowerRefusesWhatDoesNotConnect) {
     const RaftLog& log = follower.core().log();
     const bool has = log.has(c.prev.index) && log.term_at(c.prev.index) == c.prev.term;
     const Chain chain = has ? log.chain_at(c.prev.index) : Chain{7};
-    const auto answers = bodies_of<AppendResp>(follower.receive(2, 3, append_of(c.prev, chain, {}, 1)));
+    const auto answers =
+        bodies_of<AppendResp>(follower.receive(2, 3, append_of(c.prev, chain, {}, 1)));
     EXPECT_EQ(answers.at(0).ok, c.ok);
   }
 }
@@ -397,12 +404,8 @@ TEST(RaftPaper53, AFollowerRefusesWhatDoesNotConnect) {
 TEST(RaftPaper53, TheLeadersLogReplacesTheFollowers) {
   const Terms leader_log = {1, 1, 4, 4, 5, 5, 6, 6, 6};
   const Terms followers[] = {
-      {1, 1, 4, 4, 5, 5, 6, 6},
-      {1, 1, 4},
-      {1, 1, 4, 4, 5, 5, 6, 6, 6, 6},
-      {1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7},
-      {1, 1, 4, 4, 4, 4},
-      {1, 1, 2, 2, 2, 3, 3, 3, 3, 3},
+      {1, 1, 4, 4, 5, 5, 6, 6},          {1, 1, 4},          {1, 1, 4, 4, 5, 5, 6, 6, 6, 6},
+      {1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7}, {1, 1, 4, 4, 4, 4}, {1, 1, 2, 2, 2, 3, 3, 3, 3, 3},
   };
   for (const Terms& log : followers) {
     RaftCluster cluster;
@@ -417,9 +420,8 @@ TEST(RaftPaper53, TheLeadersLogReplacesTheFollowers) {
     spec.config = config_of(3);
     spec.state = state_of({}, 7);
     cluster.add(spec);  // Its vote is needed against (c) and (d), whose logs are better.
-    cluster.feed(ReplicaId{1}, [](RaftCore& core) {
-      EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok());
-    });
+    cluster.feed(ReplicaId{1},
+                 [](RaftCore& core) { EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok()); });
     cluster.stabilise({});
     const RaftLog& leader = cluster.find(ReplicaId{1})->core->log();
     const RaftLog& follower = cluster.find(ReplicaId{2})->core->log();
@@ -455,7 +457,7 @@ TEST(RaftPaper53, ALeaderNeverGivesUpOnAFollower) {
   }
 }
 
-// --- 5.4: safety -----------------------------------------------------------------------------------
+// --- 5.4: safety --------------------------------------------------------------------------------
 
 // "The RequestVote RPC includes information about the candidate's log."
 TEST(RaftPaper54, ARequestForAVoteNamesTheLastEntry) {
@@ -508,7 +510,7 @@ TEST(RaftPaper54, OnlyEntriesOfTheOwnTermAreCounted) {
   }
 }
 
-// --- 5.5, 5.6 --------------------------------------------------------------------------------------
+// --- 5.5, 5.6 -----------------------------------------------------------------------------------
 
 // "Raft RPCs are idempotent."
 TEST(RaftPaper55, TheSameRequestTwiceIsHarmless) {
@@ -521,7 +523,8 @@ TEST(RaftPaper55, TheSameRequestTwiceIsHarmless) {
   EXPECT_EQ(follower.replica().state.texts.size(), 1u);
 }
 
-// "Safety must not depend on timing": however fast or slow its ticks, a replica alone elects nobody.
+// "Safety must not depend on timing": however fast or slow its ticks, a replica alone elects
+// nobody.
 TEST(RaftPaper56, TicksAloneElectNobody) {
   SingleReplica replica(kSelf, state_of({}, 1));
   replica.tick(5000);

@@ -44,8 +44,7 @@ std::vector<Envelope> SingleReplica::feed(const std::function<void(RaftCore&)>& 
 }
 
 std::vector<Envelope> SingleReplica::tick(uint64_t ticks) {
-  for (uint64_t i = 0; i < ticks; ++i)
-    cluster_.feed(id_, [](RaftCore& core) { core.tick(); });
+  for (uint64_t i = 0; i < ticks; ++i) cluster_.feed(id_, [](RaftCore& core) { core.tick(); });
   return take_sent();
 }
 

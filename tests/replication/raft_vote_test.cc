@@ -14,9 +14,13 @@ constexpr uint64_t kAsker = 1;
 constexpr uint64_t kVoter = 2;
 constexpr uint64_t kOther = 3;
 
-EntryId place(uint64_t term, uint64_t index) { return {Term{term}, LogIndex{index}}; }
+EntryId place(uint64_t term, uint64_t index) {
+  return {Term{term}, LogIndex{index}};
+}
 
-LogBoundary genesis() { return boundary_at(place(1, 1), membership_of(ids({1, 2, 3}))); }
+LogBoundary genesis() {
+  return boundary_at(place(1, 1), membership_of(ids({1, 2, 3})));
+}
 
 // A log behind the boundary 1@1 whose last entry is at `last`.
 RestoredState log_ending_at(EntryId last, uint64_t term) {
@@ -37,7 +41,7 @@ VoteAnswer pre_vote_answer(const std::vector<Envelope>& sent) {
   return answers.empty() ? VoteAnswer::kOldTerm : answers[0].why;
 }
 
-// --- Logs (S3, S4) ---------------------------------------------------------------------------------
+// --- Logs (S3, S4) ------------------------------------------------------------------------------
 
 struct LogCase {
   const char* name;
@@ -85,7 +89,7 @@ TEST_P(RaftVoteLogTest, PreVoteAgreesAndPromisesNothing) {
 INSTANTIATE_TEST_SUITE_P(S08, RaftVoteLogTest, ::testing::ValuesIn(kLogCases),
                          [](const auto& test) { return test.param.name; });
 
-// --- U-61 (row 1, NuRaft #668): the last term of a compacted log is the boundary's -----------------
+// --- U-61 (row 1, NuRaft #668): the last term of a compacted log is the boundary's --------------
 
 enum class Kept { kWholeLog, kNothing, kOnlySnapshotAfterRestart, kSomeBehindSnapshot };
 
@@ -140,7 +144,7 @@ TEST_P(RaftCompactedVoteTest, GrantsExactlyWhenTheCandidateIsNotBehind) {
 INSTANTIATE_TEST_SUITE_P(S08, RaftCompactedVoteTest, ::testing::ValuesIn(kCompactedCases),
                          [](const auto& test) { return test.param.name; });
 
-// --- One vote per term (S2) ------------------------------------------------------------------------
+// --- One vote per term (S2) ---------------------------------------------------------------------
 
 // U-62 (row 25, nebula #2419): the first answer may be lost.
 TEST(RaftVote, IsGrantedAgainToTheSameCandidate) {
@@ -183,21 +187,19 @@ TEST(RaftVote, IsKeptThroughRolesOfOneTerm) {
   voter.receive(kAsker, 2, VoteReq{place(1, 3), false});
   voter.receive(kAsker, 2, Heartbeat{LogIndex{1}, 0, false});
   voter.feed([](RaftCore& core) { core.forget_leader(); });
-  voter.feed([](RaftCore& core) {
-    EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok());
-  });
+  voter.feed([](RaftCore& core) { EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok()); });
   EXPECT_EQ(voter.core().role(), RoleKind::kPrecandidate);
   const auto sent = voter.receive(kOther, 2, VoteReq{place(1, 9), false});
   EXPECT_EQ(vote_answer(sent), VoteAnswer::kVotedOther);
   EXPECT_EQ(voter.core().vote(), ReplicaId{kAsker});
 }
 
-// --- Every role ------------------------------------------------------------------------------------
+// --- Every role ---------------------------------------------------------------------------------
 
 enum class State {
   kLeaderless,
-  kFollowing,     // Within the lease of leader 3.
-  kLeaseEnded,    // Leader 3 was not heard for E.
+  kFollowing,   // Within the lease of leader 3.
+  kLeaseEnded,  // Leader 3 was not heard for E.
   kPrecandidate,
   kCandidate,
   kLeader,
@@ -298,8 +300,7 @@ TEST_P(RaftVoteRoleTest, PreVoteIsNeverMoreGenerousThanTheVote) {
       const auto asked = replica_in(GetParam().state);
       const uint32_t elapsed = asked->core().election_elapsed();
       const RoleKind role = asked->core().role();
-      const VoteAnswer pre =
-          pre_vote_answer(asked->receive(kAsker, term, PreVoteReq{last, {}}));
+      const VoteAnswer pre = pre_vote_answer(asked->receive(kAsker, term, PreVoteReq{last, {}}));
       EXPECT_EQ(asked->core().term(), Term{kTerm});
       EXPECT_EQ(asked->core().role(), role);
       EXPECT_EQ(asked->core().election_elapsed(), elapsed);
@@ -315,7 +316,7 @@ TEST_P(RaftVoteRoleTest, PreVoteIsNeverMoreGenerousThanTheVote) {
 INSTANTIATE_TEST_SUITE_P(S08, RaftVoteRoleTest, ::testing::ValuesIn(kRoleCases),
                          [](const auto& test) { return test.param.name; });
 
-// --- The timer -------------------------------------------------------------------------------------
+// --- The timer ----------------------------------------------------------------------------------
 
 TEST(RaftVote, OnlyAGrantedOneRestartsTheTimer) {
   SingleReplica voter(kVoter, log_ending_at(place(2, 5), 3));
@@ -329,7 +330,7 @@ TEST(RaftVote, OnlyAGrantedOneRestartsTheTimer) {
   EXPECT_EQ(voter.core().election_elapsed(), 0u);
 }
 
-// --- Counting --------------------------------------------------------------------------------------
+// --- Counting -----------------------------------------------------------------------------------
 
 struct CountCase {
   const char* name;
