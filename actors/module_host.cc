@@ -19,8 +19,9 @@ class ActorPorts final : public HostPorts {
         shared_(args.shared),
         queue_(args.handle->queue),
         group_(args.handle->group),
-        subscription_(self->spawn(subscription_actor,
-                                  SubscriptionArgs{args.handle->queue, args.handle->counters})),
+        subscription_(self->spawn(
+            subscription_actor,
+            SubscriptionArgs{args.handle->queue, shared_.clock, args.handle->counters})),
         scheduler_(self->spawn(scheduler_actor, SchedulerArgs{args.handle->queue, shared_.clock})) {
     shared_.router->add(group_, [subscription = subscription_](LogIndex index) {
       caf::anon_send<caf::message_priority::high>(subscription, CommitNotice{index});
