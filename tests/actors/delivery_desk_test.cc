@@ -164,6 +164,49 @@ TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
   EXPECT_EQ(bob_->closes.size(), 1u);
 }
 
+class ImpatientTest : public DeliveryDeskTest {
+ protected:
+  TimedReplyItem reply(std::string name, int deadline_seconds) {
+    return {[this, name] { told_.push_back(name + " committed"); }, at(deadline_seconds),
+            [this, name] { told_.push_back(name + " expired"); }};
+  }
+  static std::chrono::steady_clock::time_point at(int seconds) {
+    return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds));
+  }
+  std::vector<std::string> told_;
+};
+
+TEST_F(ImpatientTest, IsAnsweredByTheCommitIfThatComesFirst) {
+  run(LogIndex{5}, {reply("a", 10)});
+  EXPECT_EQ(desk_.next_deadline(), at(10));
+  desk_.expire(at(9));
+  EXPECT_TRUE(told_.empty());
+  desk_.committed(LogIndex{5});
+  desk_.expire(at(11));
+  EXPECT_EQ(told_, std::vector<std::string>{"a committed"});
+  EXPECT_FALSE(desk_.next_deadline());
+}
+
+TEST_F(ImpatientTest, IsAnsweredOnceByItsDeadlineAndNotByTheCommitBehindIt) {
+  run(LogIndex{5}, {reply("a", 10), ReplyItem{[this] { told_.emplace_back("patient"); }}});
+  run(LogIndex{6}, {reply("b", 20), transaction(database_.insert(1, "one"), CallerRef{kAda, 1})});
+  desk_.expire(at(10));
+  EXPECT_EQ(told_, std::vector<std::string>{"a expired"});
+  EXPECT_EQ(desk_.next_deadline(), at(20));
+  desk_.expire(at(15));
+  desk_.committed(LogIndex{6});
+  desk_.expire(at(25));
+  EXPECT_EQ(told_, (std::vector<std::string>{"a expired", "patient", "b committed"}));
+  EXPECT_EQ(ada_->messages.size(), 1u) << "what else the entry holds is delivered as ever";
+}
+
+TEST_F(ImpatientTest, WaitsForNothingWhenEverythingIsCommitted) {
+  desk_.committed(LogIndex{5});
+  run(LogIndex{5}, {reply("a", 0)});
+  EXPECT_EQ(told_, std::vector<std::string>{"a committed"});
+  EXPECT_FALSE(desk_.next_deadline());
+}
+
 TEST_F(DeliveryDeskTest, HintsTheTablesOfJoinsAfterEachSubscribe) {
   run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
   const auto first = desk_.take_snapshot_hint();
