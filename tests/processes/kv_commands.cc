@@ -1,4 +1,5 @@
 // What clients and the driver may ask of a KvNode.
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -126,10 +127,12 @@ std::string KvNode::disk_command(const std::vector<std::string>& words) {
 
 std::string KvNode::status_text() {
   const SnapshotCounters& snapshots = snapshots_->counters();
+  std::string why = stopped_why_;
+  std::replace(why.begin(), why.end(), '"', '\'');
   std::string text = fmt::format(
       R"({{"node":{},"stopped":"{}","gone":{},"disk":[{},{}],"elections":{},"installed":{},)"
       R"("cut":{},"offered":{},"sent":{},"failed":{},"received":{},"clock":{})",
-      options_.node.value, stopped_why_, gone_, static_cast<int>(disk_.verdict().speed),
+      options_.node.value, why, gone_, static_cast<int>(disk_.verdict().speed),
       static_cast<int>(disk_.verdict().space), machine_->counters().became_leader,
       machine_->counters().installed, snapshots.cut, snapshots.offered, snapshots.sent,
       snapshots.failed, snapshots.received, static_cast<int>(node_->clock_offset().verdict));

@@ -5,6 +5,7 @@
 // Each client has a connection and one write in flight. The first tenth of the time is not counted.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -42,7 +43,8 @@ struct Load {
 
 bool send_next(Load& load, size_t number) {
   Client& client = load.clients[number];
-  const std::string line = fmt::format("{} PUT b{}.{} {}{}\n", ++client.count, load.run, number,
+  ++client.count;
+  const std::string line = fmt::format("{} PUT b{}.{} {}{}\n", client.count, load.run, number,
                                        client.count, load.padding);
   client.sent_at = std::chrono::steady_clock::now();
   return send(client.socket, line.data(), line.size(), MSG_NOSIGNAL) ==

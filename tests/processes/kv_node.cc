@@ -71,7 +71,7 @@ KvNode::~KvNode() {
 Status KvNode::start() {
   WL_RETURN_IF_ERROR(open_log());
   worker_ = std::make_unique<Worker>();
-  peers_ = std::make_unique<KvPeers>(loop_, clock_, *this);
+  peers_ = std::make_unique<KvPeers>(loop_, clock_, static_cast<PeerEvents&>(*this));
   KvSnapshots::Parts parts;
   parts.loop = &loop_;
   parts.worker = worker_.get();
@@ -257,13 +257,14 @@ void KvNode::on_time(BootTime at) {
     space_due_ = at + kSpaceEvery;
     measure_space();
   }
+  GroupReplica* here = replica();
+  if (here == nullptr || !here->is_running()) return;
   if (at >= invariants_due_) {
     invariants_due_ = at + kInvariantsEvery;
-    const Status sound = node_->check_invariants();
+    const Status sound = here->core().check_invariants();
     if (!sound.ok()) die(kExitInvariant, sound.message());
   }
-  if (GroupReplica* here = replica(); here != nullptr && here->is_running())
-    snapshots_->on_time(*here, at);
+  snapshots_->on_time(*here, at);
 }
 
 void KvNode::measure_space() {

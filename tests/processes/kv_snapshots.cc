@@ -165,17 +165,22 @@ void KvSnapshots::finish_sending(GroupReplica& replica, ReplicaId to, SnapshotOu
   replica.snapshot_result(to, outcome);
 }
 
+// Offers what was not offered yet. The core's calls may change the set of receivers.
+bool KvSnapshots::is_given_up(GroupReplica& replica, ReplicaId to) {
+  const auto found = outgoing_.find(to);
+  if (found == outgoing_.end()) return false;
+  if (found->second.snap_id != 0) return now_ - found->second.heard_at > kGiveUpAfter;
+  const bool is_offered = replica.is_leader() && offer(replica, to, found->second);
+  return !is_offered && ++found->second.tries > kOfferTriesMax;
+}
+
 void KvSnapshots::on_time(GroupReplica& replica, BootTime now) {
   now_ = now;
   std::vector<ReplicaId> failed;
-  for (auto& [to, outgoing] : outgoing_) {
-    if (outgoing.snap_id == 0) {
-      const bool is_offered = replica.is_leader() && offer(replica, to, outgoing);
-      if (!is_offered && ++outgoing.tries > kOfferTriesMax) failed.push_back(to);
-    } else if (now - outgoing.heard_at > kGiveUpAfter) {
-      failed.push_back(to);
-    }
-  }
+  std::vector<ReplicaId> receivers;
+  for (const auto& [to, outgoing] : outgoing_) receivers.push_back(to);
+  for (const ReplicaId to : receivers)
+    if (is_given_up(replica, to)) failed.push_back(to);
   for (const ReplicaId to : failed) finish_sending(replica, to, SnapshotOutcome::kFailed);
   if (offer_) begin_receiving(replica);
   if (!incoming_) return;

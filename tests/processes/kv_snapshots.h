@@ -89,6 +89,7 @@ class KvSnapshots final : public replication::SnapshotPort {
   };
 
   bool offer(replication::GroupReplica& replica, ReplicaId to, Outgoing& outgoing);
+  bool is_given_up(replication::GroupReplica& replica, ReplicaId to);
   void cut(replication::GroupReplica& replica, const KvState& state);
   void written(const KvCheckpoint& checkpoint, const Status& status);
   void finish_sending(replication::GroupReplica& replica, ReplicaId to,

@@ -82,10 +82,10 @@ const std::vector<std::string>* KvState::find(std::string_view key) const {
 ByteBuffer KvState::image() const {
   ByteBuffer out;
   for (const auto& [key, list] : lists_) {
-    append(out, as_bytes(key));
+    worldline::append(out, as_bytes(key));
     for (const std::string& id : list.ids) {
       out.push_back(' ');
-      append(out, as_bytes(id));
+      worldline::append(out, as_bytes(id));
     }
     out.push_back('\n');
   }

@@ -10,7 +10,7 @@ Result<std::unique_ptr<NodeLog>> NodeLog::open(const NodeLogOptions& options, Di
   std::unique_ptr<NodeLog> log(new NodeLog);
   WL_ASSIGN_OR_RETURN(log->directory_, storage::DataDirectory::open(options.root));
   storage::RocksdbOptions database;
-  database.path = log->directory_->log();
+  database.path = log->directory_->log().string();
   database.memtable_bytes = options.memtable_bytes;
   WL_ASSIGN_OR_RETURN(std::unique_ptr<storage::KeyValueStore> rocksdb,
                       storage::open_rocksdb(database));
@@ -25,7 +25,8 @@ Result<std::unique_ptr<NodeLog>> NodeLog::open(const NodeLogOptions& options, Di
   if (log->opened_.record.node != options.node)
     return Status::failed_precondition("the data directory is that of node {}",
                                        log->opened_.record.node.value);
-  log->queue_ = std::make_unique<storage::LogWriterQueue>(*log->store_, *log);
+  log->queue_ = std::make_unique<storage::LogWriterQueue>(
+      *log->store_, static_cast<storage::LogCompletions&>(*log));
   return log;
 }
 
