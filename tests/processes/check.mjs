@@ -120,3 +120,37 @@ export function distribution(values) {
   const at = share => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
   return { p50: Math.round(at(0.5)), p99: Math.round(at(0.99)), max: Math.round(sorted.at(-1)) };
 }
+
+/** The checker itself: histories that are right, and one that is wrong for each thing it finds. */
+export function selfCheck() {
+  const ids = ['a', 'b', 'c'];
+  const hashes = prefixHashes(ids);
+  const op = (kind, id, length, asked, done, more = {}) => {
+    const hash = hashes[length];
+    return { kind, key: 'k', id, length, hash, asked, done, outcome: 'ok', ...more };
+  };
+  const good = [
+    op('put', 'a', 1, 0, 1),
+    op('put', 'b', 2, 2, 3),
+    op('get', undefined, 2, 4, 5),
+    op('cas', 'c', 3, 4, 6, { expected: 2 }),
+    op('put', 'x', 0, 4, 6, { outcome: 'failed' }),
+    op('put', 'y', 0, 4, Infinity, { outcome: 'unknown' }),
+  ];
+  const lost = op('put', 'd', 3, 7, 8);
+  const histories = [
+    { name: 'nothing', history: good, list: ids },
+    { name: 'lost', history: [...good, lost], list: ids },
+    { name: 'duplicated', history: good, list: [...ids, 'a'] },
+    { name: 'revived', history: [...good, { ...good[4], id: 'c' }], list: ids },
+    { name: 'stale', history: [...good, op('get', undefined, 1, 7, 8)], list: ids },
+    { name: 'stale', history: [...good, op('get', undefined, 3, 7, 8, { hash: 1 })], list: ids },
+    { name: 'stale', history: [op('get', undefined, 3, -2, -1), ...good], list: ids },
+  ];
+  return histories.flatMap(({ name, history, list }) => {
+    const { sum, problems } = checkHistory(history, new Map([['k', list]]));
+    const found = ['lost', 'duplicated', 'revived', 'stale'].filter(one => sum[one] > 0);
+    const isRight = name === 'nothing' ? problems.length === 0 : found.includes(name);
+    return isRight ? [] : [`the checker found ${found} instead of ${name}: ${problems}`];
+  });
+}

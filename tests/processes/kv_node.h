@@ -71,6 +71,7 @@ class KvNode final : private replication::LogPort,
   // --- The loop
   void turn();
   void on_time(replication::BootTime now);
+  void set_wall_clock();
   void measure_space();
   void settle();
   replication::BootTime now() const { return replication::BootTime(clock_.boot()); }

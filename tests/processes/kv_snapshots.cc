@@ -19,6 +19,7 @@ constexpr uint64_t kWindowParts = 8;
 constexpr uint64_t kImageBytesMax = 256 * limits::MiB;
 constexpr std::chrono::seconds kAskAgainAfter{1};
 constexpr std::chrono::seconds kGiveUpAfter{10};
+constexpr std::chrono::milliseconds kOfferAgainAfter{250};
 constexpr uint32_t kOfferTriesMax = 200;  // Of 25 ms each.
 
 bool is_hash_of(const ByteBuffer& name, const storage::Digest128& hash) {
@@ -142,21 +143,30 @@ bool KvSnapshots::offer(GroupReplica& replica, ReplicaId to, Outgoing& outgoing)
   outgoing.snap_id = ++last_snap_id_;
   outgoing.checkpoint = *counting_;
   outgoing.heard_at = now_;
+  ++counters_.offered;
+  replica.snapshot_pinned(to, outgoing.checkpoint.boundary.id.index);
+  return true;
+}
+
+// Again and again until the receiver asks for parts: any message may be lost.
+void KvSnapshots::say_offer(GroupReplica& replica, ReplicaId to, Outgoing& outgoing) {
+  const replication::RaftCore& core = replica.core();
+  const replication::MemberInfo* member = core.log().config().find(to);
+  if (outgoing.is_wanted || now_ < outgoing.offer_due || member == nullptr) return;
+  outgoing.offer_due = now_ + kOfferAgainAfter;
+  const KvCheckpoint& checkpoint = outgoing.checkpoint;
   replication::SnapshotMeta meta;
-  meta.boundary = counting_->boundary;
+  meta.boundary = checkpoint.boundary;
   meta.snap_id = outgoing.snap_id;
-  meta.manifest_hash = name_of(counting_->hash);
-  meta.total_bytes = counting_->image->size();
+  meta.manifest_hash = name_of(checkpoint.hash);
+  meta.total_bytes = checkpoint.image->size();
   meta.chunk_count = static_cast<uint32_t>(meta.total_bytes / kPartBytes + 1);
-  replica.snapshot_pinned(to, meta.boundary.id.index);
   parts_.send(member->node, replication::Envelope{replica.group(),
                                                   core.config().self,
                                                   {member->node, 0, to},
                                                   core.term(),
                                                   core.log().config_index(),
                                                   replication::SnapOffer{meta}});
-  ++counters_.offered;
-  return true;
 }
 
 void KvSnapshots::finish_sending(GroupReplica& replica, ReplicaId to, SnapshotOutcome outcome) {
@@ -169,9 +179,12 @@ void KvSnapshots::finish_sending(GroupReplica& replica, ReplicaId to, SnapshotOu
 bool KvSnapshots::is_given_up(GroupReplica& replica, ReplicaId to) {
   const auto found = outgoing_.find(to);
   if (found == outgoing_.end()) return false;
-  if (found->second.snap_id != 0) return now_ - found->second.heard_at > kGiveUpAfter;
-  const bool is_offered = replica.is_leader() && offer(replica, to, found->second);
-  return !is_offered && ++found->second.tries > kOfferTriesMax;
+  Outgoing& outgoing = found->second;
+  const bool is_offered =
+      outgoing.snap_id != 0 || (replica.is_leader() && offer(replica, to, outgoing));
+  if (!is_offered) return ++outgoing.tries > kOfferTriesMax;
+  say_offer(replica, to, outgoing);
+  return now_ - outgoing.heard_at > kGiveUpAfter;
 }
 
 void KvSnapshots::on_time(GroupReplica& replica, BootTime now) {
@@ -200,6 +213,7 @@ void KvSnapshots::recv_want(NodeId from, const replication::SnapWant& want) {
         from, replication::SnapAbort{want.transfer, replication::SnapAbortReason::kNotFound,
                                      "no such transfer"});
   found->second.heard_at = now_;
+  found->second.is_wanted = true;
   const KvCheckpoint& checkpoint = found->second.checkpoint;
   for (const replication::SnapPart& part : want.parts) {
     if (!is_hash_of(part.hash, checkpoint.hash) || part.offset > checkpoint.image->size()) continue;

@@ -77,6 +77,8 @@ class KvSnapshots final : public replication::SnapshotPort {
     uint64_t snap_id = 0;  // 0: no checkpoint fits yet.
     KvCheckpoint checkpoint;
     replication::BootTime heard_at;
+    replication::BootTime offer_due;
+    bool is_wanted = false;  // The receiver asked for parts.
     uint32_t tries = 0;
   };
   struct Incoming {
@@ -89,6 +91,7 @@ class KvSnapshots final : public replication::SnapshotPort {
   };
 
   bool offer(replication::GroupReplica& replica, ReplicaId to, Outgoing& outgoing);
+  void say_offer(replication::GroupReplica& replica, ReplicaId to, Outgoing& outgoing);
   bool is_given_up(replication::GroupReplica& replica, ReplicaId to);
   void cut(replication::GroupReplica& replica, const KvState& state);
   void written(const KvCheckpoint& checkpoint, const Status& status);

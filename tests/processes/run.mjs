@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { checkHistory, distribution } from './check.mjs';
+import { checkHistory, distribution, selfCheck } from './check.mjs';
 import { Cluster, sleep } from './cluster.mjs';
 import { faults } from './faults.mjs';
 import { Load } from './load.mjs';
@@ -25,6 +25,7 @@ const SLOTS = 5; // Three members and room for two that come.
 const DISK_MIB = 96;
 const KEYS = 8;
 const NODE_FLAGS = ['--checkpoint-entries', 200, '--retained-entries', 200];
+NODE_FLAGS.push('--retained-bytes', 2048);
 
 const { values: options } = parseArgs({
   options: {
@@ -73,6 +74,13 @@ class Round {
 
   note(text) {
     this.notes.push(text);
+  }
+
+  /** Notes how long it took since the step before. */
+  step(name) {
+    const now = performance.now();
+    this.note(`${name} after ${Math.round(now - (this.steppedAt ?? this.markedAt))} ms`);
+    this.steppedAt = now;
   }
 
   expect(what, holds) {
@@ -221,6 +229,9 @@ class Run {
   }
 
   async all(chosen) {
+    const wrong = selfCheck();
+    if (wrong.length) console.log(wrong.join('\n'));
+    this[wrong.length ? 'failed' : 'passed']++;
     await this.rebirth();
     for (const fault of chosen) await runFault(this.cluster, fault, this);
     const problems = await checkOld(this.cluster, this.kept);
