@@ -1,0 +1,227 @@
+// The processes: one kv_node per slot of the network, and the driver's own connection to each.
+import { spawn } from 'node:child_process';
+import { createWriteStream, readdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+const START_MS = 15_000;
+const ANSWER_MS = 5_000;
+export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+/** Waits until `check` gives something; its last error or `what` is told after `ms`. */
+export async function eventually(what, ms, check) {
+  const end = Date.now() + ms;
+  for (let error = null; ; await sleep(20)) {
+    try {
+      const value = await check();
+      if (value) return value;
+    } catch (caught) {
+      error = caught;
+    }
+    if (Date.now() > end) {
+      throw new Error(`after ${ms} ms not: ${what}${error ? ` (${error.message})` : ''}`);
+    }
+  }
+}
+
+/** A line protocol connection: numbered requests, answers in any order. */
+export class Lines {
+  constructor(host, port) {
+    Object.assign(this, { waiting: new Map(), last: 0, rest: '', isOpen: false });
+    this.socket = connect({ host, port, noDelay: true });
+    this.socket.setEncoding('utf8');
+    this.socket.on('connect', () => (this.isOpen = true));
+    this.socket.on('data', text => this.#take(text));
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => this.#closed());
+  }
+
+  #take(text) {
+    const lines = (this.rest + text).split('\n');
+    this.rest = lines.pop();
+    for (const line of lines) {
+      const space = line.indexOf(' ');
+      const number = Number(line.slice(0, space));
+      const done = this.waiting.get(number);
+      this.waiting.delete(number);
+      done?.(line.slice(space + 1));
+    }
+  }
+
+  #closed() {
+    this.isOpen = false;
+    this.isClosed = true;
+    for (const done of this.waiting.values()) done(null);
+    this.waiting.clear();
+  }
+
+  /** `done(answer)`, or `done(null)` when the connection is gone. */
+  send(words, done) {
+    if (this.isClosed) return done(null);
+    this.waiting.set(++this.last, done);
+    this.socket.write(`${this.last} ${words}\n`);
+  }
+
+  ask(words) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no answer to ${words}`)), ANSWER_MS);
+      this.send(words, answer => {
+        clearTimeout(timer);
+        if (answer === null) reject(new Error(`closed before an answer to ${words}`));
+        else resolve(answer);
+      });
+    });
+  }
+
+  close() {
+    this.socket.destroy();
+  }
+}
+
+export class KvProcess {
+  constructor(cluster, id, slot) {
+    Object.assign(this, { cluster, id, slot, starts: 0 });
+  }
+
+  get data() {
+    return join(this.cluster.network.disk(this.slot), `node${this.id}`);
+  }
+
+  get isRunning() {
+    return this.child !== undefined && this.child.exitCode === null && !this.child.signalCode;
+  }
+
+  /** `members` of birth; empty: it waits to be added. */
+  async start(members = []) {
+    const { network, options } = this.cluster;
+    const flags = ['--node', this.id, '--data', this.data];
+    flags.push('--listen', network.peerAddress(this.slot));
+    flags.push('--clients', network.clientAddress(this.slot));
+    for (const node of this.cluster.nodes.values()) {
+      flags.push('--peer', `${node.id}=${network.peerAddress(node.slot)}`);
+    }
+    if (members.length) flags.push('--members', members.join(','));
+    flags.push(...options.flags);
+    this.out ??= createWriteStream(join(this.cluster.logs, `node${this.id}.log`), { flags: 'a' });
+    const command = ['netns', 'exec', network.space(this.slot), options.binary, ...flags];
+    this.child = spawn('ip', command.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.starts++;
+    this.exited = new Promise(resolve => {
+      this.child.on('exit', (code, signal) => resolve({ code, signal }));
+    });
+    this.child.stderr.pipe(this.out, { end: false });
+    const isReady = new Promise(resolve => this.child.stdout.once('data', () => resolve('ready')));
+    const limit = sleep(START_MS).then(() => 'late');
+    const end = await Promise.race([isReady, limit, this.exited]);
+    if (end !== 'ready') throw new Error(`node ${this.id} did not start: ${JSON.stringify(end)}`);
+    this.lines?.close();
+    this.lines = new Lines(network.clientHost(this.slot), network.clientPort);
+  }
+
+  signal(name) {
+    this.child.kill(name);
+  }
+
+  async kill(name = 'SIGKILL') {
+    if (!this.isRunning) return;
+    this.child.kill(name);
+    await this.exited;
+  }
+
+  ask(words) {
+    return this.lines.ask(words);
+  }
+
+  async status() {
+    return JSON.parse(await this.ask('STATUS'));
+  }
+
+  async admin(words) {
+    const answer = await this.ask(`ADMIN ${words}`);
+    if (!answer.startsWith('OK')) throw new Error(`${words}: ${answer}`);
+    return answer;
+  }
+
+  wipe() {
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  walFiles() {
+    const log = join(this.data, 'log');
+    return readdirSync(log)
+      .filter(name => /^\d+\.log$/.test(name))
+      .sort()
+      .map(name => join(log, name));
+  }
+}
+
+export class Cluster {
+  constructor(network, logs, options) {
+    Object.assign(this, { network, logs, options, nodes: new Map(), lastId: 0 });
+  }
+
+  add(slot) {
+    const node = new KvProcess(this, ++this.lastId, slot);
+    this.nodes.set(node.id, node);
+    return node;
+  }
+
+  freeSlot() {
+    const used = new Set([...this.nodes.values()].map(node => node.slot));
+    return this.network.slots.find(slot => !used.has(slot));
+  }
+
+  get running() {
+    return [...this.nodes.values()].filter(node => node.isRunning);
+  }
+
+  async birth(slots) {
+    for (let slot = 1; slot <= slots; slot++) this.add(slot);
+    const ids = [...this.nodes.keys()];
+    await Promise.all([...this.nodes.values()].map(node => node.start(ids)));
+    await this.leader();
+  }
+
+  /** The node that leads with a majority that agrees. */
+  leader(ms = 20_000) {
+    return eventually('a leader', ms, async () => {
+      const all = await this.statuses();
+      const best = all.filter(one => one.role === 'leader').sort((a, b) => b.term - a.term)[0];
+      if (!best) return null;
+      const followers = all.filter(one => one.leader === best.node && one.term === best.term);
+      return followers.length * 2 > best.voters.length ? this.nodes.get(best.node) : null;
+    });
+  }
+
+  async statuses() {
+    const ask = node => Promise.race([node.status(), sleep(500)]).catch(() => null);
+    return (await Promise.all(this.running.map(ask))).filter(Boolean);
+  }
+
+  async followers() {
+    const leader = await this.leader();
+    return this.running.filter(node => node !== leader);
+  }
+
+  /** Everybody has applied what the leader has, and nothing is under way. */
+  settled(ms = 30_000) {
+    let last = [];
+    return eventually('all nodes agree', ms, async () => {
+      last = await this.statuses();
+      const leader = last.find(one => one.role === 'leader');
+      const same = one =>
+        one.term === leader.term && one.applied === leader.last && one.last === leader.last;
+      return leader && last.length === this.running.length && last.every(same) ? last : null;
+    }).catch(error => {
+      throw new Error(`${error.message}: ${JSON.stringify(last)}`);
+    });
+  }
+
+  async stop() {
+    for (const node of this.nodes.values()) {
+      if (node.isRunning) node.signal('SIGCONT');
+      await node.kill();
+      node.lines?.close();
+    }
+  }
+}
