@@ -177,32 +177,33 @@ class ImpatientTest : public DeliveryDeskTest {
 };
 
 TEST_F(ImpatientTest, IsAnsweredByTheCommitIfThatComesFirst) {
-  run(LogIndex{5}, {reply("a", 10)});
+  run(ProposalSeq{5}, {reply("a", 10)});
   EXPECT_EQ(desk_.next_deadline(), at(10));
   desk_.expire(at(9));
   EXPECT_TRUE(told_.empty());
-  desk_.committed(LogIndex{5});
+  desk_.committed(ProposalSeq{5});
   desk_.expire(at(11));
   EXPECT_EQ(told_, std::vector<std::string>{"a committed"});
   EXPECT_FALSE(desk_.next_deadline());
 }
 
 TEST_F(ImpatientTest, IsAnsweredOnceByItsDeadlineAndNotByTheCommitBehindIt) {
-  run(LogIndex{5}, {reply("a", 10), ReplyItem{[this] { told_.emplace_back("patient"); }}});
-  run(LogIndex{6}, {reply("b", 20), transaction(database_.insert(1, "one"), CallerRef{kAda, 1})});
+  run(ProposalSeq{5}, {reply("a", 10), ReplyItem{[this] { told_.emplace_back("patient"); }}});
+  run(ProposalSeq{6},
+      {reply("b", 20), transaction(database_.insert(1, "one"), CallerRef{kAda, 1})});
   desk_.expire(at(10));
   EXPECT_EQ(told_, std::vector<std::string>{"a expired"});
   EXPECT_EQ(desk_.next_deadline(), at(20));
   desk_.expire(at(15));
-  desk_.committed(LogIndex{6});
+  desk_.committed(ProposalSeq{6});
   desk_.expire(at(25));
   EXPECT_EQ(told_, (std::vector<std::string>{"a expired", "patient", "b committed"}));
   EXPECT_EQ(ada_->messages.size(), 1u) << "what else the entry holds is delivered as ever";
 }
 
 TEST_F(ImpatientTest, WaitsForNothingWhenEverythingIsCommitted) {
-  desk_.committed(LogIndex{5});
-  run(LogIndex{5}, {reply("a", 0)});
+  desk_.committed(ProposalSeq{5});
+  run(ProposalSeq{5}, {reply("a", 0)});
   EXPECT_EQ(told_, std::vector<std::string>{"a committed"});
   EXPECT_FALSE(desk_.next_deadline());
 }
