@@ -204,7 +204,9 @@ void RaftCore::read_barrier(ReadToken token) {
   wake();
   if (std::holds_alternative<LeaderRole>(role_)) {
     add_read({token, {}, 0, {}});
-  } else if (leader_.value == 0 || forwarded_reads_.size() >= config_.limits.pending_reads_max) {
+  } else if (node_of(leader_).value == 0 ||
+             forwarded_reads_.size() >= config_.limits.pending_reads_max) {
+    // Nobody leads, or a member that our config does not name yet.
     ready_.read_failed.push_back(token);
   } else {
     forwarded_reads_.push_back({token, 0});

@@ -63,54 +63,53 @@ async function transferLeader(t) {
 /** Cuts pairs of slots, waits, heals. */
 async function partition(t, cut, ms = 1_500) {
   t.mark();
-  cut();
+  await Promise.all(cut());
   await sleep(between(t, ms, 2 * ms));
   t.healing();
-  t.network.heal();
+  await t.network.heal();
 }
 
 async function isolateLeader(t) {
   const leader = await t.cluster.leader();
   const others = await t.cluster.followers();
-  await partition(t, () => others.forEach(one => t.network.cut(leader.slot, one.slot)));
+  await partition(t, () => others.map(one => t.network.cut(leader.slot, one.slot)));
 }
 
 async function isolateFollower(t) {
   const [follower, ...others] = await t.cluster.followers();
   const leader = await t.cluster.leader();
-  await partition(t, () => {
-    for (const one of [leader, ...others]) t.network.cut(follower.slot, one.slot);
-  });
+  const rest = [leader, ...others].filter(one => one !== follower);
+  await partition(t, () => rest.map(one => t.network.cut(follower.slot, one.slot)));
 }
 
 /** The followers do not hear each other, the leader hears both. */
 async function cutFollowers(t) {
   const [one, other] = await t.cluster.followers();
-  await partition(t, () => t.network.cut(one.slot, other.slot));
+  await partition(t, () => [t.network.cut(one.slot, other.slot)]);
 }
 
 async function cutOneFollower(t) {
   const [one] = await t.cluster.followers();
   const leader = await t.cluster.leader();
-  await partition(t, () => t.network.cut(one.slot, leader.slot));
+  await partition(t, () => [t.network.cut(one.slot, leader.slot)]);
 }
 
 async function deafLeader(t) {
   const leader = await t.cluster.leader();
   const others = await t.cluster.followers();
-  await partition(t, () => others.forEach(one => t.network.drop(one.slot, leader.slot)));
+  await partition(t, () => others.map(one => t.network.drop(one.slot, leader.slot)));
 }
 
 async function muteLeader(t) {
   const leader = await t.cluster.leader();
   const others = await t.cluster.followers();
-  await partition(t, () => others.forEach(one => t.network.drop(leader.slot, one.slot)));
+  await partition(t, () => others.map(one => t.network.drop(leader.slot, one.slot)));
 }
 
 async function deafFollower(t) {
   const leader = await t.cluster.leader();
   const [follower, other] = await t.cluster.followers();
-  await partition(t, () => [leader, other].forEach(one => t.network.drop(one.slot, follower.slot)));
+  await partition(t, () => [leader, other].map(one => t.network.drop(one.slot, follower.slot)));
 }
 
 async function flappingLink(t) {
@@ -119,9 +118,9 @@ async function flappingLink(t) {
   t.mark();
   const end = Date.now() + (t.long ? 300_000 : 4_000);
   while (Date.now() < end) {
-    t.network.cut(leader.slot, follower.slot);
+    await t.network.cut(leader.slot, follower.slot);
     await sleep(between(t, 50, 500));
-    t.network.heal();
+    await t.network.heal();
     await sleep(between(t, 50, 500));
   }
 }
@@ -129,19 +128,19 @@ async function flappingLink(t) {
 async function slowFollower(t) {
   const [follower] = await t.cluster.followers();
   t.mark();
-  t.network.slow(follower.slot, '1mbit');
+  await t.network.slow(follower.slot, '1mbit');
   const leader = await t.cluster.leader();
   await sleep(3_000);
-  t.network.heal();
+  await t.network.heal();
   t.note(`leader changed: ${(await t.cluster.leader()) !== leader}`);
 }
 
 async function lossyLinks(t) {
   t.mark();
   const percent = between(t, 5, 30);
-  for (const slot of t.network.slots) t.network.lose(slot, percent);
+  await Promise.all(t.network.slots.map(slot => t.network.lose(slot, percent)));
   await sleep(3_000);
-  t.network.heal();
+  await t.network.heal();
   t.note(`${percent} % lost`);
 }
 

@@ -3,10 +3,11 @@
 //
 // Loss and one-way drops are nftables rules at the receiver, a slow link is a token bucket (tbf):
 // both are in kernels that lack netem.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 const PEER_PORT = 7000;
 const CLIENT_PORT = 7001;
@@ -24,6 +25,9 @@ function run(command, ...words) {
   return done.stdout;
 }
 
+/** Faults do not stop the driver: it has the clients. */
+const runAside = promisify(execFile);
+
 export class Network {
   /** Needs root: makes namespaces, bridges, veth pairs and a tmpfs of `diskMiB` per slot. */
   constructor(slots, { diskMiB }) {
@@ -33,7 +37,7 @@ export class Network {
     const place = process.pid % (64 * 127);
     this.prefix = `10.${64 + (place % 64)}`;
     this.third = 2 * Math.floor(place / 64);
-    this.made = [];
+    Object.assign(this, { made: [], touched: new Set(), slowed: new Set() });
     this.directory = mkdtempSync(join(tmpdir(), `${this.name}-`));
     this.made.push(() => rmSync(this.directory, { recursive: true, force: true }));
     try {
@@ -70,8 +74,9 @@ export class Network {
       run('ip', '-n', space, 'addr', 'add', `${this.prefix}.${third}.${slot}/24`, 'dev', inside);
       run('ip', '-n', space, 'link', 'set', inside, 'up');
     }
-    this.#nft(slot, 'add table inet faults');
-    this.#nft(slot, 'add chain inet faults in { type filter hook input priority 0 ; }');
+    const chain = '{ type filter hook input priority 0 ; }';
+    run('ip', 'netns', 'exec', space, 'nft', 'add table inet faults');
+    run('ip', 'netns', 'exec', space, 'nft', `add chain inet faults in ${chain}`);
     mkdirSync(this.disk(slot));
     const size = `size=${diskMiB}m,mode=0700`;
     run('mount', '-t', 'tmpfs', '-o', size, `${this.name}-${slot}`, this.disk(slot));
@@ -79,7 +84,7 @@ export class Network {
   }
 
   #nft(slot, rule) {
-    run('ip', 'netns', 'exec', this.space(slot), 'nft', rule);
+    return runAside('ip', ['netns', 'exec', this.space(slot), 'nft', rule]);
   }
 
   space = slot => `${this.name}-${slot}`;
@@ -92,40 +97,41 @@ export class Network {
 
   /** What `from` says does not reach `to`. */
   drop(from, to) {
-    this.#nft(to, `add rule inet faults in ip saddr ${this.peerHost(from)} drop`);
+    this.touched.add(to);
+    return this.#nft(to, `add rule inet faults in ip saddr ${this.peerHost(from)} drop`);
   }
 
   /** Neither hears the other. */
   cut(a, b) {
-    this.drop(a, b);
-    this.drop(b, a);
+    return Promise.all([this.drop(a, b), this.drop(b, a)]);
   }
 
   /** `percent` of what reaches `slot` from its peers is lost. */
   lose(slot, percent) {
     const rule = `iifname peers numgen random mod 100 < ${percent} drop`;
-    this.#nft(slot, `add rule inet faults in ${rule}`);
+    this.touched.add(slot);
+    return this.#nft(slot, `add rule inet faults in ${rule}`);
   }
 
   /** What `slot` sends its peers leaves at `rate`, queueing for at most 200 ms. */
   slow(slot, rate) {
     const shape = ['rate', rate, 'burst', '8kb', 'latency', '200ms'];
-    this.#queue(slot, 'add', 'tbf', ...shape);
-    this.slowed = (this.slowed ?? new Set()).add(slot);
+    this.slowed.add(slot);
+    return this.#queue(slot, 'add', 'tbf', ...shape);
   }
 
   #queue(slot, verb, ...shape) {
     const words = ['tc', 'qdisc', verb, 'dev', 'peers', 'root', ...shape];
-    run('ip', 'netns', 'exec', this.space(slot), ...words);
+    return runAside('ip', ['netns', 'exec', this.space(slot), ...words]);
   }
 
   /** No fault is left on the network. */
-  heal() {
-    for (const slot of this.slots) this.#nft(slot, 'flush chain inet faults in');
-    for (const slot of this.slowed ?? []) {
-      this.#queue(slot, 'del');
-    }
-    this.slowed?.clear();
+  async heal() {
+    const flushed = [...this.touched].map(slot => this.#nft(slot, 'flush chain inet faults in'));
+    const queues = [...this.slowed].map(slot => this.#queue(slot, 'del'));
+    this.touched.clear();
+    this.slowed.clear();
+    await Promise.all([...flushed, ...queues]);
   }
 
   freeBytes(slot) {

@@ -103,7 +103,7 @@ class Round {
     } catch (error) {
       this.problems.push(error.message);
     }
-    this.network.heal();
+    await this.network.heal();
     await this.load.stop();
     await this.#check(before).catch(error => this.problems.push(error.message));
   }
@@ -221,7 +221,7 @@ class Run {
   async rebirth() {
     await this.cluster?.stop();
     for (const node of this.cluster?.nodes.values() ?? []) node.wipe();
-    this.network.heal();
+    await this.network.heal();
     this.kept = new Map();
     const logs = mkdtempSync(join(this.logs, `life${++this.lives}-`));
     this.cluster = new Cluster(this.network, logs, { binary, flags: NODE_FLAGS });
