@@ -63,6 +63,7 @@ Status CatalogDesk::append_committed() {
 }
 
 void CatalogDesk::run(const Change& change, Callback<Status> done) {
+  if (is_closed_) return done(Status::unavailable("the node is stopping"));
   const Status outcome = change(*state_, clock_.now());
   const Status appended = append_committed();
   if (!appended.ok() || !outcome.ok()) {

@@ -70,6 +70,11 @@ class CatalogDesk {
 
   void committed(LogIndex index);
 
+  // Refuses changes from here on; what was run before is still committed and answered.
+  void close() { is_closed_ = true; }
+  // Closed, and everything that was run is answered.
+  bool is_done() const { return is_closed_ && held_.empty(); }
+
  private:
   struct Held {
     LogIndex depends_on;
@@ -85,6 +90,7 @@ class CatalogDesk {
   const Clock& clock_;              // Borrowed; outlives this.
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
   LogIndex committed_;
+  bool is_closed_ = false;
 };
 
 }  // namespace worldline::actors

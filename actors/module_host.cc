@@ -8,6 +8,11 @@
 #include "actors/subscription.h"
 
 namespace worldline::actors {
+namespace {
+
+constexpr size_t kQueuedLogBytesMax = storage::LogWriterLimits{}.queued_bytes_max / 2;
+
+}  // namespace
 
 // Carries the host's output to the other actors of the database.
 class ActorPorts final : public HostPorts {
@@ -42,7 +47,11 @@ class ActorPorts final : public HostPorts {
     executed(std::move(batch));
   }
 
-  Status append(storage::LogJob job) override { return shared_.log->push(std::move(job)).status(); }
+  Status append(storage::LogJob job) override {
+    // Behind: the writer refuses jobs at twice as much, and by then the state has changed.
+    shared_.log->wait_until_below(kQueuedLogBytesMax);
+    return shared_.log->push(std::move(job)).status();
+  }
   void executed(ExecutedBatchPtr batch) override { self_->send(subscription_, std::move(batch)); }
   void arm(std::vector<runtime::ScheduleNotice> notices) override {
     self_->send(scheduler_, freeze(std::move(notices)));
@@ -103,11 +112,14 @@ void drain(Self self, const ModuleHostArgs& args) {
 
 }  // namespace
 
-caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
+void wake_host_for(WorkQueue& queue, const caf::actor& host) {
   // Weak: the queue outlives the actor, and a strong handle would keep the actor for ever.
-  args.handle->queue->set_wake([weak = self->address()] {
+  queue.set_wake([weak = host.address()] {
     if (const auto me = caf::actor_cast<caf::actor>(weak)) caf::anon_send(me, drain_atom_v);
   });
+}
+
+caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
   return {
       [self, args](boot_atom) { boot(self, args); },
       [self, args](drain_atom) { drain(self, args); },

@@ -29,6 +29,8 @@ namespace {
 
 constexpr int kExitLogWriteFailed = 74;  // [S 09/1.10].
 constexpr storage::ReplicaId kOnlyReplica{1};
+// A start that failed ends what it had begun; nobody was served yet.
+constexpr std::chrono::seconds kStopOfFailedStart{10};
 
 [[noreturn]] void end_process(const Status& why) {
   std::fprintf(stderr, "worldline: the log cannot be written, stopping: %s\n",
@@ -45,8 +47,16 @@ caf::behavior catalog_actor(caf::stateful_actor<CatalogActorState>* self,
                             std::shared_ptr<CatalogDesk> desk) {
   return {
       [](const Task& task) { (*task)(); },
-      [desk](const CommitNotice& notice) { desk->committed(notice.index); },
-      [self](retire_atom) { self->quit(); },
+      [self, desk](const CommitNotice& notice) {
+        desk->committed(notice.index);
+        if (desk->is_done()) self->send(self, retire_atom_v);
+      },
+      // Twice round the mailbox: whoever was answered last may have asked again, and is refused.
+      [self, desk](retire_atom) {
+        if (desk->is_done()) return self->quit();
+        desk->close();
+        if (desk->is_done()) self->send(self, retire_atom_v);
+      },
   };
 }
 
@@ -85,6 +95,12 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   size_t database_count() const { return databases_.all().size(); }
 
  private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  struct RunningHost {
+    caf::actor actor;  // What keeps it alive.
+    DatabaseHandlePtr handle;
+  };
+
   Status open_stores();
   Status recover_groups();
   Status start_catalog();
@@ -96,6 +112,8 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   DatabaseHandlePtr make_handle(const storage::DatabaseRecord& record) const;
   HostParts host_parts(const storage::DatabaseRecord& record, const DatabaseHandlePtr& handle);
   void spawn_host(DatabaseHandlePtr handle, HostBoot boot, std::function<void(const Status&)> done);
+  Status stop_hosts(SteadyTime deadline);
+  void stop_actors();
   void note(const std::string& line) const {
     if (config_.on_note) config_.on_note(line);
   }
@@ -125,11 +143,15 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   caf::actor catalog_;
   std::mutex running_mutex_;
   std::condition_variable running_changed_;
-  std::map<GroupId, caf::actor> hosts_;  // Guarded by running_mutex_. What keeps them alive.
+  std::map<GroupId, RunningHost> hosts_;  // Guarded by running_mutex_, as is the next.
+  bool stopping_ = false;                 // No host begins any more.
+  bool stopped_ = false;                  // Of the thread that opens and stops.
 };
 
 Node::Impl::~Impl() {
-  if (log_ != nullptr) stop(std::chrono::milliseconds(0)).ignore("best effort; stop() reports");
+  if (log_ == nullptr || stopped_) return;
+  const Status stopped = stop(kStopOfFailedStart);
+  WL_CHECK(stopped.ok());  // Threads that still run would use what is destroyed here.
 }
 
 Status Node::Impl::open() {
@@ -271,7 +293,7 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
   const GroupId group = handle->group;
   ModuleHostArgs args;
   args.shared = {log_.get(), &router_, checkpointer_.get(), &clock_};
-  args.handle = std::move(handle);
+  args.handle = handle;
   args.boot = std::move(boot);
   args.booted = std::move(done);
   args.stopped = [this, group] {
@@ -279,12 +301,17 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
     hosts_.erase(group);
     running_changed_.notify_all();
   };
-  const caf::actor host = actors_->spawn<caf::detached>(module_host_actor, std::move(args));
-  {
-    const std::lock_guard<std::mutex> lock(running_mutex_);
-    hosts_.emplace(group, host);
+  std::unique_lock<std::mutex> lock(running_mutex_);
+  if (stopping_) {
+    lock.unlock();
+    args.booted(Status::unavailable("the node is stopping"));
+    return;
   }
+  // Under the lock, so that stop_hosts() finds a host that can be woken and boots before it stops.
+  const caf::actor host = actors_->spawn<caf::detached>(module_host_actor, std::move(args));
+  wake_host_for(*handle->queue, host);
   caf::anon_send(host, boot_atom_v);
+  hosts_.emplace(group, RunningHost{host, std::move(handle)});
 }
 
 // Runs on the new host's own thread, which may wait for the log writer.
@@ -388,28 +415,37 @@ void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
                                 done = std::move(done)] { desk->run(change, done); }));
 }
 
-Status Node::Impl::stop(std::chrono::milliseconds timeout) {
-  if (log_ == nullptr) return {};
-  for (const auto& handle : databases_.all())
-    handle->queue->push(StopWork{StopKind::kRestartable, {1001, "module exited"}, [] {}});
-  Status outcome;
-  {
-    std::unique_lock<std::mutex> lock(running_mutex_);
-    if (!running_changed_.wait_for(lock, timeout, [this] { return hosts_.empty(); }))
-      outcome = Status::timeout("{} databases did not stop in time", hosts_.size());
-  }
-  if (!outcome.ok()) return outcome;
+// All of them, also those that are booting: their publish was accepted.
+Status Node::Impl::stop_hosts(SteadyTime deadline) {
+  std::unique_lock<std::mutex> lock(running_mutex_);
+  stopping_ = true;
+  for (const auto& [group, host] : hosts_)
+    host.handle->queue->push(StopWork{StopKind::kRestartable, {1001, "module exited"}, [] {}});
+  if (running_changed_.wait_until(lock, deadline, [this] { return hosts_.empty(); })) return {};
+  return Status::timeout("{} databases did not stop in time", hosts_.size());
+}
+
+// REQUIRES: no host is left, so that nobody sends to the catalog but itself.
+void Node::Impl::stop_actors() {
   if (catalog_) caf::anon_send(catalog_, retire_atom_v);
+  if (actors_ != nullptr) actors_->await_all_actors_done();
   catalog_ = nullptr;
   catalog_desk_.reset();
-  if (actors_ != nullptr) actors_->await_all_actors_done();
   actors_.reset();
-  checkpointer_.reset();
+}
+
+Status Node::Impl::stop(std::chrono::milliseconds timeout) {
+  if (log_ == nullptr || stopped_) return {};
+  const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
+  WL_RETURN_IF_ERROR(stop_hosts(deadline));
+  stop_actors();
+  if (checkpointer_ != nullptr && !checkpointer_->stop_by(deadline))
+    note("no time was left for the last checkpoints; the next start replays the log instead");
+  stopped_ = true;
   log_->close();
   log_thread_.join();
-  if (log_store_->failure().ok()) outcome = storage::close_node(*log_store_, opened_.record);
-  log_.reset();
-  return outcome;
+  if (log_store_->failure().ok()) return storage::close_node(*log_store_, opened_.record);
+  return {};
 }
 
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

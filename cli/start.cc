@@ -1,13 +1,11 @@
 #include "cli/start.h"
 
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -15,7 +13,9 @@
 
 #include "actors/node.h"
 #include "base/clock.h"
+#include "cli/last_resort.h"
 #include "cli/server_log.h"
+#include "cli/stop_sequence.h"
 #include "gateway/http_server.h"
 
 namespace worldline::cli {
@@ -24,7 +24,6 @@ namespace {
 constexpr int kExitFailure = 1;
 constexpr int kExitLocked = 5;          // Another process has the data directory [S 09/1.10].
 constexpr int kExitWrongDirectory = 6;  // Other cluster or newer format.
-constexpr int kExitStopTimeout = 12;
 
 int fail(const Status& why, std::string_view what) {
   log_error(fmt::format("{}: {}", what, why.message()));
@@ -85,7 +84,7 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   std::tie(config.listen_address, config.listen_port) = split_address(options.listen_client);
   if (options.io_threads > 0) config.io_threads = static_cast<uint32_t>(options.io_threads);
   config.connections_max = static_cast<uint32_t>(options.max_clients);
-  config.stop_grace = options.shutdown_timeout / 2;
+  config.stop_grace = StopShares(options.shutdown_timeout).answers;
   config.http.body_bytes_max = static_cast<size_t>(options.max_body_bytes);
   config.http.program_bytes_max = static_cast<size_t>(options.max_program_bytes);
   config.websocket.ping_interval = options.ping_interval;
@@ -104,46 +103,16 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   return config;
 }
 
-// Whatever hangs, the process ends: SIGTERM must not need a SIGKILL behind it [S 09/1.10].
-class LastResort {
- public:
-  explicit LastResort(std::chrono::milliseconds after)
-      : thread_([this, after] {
-          std::unique_lock<std::mutex> lock(mutex_);
-          if (done_.wait_for(lock, after, [this] { return is_done_; })) return;
-          std::fputs("worldline: stopping took too long, the process ends here\n", stderr);
-          std::_Exit(kExitStopTimeout);
-        }) {}
-  ~LastResort() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      is_done_ = true;
-    }
-    done_.notify_one();
-    thread_.join();
-  }
-  LastResort(const LastResort&) = delete;
-  LastResort& operator=(const LastResort&) = delete;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable done_;
-  bool is_done_ = false;  // Guarded by mutex_.
-  std::thread thread_;    // Last: it uses everything above.
-};
-
-int stop_everything(gateway::Gateway& gateway, actors::Node& node, const StartOptions& options) {
-  const LastResort last_resort(options.shutdown_timeout);
-  gateway.stop();  // Answers what was accepted; the node is still there to answer.
-  const Status stopped = node.stop(options.shutdown_timeout / 2);
-  if (!stopped.ok()) {
-    log_error(fmt::format("stopped with work left: {}", stopped.message()));
-    flush_server_log();
-    std::_Exit(kExitStopTimeout);
-  }
-  log_info("stopped");
+int stop_everything(gateway::Gateway& gateway, actors::Node& node, const Clock& clock,
+                    const StartOptions& options) {
+  StopParts parts;
+  parts.answer_clients = [&gateway] { return gateway.stop(); };  // The node still answers.
+  parts.stop_node = [&node](std::chrono::milliseconds limit) { return node.stop(limit); };
+  parts.complain = [](const std::string& line) { log_error(line); };
+  const int exit_code = stop_in_order(parts, clock, options.shutdown_timeout);
+  if (exit_code == 0) log_info("stopped");
   flush_server_log();
-  return 0;
+  return exit_code;
 }
 
 }  // namespace
@@ -154,6 +123,7 @@ int run_start(const StartOptions& options) {
   if (!log_opened.ok()) return fail(log_opened, "server log");
   const sigset_t signals = block_stop_signals();
   const SystemClock clock;
+  std::optional<LastResort> last_resort;  // Outlives what may hang.
   auto node = actors::Node::open(node_config(options), clock);
   if (!node.ok()) return fail(node.status(), "node");
   auto gateway = gateway::Gateway::open(gateway_config(options, **node, clock), (*node)->api());
@@ -169,8 +139,12 @@ int run_start(const StartOptions& options) {
               options.data_dir.c_str());
   std::fflush(stdout);
   const int signal = wait_for_stop(signals);
+  last_resort.emplace(signals, options.shutdown_timeout);
   log_info(fmt::format("stopping signal={}", signal));
-  return stop_everything(**gateway, **node, options);
+  const int exit_code = stop_everything(**gateway, **node, clock, options);
+  if (exit_code != 0) std::_Exit(exit_code);  // Something still runs: nothing can be torn down.
+  last_resort->everything_is_safe();
+  return 0;
 }
 
 }  // namespace worldline::cli
