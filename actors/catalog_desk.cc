@@ -61,6 +61,7 @@ void CatalogDesk::propose_committed() {
 }
 
 void CatalogDesk::run(const Change& change, Callback<Status> done) {
+  if (is_closed_) return done(Status::unavailable("the node is stopping"));
   if (term_.value == 0) return done(Status::unavailable("the catalog is not led here yet"));
   const Status outcome = change(*state_, clock_.now());
   propose_committed();

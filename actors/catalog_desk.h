@@ -71,6 +71,11 @@ class CatalogDesk {
 
   void committed(ProposalSeq proposal);
 
+  // Refuses changes from here on; what was run before is still committed and answered.
+  void close() { is_closed_ = true; }
+  // Closed, and everything that was run is answered.
+  bool is_done() const { return is_closed_ && held_.empty(); }
+
  private:
   struct Held {
     ProposalSeq depends_on;
@@ -88,6 +93,7 @@ class CatalogDesk {
   ProposalSeq proposed_;
   std::deque<Held> held_;  // INVARIANT: depends_on ascending.
   ProposalSeq committed_;
+  bool is_closed_ = false;
 };
 
 }  // namespace worldline::actors

@@ -38,16 +38,45 @@ void Checkpointer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Checkpointer::run() {
-  for (;;) {
-    Item item;
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      item = std::move(jobs_.front());
-      jobs_.pop_front();
+bool Checkpointer::stop_by(std::chrono::steady_clock::time_point deadline) {
+  std::deque<Item> left;
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+    abandoned_ = !finished_changed_.wait_until(lock, deadline, [this] { return finished_; });
+    left.swap(jobs_);
+    if (!abandoned_) {
+      lock.unlock();
+      thread_.join();
+      return true;
     }
+  }
+  for (const Item& item : left)
+    if (!item.task) item.job.done(Status::unavailable("the node is stopping"));
+  return false;
+}
+
+bool Checkpointer::is_abandoned() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return abandoned_;
+}
+
+bool Checkpointer::take(Item& item) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+  if (jobs_.empty()) {
+    finished_ = true;
+    finished_changed_.notify_one();
+    return false;
+  }
+  item = std::move(jobs_.front());
+  jobs_.pop_front();
+  return true;
+}
+
+void Checkpointer::run() {
+  for (Item item; take(item); item = {}) {
     if (item.task)
       item.task();
     else
@@ -73,7 +102,10 @@ void Checkpointer::perform(CheckpointJob& job) {
   Status outcome;
   auto boundary = job.writer->store(*job.snapshot, job.cut);
   job.snapshot.reset();  // The writer of the database need not clone pages for us any longer.
-  outcome = boundary.ok() ? switch_boundary(job, std::move(boundary).value()) : boundary.status();
+  if (boundary.ok() && is_abandoned())
+    outcome = Status::unavailable("the node is stopping");
+  else
+    outcome = boundary.ok() ? switch_boundary(job, std::move(boundary).value()) : boundary.status();
   if (outcome.ok()) {
     const auto first_needed = job.writer->activate();
     outcome = first_needed.status();

@@ -5,11 +5,12 @@
 // checkpoint goes and the group's core decides about the log before it [S 08/4.9].
 //
 // Invariants: the boundary moves only after the pages are synced; the group is told to let go of
-// its log only after the boundary is stable. A failed checkpoint changes nothing and is told by
-// `done`. Ownership: the checkpoint writers are owned by the databases and lent per job. Thread:
-// submit() from any; the work on the checkpointer's thread and, between, the log writer's.
+// its log only after the boundary is stable. A failed or abandoned checkpoint changes nothing and
+// is told by `done`. Ownership: the checkpoint writers are owned by the databases and lent per job.
+// Thread: submit() from any; the work on the checkpointer's thread and, between, the log writer's.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -46,25 +47,36 @@ class Checkpointer {
   // Runs `task` on this thread after everything submitted before it; at once when stopped.
   void run_after(std::function<void()> task);
   void stop();  // Finishes what was submitted, then ends the thread.
+  // The same, but begins nothing after `deadline`: jobs that are left are told kUnavailable, tasks
+  // are dropped. False: a job is still being stored. It will not be switched to, so it changes
+  // nothing; the destructor waits for it.
+  bool stop_by(std::chrono::steady_clock::time_point deadline);
 
  private:
-  void run();
-  void perform(CheckpointJob& job);
-  Status switch_boundary(const CheckpointJob& job, storage::Boundary boundary);
-
-  storage::LogWriterQueue& log_;
-  const Covered covered_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
   // A job, or a task if `task` is set.
   struct Item {
     CheckpointJob job;
     std::function<void()> task;
   };
-  bool push(Item item);    // False: stopping, nothing was taken.
-  std::deque<Item> jobs_;  // Guarded by mutex_.
-  bool stopping_ = false;  // Guarded by mutex_.
-  std::thread thread_;     // Last: it uses everything above.
+
+  bool take(Item& item);  // False: stopped and nothing is left.
+  bool is_abandoned();
+  void run();
+  void perform(CheckpointJob& job);
+  Status switch_boundary(const CheckpointJob& job, storage::Boundary boundary);
+
+  bool push(Item item);  // False: stopping, nothing was taken.
+
+  storage::LogWriterQueue& log_;
+  const Covered covered_;
+  std::mutex mutex_;
+  std::condition_variable wake_;  // The thread: work or the end.
+  std::condition_variable finished_changed_;
+  std::deque<Item> jobs_;   // Guarded by mutex_.
+  bool stopping_ = false;   // Guarded by mutex_.
+  bool abandoned_ = false;  // Guarded by mutex_: the deadline of stop_by() is over.
+  bool finished_ = false;   // Guarded by mutex_: the thread does nothing any more.
+  std::thread thread_;      // Last: it uses everything above.
 };
 
 }  // namespace worldline::actors

@@ -8,7 +8,6 @@
 #include "actors/subscription.h"
 
 namespace worldline::actors {
-
 // Carries the host's output to the other actors of the database.
 class ActorPorts final : public HostPorts {
  public:
@@ -146,11 +145,14 @@ void on_failure(Self self, const ModuleHostArgs& args, const Status& why) {
 
 }  // namespace
 
-caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
+void wake_host_for(WorkQueue& queue, const caf::actor& host) {
   // Weak: the queue outlives the actor, and a strong handle would keep the actor for ever.
-  args.handle->queue->set_wake([weak = self->address()] {
+  queue.set_wake([weak = host.address()] {
     if (const auto me = caf::actor_cast<caf::actor>(weak)) caf::anon_send(me, drain_atom_v);
   });
+}
+
+caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
   return {
       [self, args](boot_atom) { boot(self, args); },
       [self, args](const LeadNotice& notice) { lead(self, args, notice.term); },

@@ -60,6 +60,9 @@ struct ModuleHostArgs {
   std::function<void()> stopped;              // After everything accepted was answered.
 };
 
+// Once, before anything is pushed: `queue` wakes the host for what it holds.
+void wake_host_for(WorkQueue& queue, const caf::actor& host);
+
 caf::behavior module_host_actor(caf::stateful_actor<ModuleHostState>* self, ModuleHostArgs args);
 
 }  // namespace worldline::actors

@@ -31,6 +31,8 @@ namespace {
 constexpr int kExitLogWriteFailed = 74;   // [S 09/1.10].
 constexpr int kExitInvariantBroken = 70;  // [S 08/2].
 constexpr ReplicaId kOnlyReplica{1};
+// A start that failed ends what it had begun; nobody was served yet.
+constexpr std::chrono::seconds kStopOfFailedStart{10};
 
 [[noreturn]] void end_process(int exit_code, const char* what, const std::string& why) {
   std::fprintf(stderr, "worldline: %s, stopping: %s\n", what, why.c_str());
@@ -43,11 +45,22 @@ struct CatalogActorState {
 };
 
 caf::behavior catalog_actor(caf::stateful_actor<CatalogActorState>* self,
-                            std::shared_ptr<CatalogDesk> desk) {
+                            std::shared_ptr<CatalogDesk> desk, std::function<void()> retired) {
   return {
       [](const Task& task) { (*task)(); },
-      [desk](const CommitNotice& notice) { desk->committed(notice.proposal); },
-      [self](retire_atom) { self->quit(); },
+      [self, desk](const CommitNotice& notice) {
+        desk->committed(notice.proposal);
+        if (desk->is_done()) self->send(self, retire_atom_v);
+      },
+      // Twice round the mailbox: whoever was answered last may have asked again, and is refused.
+      [self, desk, retired](retire_atom) {
+        if (desk->is_done()) {
+          retired();
+          return self->quit();
+        }
+        desk->close();
+        if (desk->is_done()) self->send(self, retire_atom_v);
+      },
   };
 }
 
@@ -86,6 +99,12 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   size_t database_count() const { return databases_.all().size(); }
 
  private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  struct RunningHost {
+    caf::actor actor;  // What keeps it alive.
+    DatabaseHandlePtr handle;
+  };
+
   Status open_stores();
   Status recover_groups();
   Status start_catalog();
@@ -99,6 +118,8 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   DatabaseHandlePtr make_handle(const storage::DatabaseRecord& record) const;
   HostParts host_parts(const storage::DatabaseRecord& record, const DatabaseHandlePtr& handle);
   void spawn_host(DatabaseHandlePtr handle, HostBoot boot, std::function<void(const Status&)> done);
+  Status stop_hosts(SteadyTime deadline);
+  void stop_actors();
   void note(const std::string& line) const {
     if (config_.on_note) config_.on_note(line);
   }
@@ -129,11 +150,15 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   caf::actor catalog_;
   std::mutex running_mutex_;
   std::condition_variable running_changed_;
-  std::map<GroupId, caf::actor> hosts_;  // Guarded by running_mutex_. What keeps them alive.
+  std::map<GroupId, RunningHost> hosts_;  // Guarded by running_mutex_, as is the next.
+  bool stopping_ = false;                 // No host begins any more.
+  bool stopped_ = false;                  // Of the thread that opens and stops.
 };
 
 Node::Impl::~Impl() {
-  if (log_ != nullptr) stop(std::chrono::milliseconds(0)).ignore("best effort; stop() reports");
+  if (log_ == nullptr || stopped_) return;
+  const Status stopped = stop(kStopOfFailedStart);
+  WL_CHECK(stopped.ok());  // Threads that still run would use what is destroyed here.
 }
 
 Status Node::Impl::open() {
@@ -152,17 +177,19 @@ Status Node::Impl::open() {
 
 Status Node::Impl::open_stores() {
   WL_ASSIGN_OR_RETURN(directory_, storage::DataDirectory::open(config_.data_dir));
-  WL_ASSIGN_OR_RETURN(
-      auto log, storage::open_rocksdb({storage::DatabaseRole::kLog, directory_->log().string()}));
+  storage::RocksdbOptions options;
+  options.on_note = [this](const std::string& line) { note(line); };
+  options.path = directory_->log().string();
+  WL_ASSIGN_OR_RETURN(auto log, storage::open_rocksdb(options));
   log_store_ = std::make_unique<storage::LogStore>(std::move(log));
-  WL_ASSIGN_OR_RETURN(auto checkpoints,
-                      storage::open_rocksdb({storage::DatabaseRole::kCheckpoint,
-                                             directory_->checkpoints().string()}));
+  options.role = storage::DatabaseRole::kCheckpoint;
+  options.path = directory_->checkpoints().string();
+  WL_ASSIGN_OR_RETURN(auto checkpoints, storage::open_rocksdb(options));
   checkpoint_store_ = std::make_unique<storage::CheckpointStore>(std::move(checkpoints));
-  storage::NodeOpenOptions options;
-  options.fresh_cluster = random_bytes<16>();
-  options.fresh_uuid = random_bytes<16>();
-  WL_ASSIGN_OR_RETURN(opened_, storage::open_node(*log_store_, options));
+  storage::NodeOpenOptions fresh;
+  fresh.fresh_cluster = random_bytes<16>();
+  fresh.fresh_uuid = random_bytes<16>();
+  WL_ASSIGN_OR_RETURN(opened_, storage::open_node(*log_store_, fresh));
   return {};
 }
 
@@ -236,7 +263,9 @@ Status Node::Impl::start_catalog() {
   catalog_desk_ = std::make_shared<CatalogDesk>(
       std::make_unique<storage::CatalogState>(std::move(state)), cluster_time_ns,
       [this](ProposalBatchPtr batch) { replication_->propose(std::move(batch)); }, board_, clock_);
-  catalog_ = actors_->spawn(catalog_actor, catalog_desk_);
+  // Replication goes on until the catalog's last answer is committed.
+  const std::function<void()> retired = [this] { replication_->stop(); };
+  catalog_ = actors_->spawn(catalog_actor, catalog_desk_, retired);
   auto led = std::make_shared<std::promise<Status>>();
   open.gate = std::make_shared<UncommittedGate>();
   open.listener.leading = [catalog = catalog_, desk = catalog_desk_, led](Term term) {
@@ -327,7 +356,7 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
     end_process(kExitInvariantBroken, "a database lost its Raft group",
                 fmt::format("group={}: {}", group.value, why.message()));
   };
-  args.handle = std::move(handle);
+  args.handle = handle;
   args.boot = std::move(boot);
   args.booted = std::move(done);
   args.stopped = [this, group] {
@@ -335,12 +364,17 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
     hosts_.erase(group);
     running_changed_.notify_all();
   };
-  const caf::actor host = actors_->spawn<caf::detached>(module_host_actor, std::move(args));
-  {
-    const std::lock_guard<std::mutex> lock(running_mutex_);
-    hosts_.emplace(group, host);
+  std::unique_lock<std::mutex> lock(running_mutex_);
+  if (stopping_) {
+    lock.unlock();
+    args.booted(Status::unavailable("the node is stopping"));
+    return;
   }
+  // Under the lock, so that stop_hosts() finds a host that can be woken and boots before it stops.
+  const caf::actor host = actors_->spawn<caf::detached>(module_host_actor, std::move(args));
+  wake_host_for(*handle->queue, host);
   caf::anon_send(host, boot_atom_v);
+  hosts_.emplace(group, RunningHost{host, std::move(handle)});
 }
 
 void Node::Impl::create(const storage::DatabaseRecord& record, const PublishRequest& request,
@@ -424,30 +458,40 @@ void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
                                 done = std::move(done)] { desk->run(change, done); }));
 }
 
-Status Node::Impl::stop(std::chrono::milliseconds timeout) {
-  if (log_ == nullptr) return {};
-  for (const auto& handle : databases_.all())
-    handle->queue->push(StopWork{StopKind::kRestartable, {1001, "module exited"}, [] {}});
-  Status outcome;
-  {
-    std::unique_lock<std::mutex> lock(running_mutex_);
-    if (!running_changed_.wait_for(lock, timeout, [this] { return hosts_.empty(); }))
-      outcome = Status::timeout("{} databases did not stop in time", hosts_.size());
-  }
-  if (!outcome.ok()) return outcome;
-  if (catalog_) caf::anon_send(catalog_, retire_atom_v);
+// All of them, also those that are booting: their publish was accepted.
+Status Node::Impl::stop_hosts(SteadyTime deadline) {
+  std::unique_lock<std::mutex> lock(running_mutex_);
+  stopping_ = true;
+  for (const auto& [group, host] : hosts_)
+    host.handle->queue->push(StopWork{StopKind::kRestartable, {1001, "module exited"}, [] {}});
+  if (running_changed_.wait_until(lock, deadline, [this] { return hosts_.empty(); })) return {};
+  return Status::timeout("{} databases did not stop in time", hosts_.size());
+}
+
+// REQUIRES: no host is left, so that nobody sends to the catalog but itself.
+void Node::Impl::stop_actors() {
+  if (catalog_)
+    caf::anon_send(catalog_, retire_atom_v);
+  else if (replication_ != nullptr)
+    replication_->stop();
+  if (actors_ != nullptr) actors_->await_all_actors_done();
   catalog_ = nullptr;
   catalog_desk_.reset();
-  if (replication_) replication_->stop();
-  if (actors_ != nullptr) actors_->await_all_actors_done();
-  checkpointer_.reset();
-  replication_.reset();
   actors_.reset();
+}
+
+Status Node::Impl::stop(std::chrono::milliseconds timeout) {
+  if (log_ == nullptr || stopped_) return {};
+  const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
+  WL_RETURN_IF_ERROR(stop_hosts(deadline));
+  stop_actors();
+  if (checkpointer_ != nullptr && !checkpointer_->stop_by(deadline))
+    note("no time was left for the last checkpoints; the next start replays the log instead");
+  stopped_ = true;
   log_->close();
-  log_thread_.join();
-  if (log_store_->failure().ok()) outcome = storage::close_node(*log_store_, opened_.record);
-  log_.reset();
-  return outcome;
+  if (log_thread_.joinable()) log_thread_.join();
+  if (log_store_->failure().ok()) return storage::close_node(*log_store_, opened_.record);
+  return {};
 }
 
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -46,8 +46,10 @@ class Node {
   std::filesystem::path keys_directory() const;
   size_t database_count() const;
 
-  // Refuses new work, answers what was accepted, closes sessions with 1001, writes checkpoints and
-  // the clean-shutdown mark. kTimeout: some work did not end in time; what is stable stays stable.
+  // Refuses new databases, executes and answers what was accepted, closes sessions with 1001, then
+  // writes checkpoints while there is time, and the clean-shutdown mark. kTimeout: some work did
+  // not end in time; what is stable stays stable, but the node can only be ended with its process.
+  // After OK a checkpoint without time may still run: nothing depends on it, but ~Node waits.
   Status stop(std::chrono::milliseconds timeout);
 
  private:

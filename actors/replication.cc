@@ -112,9 +112,8 @@ void Replication::checkpointed(GroupId group, LogIndex first_needed) const {
        [group, first_needed](ReplicationDesk& desk) { desk.checkpointed(group, first_needed); });
 }
 
-void Replication::stop() {
-  if (actor_) caf::anon_send(actor_, retire_atom_v);
-  actor_ = nullptr;
+void Replication::stop() const {
+  caf::anon_send(actor_, retire_atom_v);
 }
 
 }  // namespace worldline::actors

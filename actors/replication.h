@@ -33,13 +33,13 @@ class Replication {
   void written(WrittenJobsPtr jobs) const;
   void checkpoint(ProposalSeq covers, CheckpointJob job) const;
   void checkpointed(GroupId group, LogIndex first_needed) const;
-  void stop();
+  void stop() const;
 
  private:
   using Work = std::function<void(ReplicationDesk&)>;
   static void post(const caf::actor& actor, Work work);
 
-  caf::actor actor_;
+  const caf::actor actor_;
 };
 
 }  // namespace worldline::actors

@@ -1,13 +1,11 @@
 #include "cli/start.h"
 
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -19,8 +17,10 @@
 #include "cli/console.h"
 #include "cli/crash_report.h"
 #include "cli/exit_codes.h"
+#include "cli/last_resort.h"
 #include "cli/server_log.h"
 #include "cli/start_checks.h"
+#include "cli/stop_sequence.h"
 #include "gateway/http_server.h"
 
 namespace worldline::cli {
@@ -98,7 +98,7 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   config.connections_max = static_cast<uint32_t>(options.max_clients);
   config.connect_rate_max = static_cast<uint32_t>(options.connect_rate);
   if (!options.advertise_client.empty()) config.advertise = options.advertise_client;
-  config.stop_grace = options.shutdown_timeout / 2;
+  config.stop_grace = StopShares(options.shutdown_timeout).answers;
   config.http.body_bytes_max = static_cast<size_t>(options.max_body_bytes);
   config.http.program_bytes_max = static_cast<size_t>(options.max_program_bytes);
   config.http.metrics = metrics_exposure(options.metrics_exposure);
@@ -121,46 +121,16 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   return config;
 }
 
-// Whatever hangs, the process ends: SIGTERM must not need a SIGKILL behind it [S 09/1.10].
-class LastResort {
- public:
-  explicit LastResort(std::chrono::milliseconds after)
-      : thread_([this, after] {
-          std::unique_lock<std::mutex> lock(mutex_);
-          if (done_.wait_for(lock, after, [this] { return is_done_; })) return;
-          std::fputs("worldline: stopping took too long, the process ends here\n", stderr);
-          std::_Exit(kExitForcedStop);
-        }) {}
-  ~LastResort() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      is_done_ = true;
-    }
-    done_.notify_one();
-    thread_.join();
-  }
-  LastResort(const LastResort&) = delete;
-  LastResort& operator=(const LastResort&) = delete;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable done_;
-  bool is_done_ = false;  // Guarded by mutex_.
-  std::thread thread_;    // Last: it uses everything above.
-};
-
-int stop_everything(gateway::Gateway& gateway, actors::Node& node, const StartOptions& options) {
-  const LastResort last_resort(options.shutdown_timeout);
-  gateway.stop();  // Answers what was accepted; the node is still there to answer.
-  const Status stopped = node.stop(options.shutdown_timeout / 2);
-  if (!stopped.ok()) {
-    log_error(fmt::format("stopped with work left: {}", stopped.message()));
-    flush_server_log();
-    std::_Exit(kExitForcedStop);
-  }
-  log_info("stopped");
+int stop_everything(gateway::Gateway& gateway, actors::Node& node, const Clock& clock,
+                    const StartOptions& options) {
+  StopParts parts;
+  parts.answer_clients = [&gateway] { return gateway.stop(); };  // The node still answers.
+  parts.stop_node = [&node](std::chrono::milliseconds limit) { return node.stop(limit); };
+  parts.complain = [](const std::string& line) { log_error(line); };
+  const int exit_code = stop_in_order(parts, clock, options.shutdown_timeout);
+  if (exit_code == 0) log_info("stopped");
   flush_server_log();
-  return 0;
+  return exit_code;
 }
 
 // Everything that is found out about the data directory without opening the node in it.
@@ -205,6 +175,7 @@ void tell_ready(const std::string& address, uint16_t port, size_t databases,
 
 int run_start(const StartOptions& options) {
   const SystemClock clock;
+  std::optional<LastResort> last_resort;  // Outlives what may hang.
   const Status prepared = prepare_directory(options, clock);
   if (!prepared.ok()) return fail(kExitDirectory, "data directory", prepared);
   const sigset_t signals = block_stop_signals();
@@ -219,8 +190,12 @@ int run_start(const StartOptions& options) {
   tell_ready(split_address(options.listen_client).first, (*gateway)->port(),
              (*node)->database_count(), options.data_dir);
   const int signal = wait_for_stop(signals);
+  last_resort.emplace(signals, options.shutdown_timeout);
   log_info(fmt::format("stopping signal={}", signal));
-  return stop_everything(**gateway, **node, options);
+  const int exit_code = stop_everything(**gateway, **node, clock, options);
+  if (exit_code != 0) std::_Exit(exit_code);  // Something still runs: nothing can be torn down.
+  last_resort->everything_is_safe();
+  return 0;
 }
 
 }  // namespace worldline::cli

@@ -71,9 +71,13 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
   void on_tick(std::chrono::steady_clock::time_point /*now*/) override {}
   void on_stop() override {
     keep_alive_ = false;
-    if (idle_ || lines_ != nullptr) finish();
+    if (!is_unanswered()) finish();
   }
   void on_abandon() override { finish(); }
+  // A request that is still being received is not accepted; a followed log has no end to wait for.
+  bool is_unanswered() const override {
+    return busy_ || writing_ || (lines_ != nullptr && lines_->is_finished());
+  }
 
  private:
   void read_header();
@@ -104,9 +108,9 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
   bool is_head_ = false;
   unsigned http_version_ = 11;
   bool keep_alive_ = true;
-  bool idle_ = false;    // Between requests.
-  bool busy_ = false;    // A request is with the routes.
-  bool linger_ = false;  // The body was not read to its end.
+  bool busy_ = false;     // A request is with the routes.
+  bool writing_ = false;  // Its answer is on the way out.
+  bool linger_ = false;   // The body was not read to its end.
   bool done_ = false;
   size_t reserved_bytes_ = 0;  // Of core_.body_bytes.
   std::shared_ptr<LogStream> lines_;
@@ -119,7 +123,6 @@ void HttpConnection::read_header() {
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(core_.config.http.header_bytes_max));
   parser_->body_limit(core_.config.http.program_bytes_max);
-  idle_ = true;
   linger_ = false;
   stream_.expires_after(core_.config.http.header_timeout);
   http::async_read_header(
@@ -129,7 +132,6 @@ void HttpConnection::read_header() {
 
 void HttpConnection::on_header(error_code error) {
   if (done_) return;
-  idle_ = false;
   if (error == http::error::header_limit) {
     refuse(text_response(431, "the request header is too long"));
   } else if (error == http::error::body_limit) {
@@ -234,6 +236,7 @@ void HttpConnection::refuse(const HttpResponse& response) {
 void HttpConnection::write(HttpResponse response) {
   if (thread_.stopping()) keep_alive_ = false;
   response_ = to_response(std::move(response), http_version_, keep_alive_, is_head_);
+  writing_ = true;
   stream_.expires_after(core_.config.http.write_timeout);
   http::async_write(
       stream_, response_,
@@ -241,6 +244,7 @@ void HttpConnection::write(HttpResponse response) {
 }
 
 void HttpConnection::on_written(error_code error) {
+  writing_ = false;
   if (done_) return;
   if (error) {
     finish();

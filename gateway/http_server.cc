@@ -37,11 +37,11 @@ class Gateway::Impl {
         upgrades_(config.connect_rate_max),
         core_{config_, node, *tokens_, clock_, metrics_, upgrades_} {}
 
-  ~Impl() { stop(); }
+  ~Impl() { stop().ignore("whoever wants to know called stop()"); }
 
   Status open();
   uint16_t port() const { return port_; }
-  void stop();
+  Status stop();
 
  private:
   Status listen();
@@ -146,8 +146,9 @@ bool Gateway::Impl::wait_until_empty(std::chrono::steady_clock::time_point deadl
   return true;
 }
 
-void Gateway::Impl::stop() {
-  if (std::exchange(stopped_, true)) return;
+Status Gateway::Impl::stop() {
+  if (std::exchange(stopped_, true)) return {};
+  bool is_empty = true;
   if (!threads_.empty() && acceptor_ != nullptr) {
     threads_[0]->inbox()->run([this] {
       error_code ignored;
@@ -156,14 +157,22 @@ void Gateway::Impl::stop() {
     });
     for_each_thread(&IoThread::stop_peers);
     const auto grace = std::chrono::steady_clock::now() + config_.stop_grace;
-    if (!wait_until_empty(grace)) for_each_thread(&IoThread::abandon_peers);
+    is_empty = wait_until_empty(grace);
   }
-  for (const auto& thread : threads_) thread->request_exit();
+  if (is_empty)
+    for (const auto& thread : threads_) thread->request_exit();
+  else
+    for_each_thread(&IoThread::abandon_peers);  // Ends the loop too, once it has counted.
   for (const auto& thread : threads_) thread->join();
+  size_t unanswered = 0;
+  for (const auto& thread : threads_) unanswered += thread->unanswered_count();
   for (const auto& thread : threads_) thread->inbox()->close();
   acceptor_.reset();
   accept_pause_.reset();
   threads_.clear();
+  if (unanswered == 0) return {};
+  return Status::timeout("{} connections were not answered within {} ms", unanswered,
+                         config_.stop_grace.count());
 }
 
 Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -180,8 +189,8 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayConfig& config, acto
 uint16_t Gateway::port() const {
   return impl_->port();
 }
-void Gateway::stop() {
-  impl_->stop();
+Status Gateway::stop() {
+  return impl_->stop();
 }
 
 }  // namespace worldline::gateway

@@ -4,7 +4,8 @@
 // listens, spreads connections over its I/O threads, and stops gracefully.
 //
 // Invariants: after open() the port accepts; after stop() no callback of ours is running and the
-// node is not called any more. stop() before the node stops: accepted requests are answered.
+// node is not called any more. stop() before the node stops: accepted requests are answered, or
+// stop() says that some are not.
 // Ownership: borrows the NodeApi, which must outlive it. Thread: open(), stop() and the destructor
 // from one thread; port() from any. Errors: kInvalidArgument (configuration, keys),
 // kUnavailable (the address is in use or cannot be bound).
@@ -28,8 +29,9 @@ class Gateway {
 
   uint16_t port() const;  // The one that is bound, also where 0 was asked for.
   // Stops accepting, answers what was accepted, closes sessions with 1001, and waits for them up to
-  // config.stop_grace. Idempotent.
-  void stop();
+  // config.stop_grace. kTimeout: connections whose accepted requests were not answered, or whose
+  // answers were not taken, had to be closed. Idempotent: later calls return OK.
+  Status stop();
 
  private:
   class Impl;

@@ -187,8 +187,13 @@ void IoThread::stop_peers() {
 }
 
 void IoThread::abandon_peers() {
-  for (size_t i = 0; i < slots_.size(); ++i)
-    if (const std::shared_ptr<Peer> peer = slots_[i].peer) peer->on_abandon();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const std::shared_ptr<Peer> peer = slots_[i].peer;
+    if (peer == nullptr) continue;
+    if (peer->is_unanswered()) ++unanswered_count_;
+    peer->on_abandon();
+  }
+  request_exit();
 }
 
 }  // namespace worldline::gateway

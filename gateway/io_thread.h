@@ -68,6 +68,8 @@ class Peer {
   virtual void on_tick(std::chrono::steady_clock::time_point now) = 0;
   virtual void on_stop() = 0;     // Finish what was accepted, then go.
   virtual void on_abandon() = 0;  // The grace is over: close the socket.
+  // A request was accepted and its answer has not left entirely.
+  virtual bool is_unanswered() const = 0;
 };
 
 class IoThread;
@@ -111,8 +113,11 @@ class IoThread {
   void mark_dirty(PeerId id);                           // flush() it at the end of this drain.
 
   size_t peer_count() const { return peer_count_; }
-  void stop_peers();     // on_stop() for all, and for those that come later.
-  void abandon_peers();  // on_abandon() for all.
+  void stop_peers();  // on_stop() for all, and for those that come later.
+  // on_abandon() for all, then ends the loop.
+  void abandon_peers();
+  // Peers that abandon_peers() found unanswered. REQUIRES: join() returned.
+  size_t unanswered_count() const { return unanswered_count_; }
   bool stopping() const { return stopping_; }
   void request_exit();  // From any thread: ends the loop.
 
@@ -144,6 +149,7 @@ class IoThread {
   std::vector<std::function<void()>> work_;  // Likewise.
   std::atomic<size_t> peer_count_ = 0;
   bool stopping_ = false;
+  size_t unanswered_count_ = 0;
   std::thread thread_;
 };
 

@@ -64,6 +64,11 @@ std::string LogStream::take(bool& more) {
   return std::exchange(waiting_, {});
 }
 
+bool LogStream::is_finished() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return finished_;
+}
+
 void LogStream::abandon() {
   const std::lock_guard<std::mutex> lock(mutex_);
   finished_ = true;

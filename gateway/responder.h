@@ -63,6 +63,7 @@ class LogStream final : public actors::LogReader {
   // Moves out what waits; `more` is false when nothing will follow.
   std::string take(bool& more);
   void abandon();  // The reader is gone: push() refuses from here on.
+  bool is_finished();
 
  private:
   void notify();  // REQUIRES: mutex_ held.

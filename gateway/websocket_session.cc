@@ -102,7 +102,8 @@ void WebSocketSession::on_event(PeerEvent event) {
 }
 
 void WebSocketSession::on_batch(OutboundBatchPtr batch) {
-  unanswered_ -= std::min(unanswered_, count_replies(*batch));
+  const uint64_t replies = count_replies(*batch);
+  unanswered_ -= std::min(unanswered_, replies);
   if (state_ != State::kOpening && state_ != State::kOpen) return;
   // Give the socket a chance before judging: a drain may hold more than the limit for a fast
   // client.
@@ -115,6 +116,7 @@ void WebSocketSession::on_batch(OutboundBatchPtr batch) {
     drop(DisconnectCause::kOutgoingQueueFull);
     return;
   }
+  unsent_replies_ += replies;
   pending_bytes_ += batch->bytes();
   pending_messages_ += batch->message_ends.size();
   pending_.push_back(std::move(batch));
@@ -377,7 +379,9 @@ void WebSocketSession::write_out() {
     }
     out_.consume(sent);
   }
-  if (out_.empty() && end_after_flush_) drop(cause_);
+  if (!out_.empty()) return;
+  if (pending_.empty()) unsent_replies_ = 0;
+  if (end_after_flush_) drop(cause_);
 }
 
 void WebSocketSession::close_with(uint16_t code, std::string_view reason, DisconnectCause cause) {
@@ -421,7 +425,7 @@ void WebSocketSession::drop(DisconnectCause cause) {
 void WebSocketSession::on_tick(SteadyTime now) {
   count_incoming();
   if (state_ == State::kClosing) {
-    if (now >= close_deadline_) drop(cause_);
+    if (now >= close_deadline_ && !(stopping_ && has_undelivered())) drop(cause_);
     return;
   }
   if (state_ != State::kOpen) return;
@@ -459,6 +463,17 @@ void WebSocketSession::finish_stop() {
 
 void WebSocketSession::on_abandon() {
   drop(DisconnectCause::kShutdown);
+}
+
+bool WebSocketSession::is_unanswered() const {
+  if (state_ == State::kOpen) return unanswered_ > 0 || unsent_replies_ > 0;
+  return state_ == State::kClosing && cause_ == DisconnectCause::kShutdown && unsent_replies_ > 0;
+}
+
+// Bytes in the kernel count: a call that arrives at a closed socket makes it reset the connection,
+// and what the client has not taken by then is thrown away.
+bool WebSocketSession::has_undelivered() const {
+  return !out_.empty() || unacknowledged_bytes(socket_) > 0;
 }
 
 uint64_t count_replies(const actors::OutboundBatch& batch) {

@@ -5,7 +5,8 @@
 //
 // Invariants: the node sees no message before client_connected succeeded; its disconnect procedure
 // starts exactly once, whoever ends the session; after a close frame nothing but it is sent; unsent
-// bytes, unconsumed bytes and message counts are bounded by the configuration.
+// bytes, unconsumed bytes and message counts are bounded by the configuration; while stopping, an
+// answered client keeps its socket until it has what was sent, or the grace is over.
 // Ownership: a Peer of one IoThread, touched by that thread alone.
 // Errors: client faults end the session with the close code of [S 02/5.6]; nothing is thrown.
 // Sources: [S 02/5.3-5.6, 02/8].
@@ -40,6 +41,7 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
   void on_tick(SteadyTime now) override;
   void on_stop() override;
   void on_abandon() override;
+  bool is_unanswered() const override;
 
  private:
   enum class State : uint8_t {
@@ -75,6 +77,7 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
   void on_client_close(Bytes payload);
   void post(std::shared_ptr<actors::ClientBatch> batch, uint32_t frames);
   bool may_read() const;
+  bool has_undelivered() const;
 
   void send_control(Opcode opcode, Bytes payload);
   void send_initial_connection();
@@ -107,7 +110,8 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
   uint32_t posted_frames_ = 0;  // Sum over posted_.
   uint64_t posted_bytes_ = 0;   // Not consumed.
   size_t last_batch_messages_ = 0;
-  uint64_t unanswered_ = 0;  // Requests whose reply has not been delivered.
+  uint64_t unanswered_ = 0;      // Requests the node has not answered.
+  uint64_t unsent_replies_ = 0;  // Answers since the output was last sent to its end.
 
   // Output.
   std::vector<OutboundBatchPtr> pending_;  // Delivered, not framed yet.

@@ -132,6 +132,23 @@ test(
   { ms: 90_000 },
 );
 
+test('a second signal ends a shutdown at once with code 12', async t => {
+  const server = await t.startServer();
+  const db = await t.publish('chat', { url: server.url });
+  const client = await db.raw();
+  client.call('run_forever');
+  await sleep(300);
+  const stopping = server.stop('SIGTERM');
+  await eventually(
+    () => server.errors.some(line => line.includes('stopping signal=15')),
+    'the first signal',
+  );
+  server.child.kill('SIGTERM');
+  const end = await stopping;
+  assert.equal(end.code, 12, server.errors.slice(-3).join('\n'));
+  assert.ok(end.ms < 5_000, `took ${end.ms} ms`);
+});
+
 test(
   'twenty starts and stops in a row lose nothing (R36)',
   async t => {

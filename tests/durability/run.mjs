@@ -11,7 +11,11 @@
 //   - every row that a subscriber was shown is stored, with the same id;
 //   - ids are never given twice, not even those of calls that were lost;
 //   - a program published during the round runs if that was confirmed; else it or the one before.
+// An orderly end (SIGTERM) answers every accepted call, also to a client that stopped reading for a
+// while and on a machine where every core is kept busy; only a forced one (exit 12) may not.
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Reader, Writer, encode } from '../conformance/bsatn.mjs';
@@ -19,13 +23,17 @@ import { bundle } from '../conformance/bundle.mjs';
 import * as http from '../conformance/http_api.mjs';
 import { keccak256, printed } from '../conformance/keccak.mjs';
 import { RawClient } from '../conformance/raw_client.mjs';
-import { ServerProcess } from '../conformance/server_process.mjs';
+import { PATIENCE, ServerProcess } from '../conformance/server_process.mjs';
 
 const SHORT_ROUNDS = 12;
 const LONG_ROUNDS = 200;
 const ACCOUNTS_SUM = 64_000;
 const DATABASES = ['ledger-a', 'ledger-b'];
 const FULL_CHECK_EVERY = 25;
+const STOP_MS_MAX = 10_000 * PATIENCE;
+const STOP_TIMEOUT_EXIT = 12;
+const BUSY_PER_CORE = 8;
+const QUERIES_OF_A_SLOW_READER = 6;
 
 const { values: options } = parseArgs({
   options: {
@@ -110,6 +118,58 @@ class Watcher {
   }
 }
 
+/** A client that stops reading in the middle of its answers, and goes on when it is told. */
+class SlowReader {
+  constructor(database) {
+    Object.assign(this, { database, answers: 0 });
+  }
+
+  async open(url) {
+    this.client = await RawClient.open(url, this.database);
+    const first = new Promise(resolve => {
+      this.client.onMessage = message => {
+        if (message.kind !== 'OneOffQueryResult') return;
+        if (++this.answers > 1) return;
+        this.client.pause();
+        resolve();
+      };
+    });
+    // One frame: accepted or not as a whole.
+    const queries = Array.from({ length: QUERIES_OF_A_SLOW_READER }, (_, i) =>
+      encode.oneOffQuery(i + 1, 'SELECT * FROM entry'),
+    );
+    this.client.send(Buffer.concat(queries));
+    await first;
+  }
+
+  goOn() {
+    this.client.resume();
+    return this.client.whenClosed().catch(() => this.client.close());
+  }
+
+  check() {
+    const missing = QUERIES_OF_A_SLOW_READER - this.answers;
+    return missing ? [`${this.database}: a slow reader lacks ${missing} answers`] : [];
+  }
+}
+
+/** Keeps all cores busy until it is told to stop. */
+class BusyMachine {
+  constructor() {
+    const count = BUSY_PER_CORE * availableParallelism();
+    this.loops = Array.from({ length: count }, () =>
+      spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
+    );
+    this.atExit = () => this.stop();
+    process.once('exit', this.atExit);
+  }
+
+  stop() {
+    process.off('exit', this.atExit);
+    this.loops.splice(0).forEach(loop => loop.kill('SIGKILL'));
+  }
+}
+
 class Rounds {
   constructor(server, owner, program) {
     Object.assign(this, { server, owner, program, clients: 0, calls: 0, history: [] });
@@ -140,13 +200,13 @@ class Rounds {
     const publishing = random() < 0.3 ? this.#publish(number, between(0, lived)) : null;
     await sleep(lived);
     const signal = random() < 0.85 ? 'SIGKILL' : 'SIGTERM';
-    const end = await this.#end(signal);
+    const end = signal === 'SIGTERM' ? await this.#stop() : await this.#kill();
     for (const client of [...loads, ...watchers]) {
       client.stopped = true;
       await client.client.whenClosed().catch(() => client.client.close());
     }
     await this.#startAgain();
-    const problems = await this.#check(loads, watchers, signal, end);
+    const problems = await this.#check(loads, watchers, end);
     if (publishing) problems.push(...(await this.#checkProgram(await publishing)));
     const confirmed = loads.reduce((sum, load) => sum + load.confirmed, 0);
     this.calls += confirmed;
@@ -183,11 +243,27 @@ class Rounds {
     return allowed.includes(hash) ? [] : [`${database}: runs ${hash}, not ${allowed}`];
   }
 
-  async #end(signal) {
-    const end = await this.server.stop(signal);
-    return signal === 'SIGTERM' && (end.code !== 0 || end.ms > 10_000)
-      ? [`SIGTERM: exit ${end.code ?? end.signal} after ${Math.round(end.ms)} ms`]
-      : [];
+  async #kill() {
+    await this.server.stop('SIGKILL');
+    return { problems: [], mustAnswer: false };
+  }
+
+  /** An orderly end, sometimes before the eyes of a slow reader, sometimes on a busy machine. */
+  async #stop() {
+    const slow = random() < 0.5 ? new SlowReader(pick(DATABASES)) : null;
+    await slow?.open(this.server.url);
+    const busy = random() < 0.5 ? new BusyMachine() : null;
+    const stopping = this.server.stop('SIGTERM');
+    await sleep(between(0, 1000));
+    await slow?.goOn();
+    const { code, signal, ms } = await stopping.finally(() => busy?.stop());
+    const problems = [];
+    const isForced = busy !== null && code === STOP_TIMEOUT_EXIT;
+    if ((code !== 0 && !isForced) || ms > STOP_MS_MAX) {
+      problems.push(`SIGTERM: exit ${code ?? signal} after ${Math.round(ms)} ms`);
+    }
+    if (slow && code === 0) problems.push(...slow.check());
+    return { problems, mustAnswer: code === 0 };
   }
 
   /** Now and then the server is killed while it starts, once or twice. */
@@ -202,10 +278,10 @@ class Rounds {
     await this.server.start();
   }
 
-  async #check(loads, watchers, signal, problems) {
+  async #check(loads, watchers, { problems, mustAnswer }) {
     for (const load of loads) {
       problems.push(...load.problems);
-      problems.push(...(await this.#checkLoad(load, signal)));
+      problems.push(...(await this.#checkLoad(load, mustAnswer)));
     }
     for (const watcher of watchers) problems.push(...(await this.#checkSeen(watcher, loads)));
     for (const database of DATABASES) {
@@ -218,7 +294,7 @@ class Rounds {
     return problems;
   }
 
-  async #checkLoad({ database, number, confirmed, sent }, signal) {
+  async #checkLoad({ database, number, confirmed, sent }, mustAnswer) {
     const rows = await this.rows(database, `SELECT id, number FROM entry WHERE client = ${number}`);
     const numbers = rows.map(([, n]) => n).sort((a, b) => a - b);
     const who = `${database}, client ${number}`;
@@ -228,7 +304,7 @@ class Rounds {
     if (numbers.some((n, i) => n !== i + 1))
       problems.push(`${who}: not 1..${numbers.length}, once each`);
     if (numbers.length > sent) problems.push(`${who}: more rows than calls`);
-    if (signal === 'SIGTERM' && numbers.length !== confirmed) {
+    if (mustAnswer && numbers.length !== confirmed) {
       problems.push(`${who}: an orderly end left ${numbers.length - confirmed} calls unanswered`);
     }
     const tally =

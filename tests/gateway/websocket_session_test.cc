@@ -427,35 +427,6 @@ TEST_F(WebSocketTest, TooManyUnprocessedMessagesCloseWith1013) {
   EXPECT_EQ(frame.close_reason(), "too many requests");
 }
 
-TEST_F(WebSocketTest, StopAnswersWhatWasAcceptedAndClosesWith1001) {
-  node.answer_calls = false;
-  start();
-  const auto client = connect_open();
-  client->send_binary(call_of(7));
-  node.wait_for([this] { return !node.batch_sizes.empty(); });
-  std::thread stopper([this] { gateway->stop(); });
-  ByteBuffer reply;
-  protocol::encode_reducer_ok_head(7, Timestamp{1}, 0, reply);
-  sink()->deliver(batch_of({reply}));
-  EXPECT_EQ(results_of(client->read_data().payload), (std::vector<uint32_t>{7}));
-  const TestFrame frame = client->read_data();
-  EXPECT_EQ(frame.close_code(), 1001);
-  client->send_frame(8, as_bytes(frame.payload));
-  stopper.join();
-}
-
-TEST_F(WebSocketTest, StopDoesNotWaitForeverForUnansweredCalls) {
-  config.stop_grace = milliseconds(50);
-  node.answer_calls = false;
-  start();
-  const auto client = connect_open();
-  client->send_binary(call_of(7));
-  node.wait_for([this] { return !node.batch_sizes.empty(); });
-  gateway->stop();
-  EXPECT_EQ(client->read_data().opcode, -1);
-  sink()->deliver(batch_of({}));  // The handle outlives the gateway.
-}
-
 TEST_F(WebSocketTest, ManySessionsOnSeveralThreadsGetTheirOwnAnswers) {
   config.io_threads = 2;
   start();

@@ -1,0 +1,161 @@
+// tests/actors/node_stop_test.cc: a node that stops answers everything it accepted, says so if it
+// cannot, and leaves a directory that starts again with every answered call [S 04/R36].
+#include <filesystem>
+#include <future>
+#include <mutex>
+
+#include <gtest/gtest.h>
+
+#include "actors/node.h"
+#include "tests/runtime/runtime_fixture.h"
+
+namespace worldline::actors {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAmple{60'000};
+constexpr const char* kModule = R"js(
+table('item', [['id', type.u32]], { primaryKey: 0, indexes: [[0, [0]]], unique: [[0]] });
+reducer('put', ({ args }) => {
+  const item = row(['u32', args.getUint32(0, true)]);
+  sys.datastore_insert_bsatn(sys.table_id_from_name('item'), ...item);
+}, [['id', type.u32]]);
+)js";
+
+// Counts the answers to one request: there must be exactly one.
+template <typename T>
+struct Answer {
+  std::promise<T> promise;
+  std::atomic<int> count{0};
+
+  Callback<T> callback() {
+    return [this](T value) {
+      if (count.fetch_add(1) == 0) promise.set_value(std::move(value));
+    };
+  }
+};
+
+class NodeStopTest : public testing::Test {
+ protected:
+  NodeStopTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "wl-node-XXXXXX").string();
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~NodeStopTest() override {
+    node_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void open() {
+    NodeConfig config;
+    config.data_dir = directory_ / "data";
+    auto node = Node::open(config, clock_);
+    ASSERT_TRUE(node.ok()) << node.status().message();
+    node_ = std::move(*node);
+  }
+  PublishRequest publish_request(const std::string& name) const {
+    PublishRequest request;
+    request.database = DatabaseRef{{}, name};
+    request.caller = {runtime::identity_of(1), "{}"};
+    request.host_type = HostType::kJs;
+    request.program = runtime::js_program(runtime::raw_module(kModule)).bytes;
+    return request;
+  }
+  void publish(const std::string& name) {
+    Answer<Result<PublishReply>> answer;
+    node_->api().publish(publish_request(name), answer.callback());
+    const auto reply = answer.promise.get_future().get();
+    ASSERT_TRUE(reply.ok()) << reply.status().message();
+  }
+  void call(const std::string& database, size_t id, Callback<CallReply> done) {
+    CallRequest request;
+    request.database = DatabaseRef{{}, database};
+    request.caller = {runtime::identity_of(1), "{}"};
+    request.function = "put";
+    request.args_json = fmt::format("[{}]", id);
+    node_->api().call(std::move(request), std::move(done));
+  }
+  std::string rows(const std::string& database, const std::string& statement) {
+    Answer<Result<SqlReply>> answer;
+    SqlRequest request{DatabaseRef{{}, database}, {runtime::identity_of(1), "{}"}, statement};
+    node_->api().sql(std::move(request), answer.callback());
+    const auto reply = answer.promise.get_future().get();
+    EXPECT_TRUE(reply.ok()) << reply.status().message();
+    return reply.ok() ? reply->json : "";
+  }
+
+  const SystemClock clock_;
+  std::filesystem::path directory_;
+  std::unique_ptr<Node> node_;
+};
+
+TEST_F(NodeStopTest, AnswersWhatWasQueuedAndKeepsIt) {
+  constexpr size_t kCalls = 500;
+  open();
+  publish("a");
+  publish("b");
+  std::mutex mutex;
+  size_t committed = 0;
+  for (size_t i = 0; i < kCalls; ++i)
+    call(i % 2 == 0 ? "a" : "b", i, [&](const CallReply& reply) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      committed += reply.outcome == CallStatus::kCommitted ? 1 : 0;
+    });
+  const Status stopped = node_->stop(kAmple);
+  EXPECT_TRUE(stopped.ok()) << stopped.message();
+  EXPECT_EQ(committed, kCalls);
+  node_.reset();
+  open();
+  for (const char* name : {"a", "b"})
+    EXPECT_NE(rows(name, "SELECT COUNT(*) AS n FROM item").find(fmt::format("[{}]", kCalls / 2)),
+              std::string::npos);
+  EXPECT_TRUE(node_->stop(kAmple).ok());
+}
+
+TEST_F(NodeStopTest, SaysThatADatabaseDidNotStop) {
+  open();
+  publish("a");
+  std::promise<void> release;
+  call("a", 1, [&release](const CallReply&) { release.get_future().wait(); });
+  const Status stopped = node_->stop(milliseconds(20));
+  EXPECT_EQ(stopped.code(), StatusCode::kTimeout);
+  EXPECT_EQ(stopped.message(), "1 databases did not stop in time");
+  release.set_value();
+  EXPECT_TRUE(node_->stop(kAmple).ok()) << "a second try goes on where the first ended";
+}
+
+TEST_F(NodeStopTest, APublishInProgressIsAnsweredExactlyOnce) {
+  constexpr int kRounds = 8;
+  for (int round = 0; round < kRounds; ++round) {
+    open();
+    // The first publish moves the second one's steps against the stop.
+    Answer<Result<PublishReply>> first;
+    Answer<Result<PublishReply>> second;
+    const std::string name = fmt::format("db{}", round);
+    node_->api().publish(publish_request(name + "x"), first.callback());
+    if (round % 2 == 1) first.promise.get_future().wait();
+    node_->api().publish(publish_request(name + "y"), second.callback());
+    const Status stopped = node_->stop(kAmple);
+    ASSERT_TRUE(stopped.ok()) << stopped.message();
+    EXPECT_EQ(first.count, 1);
+    EXPECT_EQ(second.count, 1);
+    const auto reply = second.promise.get_future().get();
+    node_.reset();
+    open();
+    if (reply.ok()) {
+      EXPECT_NE(rows(name + "y", "SELECT * FROM item"), "");
+    }
+    ASSERT_TRUE(node_->stop(kAmple).ok());
+    node_.reset();
+  }
+}
+
+TEST_F(NodeStopTest, StoppingTwiceIsStoppingOnce) {
+  open();
+  EXPECT_TRUE(node_->stop(kAmple).ok());
+  EXPECT_TRUE(node_->stop(kAmple).ok());
+}
+
+}  // namespace
+}  // namespace worldline::actors
