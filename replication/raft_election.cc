@@ -57,6 +57,7 @@ void RaftCore::tick_precandidate(PrecandidateRole& round) {
 void RaftCore::paused() {
   if (stopped_) return;
   if (std::holds_alternative<LeaderRole>(role_)) {
+    wake();  // Its members too: nobody else would tell them that it leads no more (Q10).
     become_follower(hard_.term, ReplicaId{});
   } else {
     reset_election_timer();
@@ -85,6 +86,7 @@ bool RaftCore::is_promotable() const {
 void RaftCore::become_follower(Term term, ReplicaId leader) {
   WL_CHECK(term >= hard_.term);
   fail_reads();
+  quiesced_ = false;  // Whoever sleeps without a leader sleeps for ever.
   if (term > hard_.term) {
     hard_.term = term;
     hard_.vote = ReplicaId{};

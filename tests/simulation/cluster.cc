@@ -59,7 +59,7 @@ std::optional<uint32_t> Cluster::slot_of_replica(ReplicaId replica) const {
 
 ReplicaId Cluster::place_replica(uint32_t slot) {
   const ReplicaId replica = new_replica_id();
-  nodes_[slot]->create_replica(replication::joining_birth(kGroup, replica), nullptr);
+  nodes_[slot]->create_joining_replica(replica);
   return replica;
 }
 

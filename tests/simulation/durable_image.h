@@ -33,11 +33,10 @@ struct DurableImage {
     return index < boundary;  // In the checkpoint.
   }
   void apply(const storage::LogJob& job) {
-    if (job.is_reset) {
+    if (job.replaces_log()) {
       marks.clear();
       first = job.boundary->index.next();
-    }
-    if (job.truncate_from && *job.truncate_from <= last())
+    } else if (job.truncate_from && *job.truncate_from <= last())
       marks.resize(job.truncate_from->value - first.value);
     for (const storage::LogEntry& entry : job.entries)
       marks.push_back({entry.term(), entry.chain()});

@@ -30,9 +30,11 @@ class LivenessPhase {
   bool choose_core();
   void settle_others();
   void heal_core();
-  bool serve();     // One write, then one read everywhere.
+  bool serve_write();
+  bool serve_reads();  // One at every member.
   bool converge();  // Equal logs and states in the core.
   bool stay_quiet();
+  std::string describe_core() const;
   bool is_equal() const;
   bool is_quiet(const replication::RaftCore& leader) const;
   bool has_majority(const std::vector<bool>& chosen, const replication::Membership& config) const;

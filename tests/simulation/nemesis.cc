@@ -68,9 +68,9 @@ void Nemesis::schedule(FaultClass fault) {
 }
 
 void Nemesis::on_event(const Event& event) {
+  if (is_stopped_) return;  // Whoever stops it heals everything.
   switch (event.code) {
     case kFire: {
-      if (is_stopped_) return;
       const auto fault = static_cast<FaultClass>(event.a);
       const Decision decision{fault, event.b};
       Chance chance(mix(scenario_.seed, event.b), Purpose::kNemesis, event.a, 1);
@@ -249,8 +249,7 @@ void Nemesis::unblock(Partition& partition) {
 
 void Nemesis::flap(size_t number, Chance& chance) {
   Partition& partition = partitions_[number];
-  const bool ends = is_stopped_ || cluster_.queue().now() >= partition.until;
-  if (ends) return unblock(partition);
+  if (cluster_.queue().now() >= partition.until) return unblock(partition);
   if (partition.is_blocked) {
     unblock(partition);
   } else {
@@ -368,11 +367,10 @@ void Nemesis::put_to_sleep(Chance& chance) {
   SimNode* leader = cluster_.find_leader();
   const bool wakes = chance.with(0.2);
   if (leader == nullptr) return;
-  RaftCore& core = leader->process()->core();
   if (wakes) {
-    core.wake();
+    leader->process()->core().wake();
   } else {
-    core.quiesce().ignore("a group that is not idle stays awake");
+    leader->process()->quiesce();
   }
   leader->process()->drain();
 }

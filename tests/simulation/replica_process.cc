@@ -53,12 +53,16 @@ void ReplicaProcess::after_silence() {
 
 void ReplicaProcess::receive(const Envelope& message) {
   tell_if_gone(message);
+  speaker_ = message.from.replica;
+  const bool was_asleep = core_.is_quiesced();
   core_.recv(message);
+  if (!was_asleep && core_.is_quiesced()) asleep_under_ = message.from.incarnation;
   if (hello_due_ && core_.leader().value != 0) {
     hello_due_ = false;
     core_.say_hello();
   }
   drain();
+  speaker_ = {};
 }
 
 void ReplicaProcess::on_job_stable(replication::JobId job) {
@@ -96,8 +100,36 @@ void ReplicaProcess::maybe_quiesce() {
                        core_.log().last() == idle_last_ && writes_.empty();
   idle_last_ = core_.log().last();
   idle_ticks_ = is_idle ? idle_ticks_ + 1 : 0;
-  if (idle_ticks_ < kQuiesceHeartbeats * cluster_.scenario().heartbeat_ticks) return;
+  if (idle_ticks_ >= kQuiesceHeartbeats * cluster_.scenario().heartbeat_ticks) quiesce();
+}
+
+// Every member is surely alive or surely dead, and a majority lives.
+void ReplicaProcess::quiesce() {
+  const replication::Membership& config = core_.log().config();
+  const auto lives = [this](ReplicaId replica) {
+    return replica == core_.config().self.replica ||
+           node_.opinion_of(replica) == SimNode::Opinion::kAlive;
+  };
+  for (const replication::MemberInfo& member : config.members) {
+    const bool is_unsure = !lives(member.replica) &&
+                           node_.opinion_of(member.replica) == SimNode::Opinion::kUnsure;
+    if (is_unsure) return;
+  }
+  if (!replication::joint_majority(config, lives)) return;
   core_.quiesce().ignore("a group that is not idle stays awake");
+}
+
+// Woken by anybody but its leader, a follower wakes the leader too: else two of them depose it in
+// its sleep [S 08/3.3 Q5].
+void ReplicaProcess::tell_if_woken() {
+  const bool was_asleep = std::exchange(is_asleep_, core_.is_quiesced());
+  if (!was_asleep || is_asleep_) return;
+  const ReplicaId leader = core_.leader();
+  const replication::MemberInfo* member = core_.log().config().find(leader);
+  if (member == nullptr || leader == core_.config().self.replica || leader == speaker_) return;
+  cluster_.send(node_.slot(),
+                {kGroup, core_.config().self, {member->node, 0, leader}, core_.term(),
+                 core_.log().config_index(), replication::ReadIndexReq{}});
 }
 
 // --- Outputs -------------------------------------------------------------------------------------
@@ -105,6 +137,7 @@ void ReplicaProcess::maybe_quiesce() {
 void ReplicaProcess::drain() {
   Ready ready = core_.take_ready();
   carry_out(ready);
+  tell_if_woken();
   cluster_.observer().after_step(core_);
   cluster_.trace().add(mix(core_.term().value, core_.commit().value),
                        mix(core_.log().last_chain().value, static_cast<uint64_t>(core_.role())));

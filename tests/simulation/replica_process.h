@@ -44,6 +44,7 @@ class ReplicaProcess {
   const replication::RaftCore& core() const { return core_; }
   const MachineState& machine() const { return machine_; }
   LogIndex machine_index() const { return machine_index_; }
+  uint64_t asleep_under() const { return asleep_under_; }
 
   // --- Inputs; each ends with drain() ------------------------------------------------------------
   void tick();
@@ -61,6 +62,7 @@ class ReplicaProcess {
   void on_staged(uint64_t snap_id);
   void on_snapshot_result(uint64_t snap_id, replication::SnapshotOutcome outcome);
   void cut_checkpoint();  // If one may be cut now.
+  void quiesce();         // If the group may sleep now.
   void on_stream_opened() { hello_due_ = true; }
   void drain();
 
@@ -102,6 +104,7 @@ class ReplicaProcess {
   void refuse(uint64_t token);
   void tell_if_gone(const replication::Envelope& message);
   void maybe_quiesce();
+  void tell_if_woken();
   void on_offer(const replication::SnapshotMeta& meta);
   void send_result(uint32_t slot, uint64_t snap_id, replication::SnapshotOutcome outcome);
 
@@ -119,6 +122,9 @@ class ReplicaProcess {
   LogIndex next_checkpoint_;
   std::map<ReplicaId, Outgoing> outgoing_;
   std::optional<Incoming> incoming_;
+  ReplicaId speaker_;           // Whose message is being received.
+  bool is_asleep_ = false;      // As of the last drain().
+  uint64_t asleep_under_ = 0;   // Incarnation of the leader that sent it to sleep.
   bool hello_due_ = true;       // Of a new stream, once there is a leader.
   LogIndex idle_last_;          // For the quiescence manager:
   uint32_t idle_ticks_ = 0;     // since when nothing happened.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "storage/log/entry_codec.h"
 
 namespace worldline::simulation {
 namespace {
@@ -34,16 +35,29 @@ void SimDisk::create(const storage::GroupBirth& birth, CheckpointPtr genesis) {
   storage::LogStore store(disk_->open());
   const Status status = store.create_group(birth);
   if (!status.ok()) return owner_.on_disk_broken_rule(status.message());
-  replica_ = birth.replica;
-  image_ = {};
-  image_.hard.replica = birth.replica;
-  checkpoints_.clear();
-  if (genesis == nullptr) return;
+  begin(birth.replica);
   image_.hard.term = Term{1};
   image_.boundary = genesis->boundary.id.index;
   image_.boundary_mark = {genesis->boundary.id.term, genesis->boundary.chain};
   image_.first = image_.boundary.next();
   checkpoints_.push_back(std::move(genesis));
+}
+
+void SimDisk::create_joining(ReplicaId replica) {
+  WL_CHECK(store_ == nullptr);
+  WL_CHECK(!has_replica());
+  storage::LogStore store(disk_->open());
+  const Status status = store.create_uninitialised(kGroup, replica);
+  if (!status.ok()) return owner_.on_disk_broken_rule(status.message());
+  begin(replica);
+  image_.boundary_mark.chain = storage::genesis_chain(kGroup);
+}
+
+void SimDisk::begin(ReplicaId replica) {
+  replica_ = replica;
+  image_ = {};
+  image_.hard.replica = replica;
+  checkpoints_.clear();
 }
 
 Result<Mounted> SimDisk::mount(uint64_t incarnation) {
@@ -156,7 +170,10 @@ DurableImage SimDisk::load_image(storage::LogStore& store,
 
 // The beginning may differ: a truncation of it may have been lost or kept.
 bool SimDisk::matches_mirror(const DurableImage& loaded) const {
-  if (!(loaded.hard == image_.hard) || loaded.boundary != image_.boundary ||
+  const bool is_same_hard = loaded.hard.term == image_.hard.term &&
+                            loaded.hard.vote == image_.hard.vote &&
+                            loaded.hard.commit_hint == image_.hard.commit_hint;
+  if (!is_same_hard || loaded.boundary != image_.boundary ||
       loaded.boundary_mark != image_.boundary_mark || loaded.last() != image_.last())
     return false;
   const LogIndex from = std::max(loaded.first, image_.first);

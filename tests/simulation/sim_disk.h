@@ -65,6 +65,7 @@ class SimDisk final : public EventSink {
   // --- Between lives ------------------------------------------------------------------------------
   // Writes the rows of a new replica; the disk must be mounted by no process.
   void create(const storage::GroupBirth& birth, CheckpointPtr genesis);
+  void create_joining(ReplicaId replica);  // It waits for a snapshot.
   // Opens and verifies. kCorruption: the replica must be quarantined.
   Result<Mounted> mount(uint64_t incarnation);
   void unmount(Loss loss);
@@ -92,6 +93,7 @@ class SimDisk final : public EventSink {
   void on_event(const Event& event) override;
 
  private:
+  void begin(ReplicaId replica);
   void pump();
   bool perform(size_t count);  // False: the write failed.
   bool write_jobs(size_t count);

@@ -43,6 +43,12 @@ void SimNode::create_replica(const storage::GroupBirth& birth, CheckpointPtr gen
   if (is_up_) start();
 }
 
+void SimNode::create_joining_replica(ReplicaId replica) {
+  disk_.create_joining(replica);
+  cluster_.observer().on_disk_created(replica, disk_.durable());
+  if (is_up_) start();
+}
+
 // Of the node, or of a replica that was placed on a node that runs.
 void SimNode::start() {
   if (process_ != nullptr) return;
@@ -324,6 +330,7 @@ void SimNode::watch_disk() {
 // Node-level heartbeats, without messages: a peer is heard while its packets would arrive.
 void SimNode::watch_peers() {
   const Micros now = cluster_.queue().now();
+  last_watch_ = now;
   for (uint32_t slot = 0; slot < cluster_.slots(); ++slot) {
     const SimNode& peer = cluster_.node(slot);
     if (slot == slot_ || peer.replica().value == 0) continue;
@@ -344,6 +351,30 @@ void SimNode::watch_peers() {
     process_->core().node_hint(peer.replica(), *hint);
     process_->drain();
   }
+  watch_sleep();
+}
+
+// Whoever sleeps wakes when its leader's node is dead or another one by now, whether that was known
+// before it fell asleep or not [S 08/3.3 Q4].
+void SimNode::watch_sleep() {
+  replication::RaftCore& core = process_->core();
+  const ReplicaId leader = core.leader();
+  if (!core.is_quiesced() || leader == replica()) return;
+  const std::optional<uint32_t> slot = cluster_.slot_of_replica(leader);
+  const bool is_lost = !slot || peers_[*slot].is_suspect ||
+                       peers_[*slot].incarnation > process_->asleep_under();
+  if (!is_lost) return;
+  core.node_hint(leader, PeerHint::kSuspect);
+  process_->drain();
+}
+
+SimNode::Opinion SimNode::opinion_of(ReplicaId replica) const {
+  const std::optional<uint32_t> slot = cluster_.slot_of_replica(replica);
+  if (!slot || *slot >= peers_.size()) return Opinion::kUnsure;
+  const PeerView& view = peers_[*slot];
+  if (view.is_suspect) return Opinion::kDead;
+  const bool is_heard = view.incarnation != 0 && view.heard_at == last_watch_;
+  return is_heard ? Opinion::kAlive : Opinion::kUnsure;
 }
 
 // Certain death of the leader's process: the fast path of [S 08/3.4].

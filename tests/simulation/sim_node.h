@@ -63,6 +63,7 @@ class SimNode final : public EventSink, public DiskOwner {
 
   // --- Life ---------------------------------------------------------------------------------------
   void create_replica(const storage::GroupBirth& birth, CheckpointPtr genesis);
+  void create_joining_replica(ReplicaId replica);
   void start();
   void kill(Loss loss, Micros restart_after);  // kNever = until start() or heal().
   void arm_kill(Step step, uint32_t countdown, Micros restart_after);
@@ -78,6 +79,8 @@ class SimNode final : public EventSink, public DiskOwner {
   void on_request(const Request& request);
   void did(Step step);
   Chance& chance() { return chance_; }
+  enum class Opinion : uint8_t { kAlive, kUnsure, kDead };
+  Opinion opinion_of(ReplicaId replica) const;  // Of the failure detector.
 
   // --- DiskOwner ----------------------------------------------------------------------------------
   void on_job_stable(replication::JobId job) override;
@@ -91,6 +94,7 @@ class SimNode final : public EventSink, public DiskOwner {
   void tick();
   void watch_disk();
   void watch_peers();
+  void watch_sleep();
   void on_peer_died(ReplicaId replica);
   void resume();
   void deliver(const replication::Envelope& message);
@@ -126,6 +130,7 @@ class SimNode final : public EventSink, public DiskOwner {
     bool is_suspect = false;
   };
   std::vector<PeerView> peers_;  // By slot; of the failure detector.
+  Micros last_watch_ = 0;
 };
 
 }  // namespace worldline::simulation
