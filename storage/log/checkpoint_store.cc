@@ -127,11 +127,20 @@ Result<Checkpoint> decode_checkpoint(Bytes bytes) {
 CheckpointStore::CheckpointStore(std::unique_ptr<KeyValueStore> database)
     : database_(std::move(database)), batch_(database_->new_batch()) {}
 
+Status CheckpointStore::note(Status status) {
+  if (!status.ok()) has_failed_ = true;
+  return status.with_context("checkpoint database");
+}
+
 Status CheckpointStore::flush(Sync sync) {
-  Status status = database_->apply(*batch_, sync);
+  const Status status = database_->apply(*batch_, sync);
   batch_->clear();
   batch_bytes_ = 0;
-  return status.with_context("checkpoint database");
+  return note(status);
+}
+
+Status CheckpointStore::sync_all() {
+  return note(database_->sync());
 }
 
 Result<std::vector<CheckpointId>> CheckpointStore::list(GroupId group) const {
@@ -175,6 +184,11 @@ Result<ByteBuffer> CheckpointStore::load_page(GroupId group, const Digest128& ha
 
 Status CheckpointStore::begin(GroupId group, CheckpointId id) {
   batch_->clear();
+  batch_bytes_ = 0;
+  if (has_failed_) {
+    WL_RETURN_IF_ERROR(database_->resume().with_context("checkpoint database"));
+    has_failed_ = false;
+  }
   batch_->put(Family::kManifest, manifest_key(group, id).span(), Bytes(&kPendingMark, 1));
   return flush(Sync::kNo);
 }
@@ -189,7 +203,7 @@ Status CheckpointStore::commit(Checkpoint& checkpoint) {
   const ByteBuffer bytes = encode_checkpoint(checkpoint);
   batch_->put(Family::kManifest, manifest_key(checkpoint.state.group, checkpoint.id).span(), bytes);
   WL_RETURN_IF_ERROR(flush(Sync::kNo));
-  WL_RETURN_IF_ERROR(database_->sync().with_context("checkpoint database"));
+  WL_RETURN_IF_ERROR(sync_all());
   checkpoint.manifest_hash = load_le<Digest128>(bytes.data() + bytes.size() - sizeof(Digest128));
   return Status::ok_status();
 }
@@ -200,7 +214,7 @@ Status CheckpointStore::repair_page(GroupId group, const Digest128& hash, Bytes 
                                     image.size(), hash.high, hash.low);
   WL_RETURN_IF_ERROR(add_page(group, hash, image));
   WL_RETURN_IF_ERROR(flush(Sync::kNo));
-  return database_->sync().with_context("checkpoint database");
+  return sync_all();
 }
 
 Status CheckpointStore::remove(const Checkpoint& doomed, std::span<const Checkpoint* const> kept) {

@@ -52,6 +52,7 @@ class CheckpointStore {
   Result<ByteBuffer> load_page(GroupId group, const Digest128& hash) const;
 
   // Writing one checkpoint: begin, add_page..., commit. Nothing is durable before commit returns.
+  // After a failure begin() first tries to make the database take writes again.
   Status begin(GroupId group, CheckpointId id);
   Status add_page(GroupId group, const Digest128& hash, Bytes image);
   Status commit(Checkpoint& checkpoint);  // Sets manifest_hash.
@@ -69,10 +70,13 @@ class CheckpointStore {
 
  private:
   Status flush(Sync sync);
+  Status sync_all();
+  Status note(Status status);
 
   std::unique_ptr<KeyValueStore> database_;
   std::unique_ptr<WriteBatch> batch_;
   size_t batch_bytes_ = 0;
+  bool has_failed_ = false;  // The database refuses writes until it is resumed.
 };
 
 }  // namespace worldline::storage

@@ -72,9 +72,35 @@ Status CheckpointWriter::write_pages(const Snapshot& snapshot, Checkpoint& check
   return Status::ok_status();
 }
 
+// A failed checkpoint left a pending mark and perhaps pages that nothing names.
+Status CheckpointWriter::remove_abandoned() {
+  std::vector<const Checkpoint*> kept;
+  if (known_.newest) kept.push_back(&*known_.newest);
+  if (known_.older) kept.push_back(&*known_.older);
+  WL_RETURN_IF_ERROR(store_.sweep(group_, kept));
+  has_leftovers_ = false;
+  return Status::ok_status();
+}
+
 Result<Boundary> CheckpointWriter::store(const Snapshot& snapshot, const CheckpointCut& cut) {
+  Result<Boundary> boundary = try_store(snapshot, cut);
+  failures_in_row_ = boundary.ok() ? 0 : failures_in_row_ + 1;
+  if (!boundary.ok()) has_leftovers_ = true;
+  return boundary;
+}
+
+Result<LogIndex> CheckpointWriter::activate() {
+  Result<LogIndex> needed = try_activate();
+  if (needed.ok()) return needed;
+  ++failures_in_row_;
+  has_leftovers_ = true;  // The old one, half deleted.
+  return needed;
+}
+
+Result<Boundary> CheckpointWriter::try_store(const Snapshot& snapshot, const CheckpointCut& cut) {
   WL_CHECK(snapshot.group() == group_);
   cost_ = {};
+  if (staged_) has_leftovers_ = true;  // Whole, but the boundary was never switched to it.
   staged_.reset();
   Checkpoint checkpoint;
   known_.last_id = known_.last_id.next();
@@ -87,6 +113,10 @@ Result<Boundary> CheckpointWriter::store(const Snapshot& snapshot, const Checkpo
   checkpoint.last_timestamp = cut.last_timestamp;
   checkpoint.state = checkpoint_manifest(snapshot);
   WL_RETURN_IF_ERROR(store_.begin(group_, checkpoint.id));
+  if (has_leftovers_) {
+    WL_RETURN_IF_ERROR(remove_abandoned());
+    WL_RETURN_IF_ERROR(store_.begin(group_, checkpoint.id));  // The sweep took this mark too.
+  }
   WL_RETURN_IF_ERROR(write_pages(snapshot, checkpoint));
   WL_RETURN_IF_ERROR(store_.commit(checkpoint));
 
@@ -101,7 +131,7 @@ Result<Boundary> CheckpointWriter::store(const Snapshot& snapshot, const Checkpo
   return boundary;
 }
 
-Result<LogIndex> CheckpointWriter::activate() {
+Result<LogIndex> CheckpointWriter::try_activate() {
   WL_CHECK(staged_.has_value());
   std::optional<Checkpoint> doomed = std::move(known_.older);
   known_.older = std::move(known_.newest);

@@ -11,7 +11,8 @@
 //
 // Invariants: the newest two activated checkpoints are kept, and the log back to the older of them.
 // Ownership and thread: one; the snapshot may be of another thread's state. Errors: kIoError means
-//   this checkpoint is abandoned, the boundary stays and the next attempt writes again.
+//   this checkpoint is abandoned and the boundary stays; the next attempt begins by removing what
+//   it left. After kCheckpointFailuresMax in a row the node should drain [S 08/3.12].
 #pragma once
 
 #include <optional>
@@ -40,6 +41,8 @@ struct CheckpointCost {
   size_t bytes_written = 0;
 };
 
+inline constexpr uint32_t kCheckpointFailuresMax = 3;
+
 class CheckpointWriter {
  public:
   // The checkpoints recovery found: `newest` is the one the state was loaded from (page versions
@@ -57,18 +60,25 @@ class CheckpointWriter {
   // Returns the first log index still needed: below it the log may be truncated.
   Result<LogIndex> activate();
 
+  // store() or activate() failed so often since the last success.
+  uint32_t failures_in_row() const { return failures_in_row_; }
   const CheckpointCost& last_cost() const { return cost_; }
   uint64_t newest_bytes() const { return known_.newest ? known_.newest->page_bytes : 0; }
   const std::optional<Checkpoint>& newest() const { return known_.newest; }
 
  private:
+  Result<Boundary> try_store(const Snapshot& snapshot, const CheckpointCut& cut);
+  Result<LogIndex> try_activate();
   Status write_pages(const Snapshot& snapshot, Checkpoint& checkpoint);
+  Status remove_abandoned();
 
   CheckpointStore& store_;  // Borrowed; outlives this.
   const GroupId group_;
   Known known_;
   std::optional<Checkpoint> staged_;  // Stored, not yet named by the boundary.
   CheckpointCost cost_;
+  uint32_t failures_in_row_ = 0;
+  bool has_leftovers_ = false;  // Of an abandoned checkpoint.
 };
 
 }  // namespace worldline::storage

@@ -9,7 +9,8 @@
 // Thread: apply() and sync() from any over RocksDB, batches each of one thread; MemoryDisk from one
 //   thread at a time. get() and scan() from any.
 // Errors: kIoError for the disk, kCorruption for damaged stored bytes. After a failed write the
-//   store refuses all later writes; nothing is retried [S 08/3.12].
+//   store refuses all later writes; nothing is retried [S 08/3.12]. Only a checkpoint database may
+//   resume().
 #pragma once
 
 #include <memory>
@@ -56,6 +57,9 @@ class KeyValueStore {
   virtual Status apply(WriteBatch& batch, Sync sync) = 0;
   // Makes everything applied before durable.
   virtual Status sync() = 0;
+  // Takes writes again after a failed one; what was not durable then may be there or not. For
+  // checkpoints only: kFailedPrecondition for the log. kIoError if the disk still fails.
+  virtual Status resume() = 0;
   // Gives files back to the disk that hold nothing but keys of [first, end). Best effort.
   // REQUIRES: a durable remove_range reaches from at most `first` beyond `end`, and no key between
   // was written since. (A file may hold an older removal that still hides keys of another file.)

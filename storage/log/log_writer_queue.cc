@@ -5,8 +5,8 @@
 namespace worldline::storage {
 
 LogWriterQueue::LogWriterQueue(LogStore& store, LogCompletions& completions,
-                               LogWriterLimits limits_in)
-    : store_(store), completions_(completions), limits_(limits_in) {}
+                               LogWriterLimits limits_in, const Clock* clock)
+    : store_(store), completions_(completions), limits_(limits_in), clock_(clock) {}
 
 Result<LogTicket> LogWriterQueue::push(LogJob job) {
   const size_t bytes = job.bytes();
@@ -64,9 +64,11 @@ bool LogWriterQueue::take_batch(LogWork& work) {
 }
 
 void LogWriterQueue::perform(LogWork& work) {
+  begin_work();
   if (work.task) {
     work.task(store_);
     work.task = nullptr;
+    end_work(Work::kTask);
     if (store_.failure().ok()) return;
     {
       const std::lock_guard lock(mutex_);
@@ -76,6 +78,7 @@ void LogWriterQueue::perform(LogWork& work) {
     return;
   }
   const Status status = store_.write(work.jobs);
+  end_work(Work::kWrite);
   {
     const std::lock_guard lock(mutex_);
     for (const QueuedJob& queued : work.jobs) queued_bytes_ -= queued.job.bytes();
@@ -83,6 +86,34 @@ void LogWriterQueue::perform(LogWork& work) {
   }
   drained_.notify_all();
   completions_.on_written(work.jobs, status);
+}
+
+void LogWriterQueue::begin_work() {
+  if (clock_ == nullptr) return;
+  const SteadyTime now = clock_->steady();
+  const std::lock_guard lock(mutex_);
+  in_flight_since_ = now;
+}
+
+void LogWriterQueue::end_work(Work work) {
+  if (clock_ == nullptr) return;
+  const SteadyTime now = clock_->steady();
+  const std::lock_guard lock(mutex_);
+  if (work == Work::kWrite) write_times_.push_back(now - *in_flight_since_);
+  if (write_times_.size() > kTimesKept) write_times_.pop_front();
+  in_flight_since_.reset();
+}
+
+std::optional<SteadyTime> LogWriterQueue::in_flight_since() const {
+  const std::lock_guard lock(mutex_);
+  return in_flight_since_;
+}
+
+std::vector<SteadyTime::duration> LogWriterQueue::take_write_times() {
+  const std::lock_guard lock(mutex_);
+  std::vector<SteadyTime::duration> times(write_times_.begin(), write_times_.end());
+  write_times_.clear();
+  return times;
 }
 
 void LogWriterQueue::run() {

@@ -6,7 +6,8 @@
 // Thread: push*() and close() from any; take_batch() and perform() from the one writer thread.
 //   The mutex guards the hand-over only; it is never held during a write.
 // Invariants: jobs complete in the order of their tickets; after a failed write every job, queued
-//   or new, is completed or refused with that failure.
+//   or new, is completed or refused with that failure. What is in flight can be asked at any time:
+//   asking never waits for the disk [S 08/3.12].
 // Units: bytes of entries. Errors: kOverloaded at the byte limit, kUnavailable after close().
 #pragma once
 
@@ -15,11 +16,14 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "storage/log/log_store.h"
+#include "storage/log/stall_detector.h"
 
 namespace worldline::storage {
 
@@ -48,8 +52,10 @@ struct LogWork {
 
 class LogWriterQueue {
  public:
-  // `store` and `completions` are borrowed; they outlive this.
-  LogWriterQueue(LogStore& store, LogCompletions& completions, LogWriterLimits limits_in = {});
+  // `store`, `completions` and `clock` are borrowed; they outlive this. Without a clock nothing is
+  // timed.
+  LogWriterQueue(LogStore& store, LogCompletions& completions, LogWriterLimits limits_in = {},
+                 const Clock* clock = nullptr);
 
   Result<LogTicket> push(LogJob job);
   // Runs `task` on the writer thread after everything pushed before it and before what follows.
@@ -65,14 +71,25 @@ class LogWriterQueue {
   void run();
 
   size_t queued_bytes() const;
+  // For the StallDetector: when the write or task that runs began; nullopt if none does.
+  std::optional<SteadyTime> in_flight_since() const;
+  // For the SlowDiskDetector: how long the writes since the last call took. Beyond kTimesKept the
+  // oldest are forgotten.
+  static constexpr size_t kTimesKept = 4096;
+  std::vector<SteadyTime::duration> take_write_times();
   // Blocks until queued_bytes() < `bytes`, or nothing more will be written (closed, failed).
   // REQUIRES: bytes > 0; not the writer thread.
   void wait_until_below(size_t bytes);
 
  private:
+  enum class Work : uint8_t { kWrite, kTask };
+  void begin_work();
+  void end_work(Work work);
+
   LogStore& store_;              // Borrowed; outlives this.
   LogCompletions& completions_;  // Borrowed; outlives this.
   const LogWriterLimits limits_;
+  const Clock* const clock_;  // Borrowed; outlives this. May be null.
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;     // The writer: work or close().
@@ -87,6 +104,8 @@ class LogWriterQueue {
   uint64_t last_ticket_ = 0;  // Guarded by mutex_.
   bool closed_ = false;       // Guarded by mutex_.
   Status failure_;            // Guarded by mutex_; sticky.
+  std::optional<SteadyTime> in_flight_since_;     // Guarded by mutex_.
+  std::deque<SteadyTime::duration> write_times_;  // Guarded by mutex_.
 };
 
 }  // namespace worldline::storage

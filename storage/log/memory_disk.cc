@@ -81,6 +81,7 @@ class MemoryStore final : public KeyValueStore {
     return disk_->write(static_cast<MemoryBatch&>(batch).operations, sync, life_);
   }
   Status sync() override { return disk_->sync(life_); }
+  Status resume() override { return disk_->resume(life_); }
   Status drop_files(Family family, Bytes first, Bytes end) override {
     return disk_->drop_files(family, first, end, life_);
   }
@@ -145,6 +146,16 @@ Status MemoryDisk::write(const Batch& batch, Sync sync_now, uint64_t life) {
   apply_to(current_, batch);
   unsynced_.push_back(batch);
   return sync_now == Sync::kYes ? sync(life) : Status::ok_status();
+}
+
+// Whether it holds a log or checkpoints is known by the families in use.
+Status MemoryDisk::resume(uint64_t life) {
+  if (life != life_) return Status::io_error("memory disk: failed before");
+  for (const Family family : {Family::kLog, Family::kHard, Family::kNode, Family::kTomb})
+    if (!table(family).empty())
+      return Status::failed_precondition("the log database does not go on after a failure");
+  failed_ = false;
+  return Status::ok_status();
 }
 
 // There are no files here, but what RocksDB would lose for good must be gone durably.

@@ -57,6 +57,7 @@ class MemoryDisk : public std::enable_shared_from_this<MemoryDisk> {
 
   Status write(const Batch& batch, Sync sync, uint64_t life);
   Status sync(uint64_t life);
+  Status resume(uint64_t life);
   Status drop_files(Family family, Bytes first, Bytes end, uint64_t life) const;
 
   Image current_;                // What readers see.

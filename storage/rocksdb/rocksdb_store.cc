@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
@@ -15,6 +16,7 @@
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "storage/rocksdb/torn_files.h"
@@ -101,22 +103,23 @@ class Handles {
 
 class RocksdbBatch final : public WriteBatch {
  public:
-  explicit RocksdbBatch(const Handles& handles) : handles_(handles) {}
+  // `handles` is the store's: it names what is open now. Borrowed; outlives this.
+  explicit RocksdbBatch(const std::shared_ptr<Handles>& handles) : handles_(handles) {}
 
   void put(Family family, Bytes key, Bytes value) override {
-    note(batch.Put(handles_.family(family), slice(key), slice(value)));
+    note(batch.Put(handles_->family(family), slice(key), slice(value)));
   }
   void put(Family family, Bytes key, Bytes head, Bytes rest) override {
     const rocksdb::Slice key_slice = slice(key);
     const std::array<rocksdb::Slice, 2> parts = {slice(head), slice(rest)};
-    note(batch.Put(handles_.family(family), rocksdb::SliceParts(&key_slice, 1),
+    note(batch.Put(handles_->family(family), rocksdb::SliceParts(&key_slice, 1),
                    rocksdb::SliceParts(parts.data(), 2)));
   }
   void remove(Family family, Bytes key) override {
-    note(batch.Delete(handles_.family(family), slice(key)));
+    note(batch.Delete(handles_->family(family), slice(key)));
   }
   void remove_range(Family family, Bytes first, Bytes end) override {
-    note(batch.DeleteRange(handles_.family(family), slice(first), slice(end)));
+    note(batch.DeleteRange(handles_->family(family), slice(first), slice(end)));
   }
   void clear() override {
     batch.Clear();
@@ -130,20 +133,23 @@ class RocksdbBatch final : public WriteBatch {
   void note(const rocksdb::Status& status) {
     if (!status.ok() && failure.ok()) failure = status;
   }
-  const Handles& handles_;
+  const std::shared_ptr<Handles>& handles_;
 };
 
 class RocksdbCursor final : public Cursor {
  public:
-  RocksdbCursor(const Handles& handles, Family family, Bytes first, Bytes end)
-      : first_(as_text(first)), end_(as_text(end)), upper_bound_(end_) {
+  RocksdbCursor(std::shared_ptr<Handles> handles, Family family, Bytes first, Bytes end)
+      : handles_(std::move(handles)),
+        first_(as_text(first)),
+        end_(as_text(end)),
+        upper_bound_(end_) {
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &upper_bound_;  // So that range tombstones are not scanned.
     options.verify_checksums = true;
     options.total_order_seek = true;
     options.fill_cache = false;
     options.readahead_size = 2 * limits::MiB;
-    iterator_.reset(handles.database()->NewIterator(options, handles.family(family)));
+    iterator_.reset(handles_->database()->NewIterator(options, handles_->family(family)));
   }
   bool next() override {
     if (started_) {
@@ -159,6 +165,7 @@ class RocksdbCursor final : public Cursor {
   Status status() const override { return status_of(iterator_->status()); }
 
  private:
+  const std::shared_ptr<Handles> handles_;  // The database stays open as long as this.
   const std::string first_;
   const std::string end_;
   const rocksdb::Slice upper_bound_;  // Points into end_.
@@ -166,35 +173,66 @@ class RocksdbCursor final : public Cursor {
   bool started_ = false;
 };
 
+Result<std::shared_ptr<Handles>> open_handles(const RocksdbOptions& options);
+
+// Stands for a database that could not be opened again.
+class ClosedCursor final : public Cursor {
+ public:
+  bool next() override { return false; }
+  Bytes key() const override { return {}; }
+  Bytes value() const override { return {}; }
+  Status status() const override { return Status::unavailable("the database is closed"); }
+};
+
 class RocksdbStore final : public KeyValueStore {
  public:
-  RocksdbStore(std::unique_ptr<Handles> handles, DatabaseRole role)
-      : handles_(std::move(handles)), role_(role) {}
+  RocksdbStore(std::shared_ptr<Handles> handles, RocksdbOptions options)
+      : options_(std::move(options)), handles_(std::move(handles)) {}
 
   std::unique_ptr<WriteBatch> new_batch() override {
-    return std::make_unique<RocksdbBatch>(*handles_);
+    return std::make_unique<RocksdbBatch>(handles_);
   }
 
   Status apply(WriteBatch& batch, Sync sync_now) override {
     WL_RETURN_IF_ERROR(failure());
     auto& own = static_cast<RocksdbBatch&>(batch);
     rocksdb::WriteOptions options;
-    options.sync = role_ == DatabaseRole::kLog && sync_now == Sync::kYes;
+    options.sync = !is_checkpoint() && sync_now == Sync::kYes;
     // The checkpoint database has no write-ahead log: its flush is its sync.
-    options.disableWAL = role_ == DatabaseRole::kCheckpoint;
+    options.disableWAL = is_checkpoint();
     rocksdb::Status status = own.failure;
     if (status.ok()) status = handles_->database()->Write(options, &own.batch);
     WL_RETURN_IF_ERROR(latch(status));
-    if (role_ == DatabaseRole::kCheckpoint && sync_now == Sync::kYes) return sync();
+    if (is_checkpoint() && sync_now == Sync::kYes) return sync();
     return Status::ok_status();
   }
 
   Status sync() override {
     WL_RETURN_IF_ERROR(failure());
-    if (role_ == DatabaseRole::kLog) return latch(handles_->database()->SyncWAL());
+    if (!is_checkpoint()) return latch(handles_->database()->SyncWAL());
     rocksdb::FlushOptions options;
     options.wait = true;
     return latch(handles_->database()->Flush(options, handles_->all()));
+  }
+
+  // Opens the database anew, as after a crash: what was only in memory is gone, and no page that
+  // failed to be synced is synced again.
+  Status resume() override {
+    if (!is_checkpoint())
+      return Status::failed_precondition("the log database does not go on after a failure");
+    std::shared_ptr<Handles> old;
+    {
+      const std::lock_guard lock(mutex_);
+      if (handles_.use_count() > 1)
+        return Status::unavailable("the checkpoint database is being read");
+      old = std::move(handles_);
+    }
+    old.reset();
+    WL_ASSIGN_OR_RETURN(std::shared_ptr<Handles> fresh, open_handles(options_));
+    const std::lock_guard lock(mutex_);
+    handles_ = std::move(fresh);
+    failure_ = Status::ok_status();
+    return failure_;
   }
 
   Status drop_files(Family family, Bytes first, Bytes end) override {
@@ -206,11 +244,13 @@ class RocksdbStore final : public KeyValueStore {
   }
 
   Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const override {
+    const std::shared_ptr<Handles> handles = open_now();
+    if (handles == nullptr) return ClosedCursor().status();
     rocksdb::PinnableSlice value;
     rocksdb::ReadOptions options;
     options.verify_checksums = true;
     const rocksdb::Status status =
-        handles_->database()->Get(options, handles_->family(family), slice(key), &value);
+        handles->database()->Get(options, handles->family(family), slice(key), &value);
     if (status.IsNotFound()) return std::optional<ByteBuffer>();
     if (!status.ok()) return status_of(status);
     const Bytes bytes = bytes_of(value);
@@ -218,27 +258,45 @@ class RocksdbStore final : public KeyValueStore {
   }
 
   std::unique_ptr<Cursor> scan(Family family, Bytes first, Bytes end) const override {
-    return std::make_unique<RocksdbCursor>(*handles_, family, first, end);
+    std::shared_ptr<Handles> handles = open_now();
+    if (handles == nullptr) return std::make_unique<ClosedCursor>();
+    return std::make_unique<RocksdbCursor>(std::move(handles), family, first, end);
   }
 
  private:
+  bool is_checkpoint() const { return options_.role == DatabaseRole::kCheckpoint; }
+  // For readers; writers are of the one thread that may call resume().
+  std::shared_ptr<Handles> open_now() const {
+    const std::lock_guard lock(mutex_);
+    return handles_;
+  }
   // Nothing is retried after a failed write or sync [S 08/3.12].
   Status latch(const rocksdb::Status& status) {
     if (status.ok()) return Status::ok_status();
-    const std::lock_guard lock(failure_mutex_);
+    const std::lock_guard lock(mutex_);
     failure_ = status_of(status);
     return failure_;
   }
   Status failure() const {
-    const std::lock_guard lock(failure_mutex_);
+    const std::lock_guard lock(mutex_);
     return failure_;
   }
 
-  std::unique_ptr<Handles> handles_;
-  const DatabaseRole role_;
-  mutable std::mutex failure_mutex_;
-  Status failure_;  // Guarded by failure_mutex_; sticky.
+  const RocksdbOptions options_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<Handles> handles_;  // Guarded by mutex_. Null: could not be opened again.
+  Status failure_;                    // Guarded by mutex_; sticky until resume().
 };
+
+// Some file systems in memory cannot; there it does not matter either.
+bool supports_direct_io(const std::string& directory) {
+  const std::string probe = directory + "/direct-io-probe";
+  const int fd = ::open(probe.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_DIRECT, 0600);
+  if (fd < 0) return false;
+  ::close(fd);
+  ::unlink(probe.c_str());
+  return true;
+}
 
 rocksdb::DBOptions database_options(const RocksdbOptions& options) {
   rocksdb::DBOptions out;
@@ -255,8 +313,14 @@ rocksdb::DBOptions database_options(const RocksdbOptions& options) {
   out.allow_concurrent_memtable_write = false;
   out.enable_pipelined_write = false;
   out.max_background_jobs = 2;
+  // Both databases share the pools of the process. With room for all their jobs together, neither
+  // waits for the other's.
+  out.env->IncBackgroundThreadsIfNeeded(4, rocksdb::Env::HIGH);
+  out.env->IncBackgroundThreadsIfNeeded(4, rocksdb::Env::LOW);
   out.use_fsync = false;  // fdatasync; that is not a weaker promise for a file that grew.
-  out.use_direct_io_for_flush_and_compaction = false;
+  // Bulk writes beside the page cache, so that they do not queue before the log's sync.
+  out.use_direct_io_for_flush_and_compaction =
+      options.env == nullptr && supports_direct_io(options.path);
   out.bytes_per_sync = 1 * limits::MiB;  // Compaction must not hand the disk a burst.
   out.keep_log_file_num = 4;
   out.max_manifest_file_size = 16 * limits::MiB;
@@ -300,6 +364,21 @@ Status check_never_used(const KeyValueStore& store) {
   return Status::ok_status();
 }
 
+Result<std::shared_ptr<Handles>> open_handles(const RocksdbOptions& options) {
+  const std::span<const Family> families = options.role == DatabaseRole::kLog
+                                               ? std::span<const Family>(kLogFamilies)
+                                               : std::span<const Family>(kCheckpointFamilies);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  for (const Family family : families)
+    descriptors.emplace_back(family_name(family), family_options(family, options));
+  auto handles = std::make_shared<Handles>();
+  const rocksdb::Status status =
+      handles->open(database_options(options), options.path, descriptors, families);
+  if (!status.ok()) return status_of(status).with_context(options.path);
+  return handles;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<KeyValueStore>> open_rocksdb(const RocksdbOptions& options) {
@@ -311,19 +390,9 @@ Result<std::unique_ptr<KeyValueStore>> open_rocksdb(const RocksdbOptions& option
   if (options.on_note)
     for (const std::string& note : mended->notes) options.on_note(note);
 
-  const std::span<const Family> families = options.role == DatabaseRole::kLog
-                                               ? std::span<const Family>(kLogFamilies)
-                                               : std::span<const Family>(kCheckpointFamilies);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
-  for (const Family family : families)
-    descriptors.emplace_back(family_name(family), family_options(family, options));
-  auto handles = std::make_unique<Handles>();
-  const rocksdb::Status status =
-      handles->open(database_options(options), options.path, descriptors, families);
-  if (!status.ok()) return status_of(status).with_context(options.path);
+  WL_ASSIGN_OR_RETURN(std::shared_ptr<Handles> handles, open_handles(options));
   std::unique_ptr<KeyValueStore> store =
-      std::make_unique<RocksdbStore>(std::move(handles), options.role);
+      std::make_unique<RocksdbStore>(std::move(handles), options);
   if (options.role == DatabaseRole::kLog && !mended->is_new && !mended->has_wal)
     WL_RETURN_IF_ERROR(check_never_used(*store).with_context(options.path));
   return store;

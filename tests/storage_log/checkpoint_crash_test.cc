@@ -90,6 +90,63 @@ TEST_P(CheckpointCrashTest, LeavesAWholeCheckpointAtEveryOperation) {
               static_cast<unsigned long long>(operation - 1));
 }
 
+// --- The process goes on [S 08/3.12] -------------------------------------------------------------
+
+struct FailureCase {
+  const char* name;
+  DiskImage::Faults faults;
+};
+// Every file of the checkpoint database, and only of it: the log goes on.
+const FailureCase kFailureCases[] = {
+    {"WriteOfATable", {.fail_append = 1, .only = ".sst"}},
+    {"FullDisk", {.no_space_from = 1, .only = ".sst"}},
+    {"SyncOfATable", {.fail_sync = 1, .only = ".sst"}},
+};
+class CheckpointFailureTest : public testing::TestWithParam<FailureCase> {};
+INSTANTIATE_TEST_SUITE_P(S08, CheckpointFailureTest, testing::ValuesIn(kFailureCases),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(CheckpointFailureTest, AbandonsTheCheckpointAndTriesAgainLater) {
+  const auto image = std::make_shared<DiskImage>();
+  const auto disk = make_rocksdb_disk(64 * limits::MiB, image);
+  Accounts before = fill(*disk);
+  {
+    const auto node = open_node_on(*disk);
+    ASSERT_TRUE(node != nullptr && node->start().ok());
+    const LogIndex boundary = boundary_of(*node);
+    for (uint32_t attempt = 1; attempt <= kCheckpointFailuresMax; ++attempt) {
+      image->set_faults(GetParam().faults);
+      node->put(attempt, 77);
+      ASSERT_TRUE(node->seal().ok());
+      EXPECT_EQ(node->checkpoint().code(), StatusCode::kIoError);
+      EXPECT_EQ(node->writer().failures_in_row(), attempt);
+      EXPECT_EQ(boundary_of(*node), boundary);
+    }
+    image->set_faults({});
+    ASSERT_TRUE(node->seal().ok());
+    const Status status = node->checkpoint();
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(node->writer().failures_in_row(), 0u);
+    EXPECT_EQ(boundary_of(*node), node->appender().last());
+    EXPECT_EQ(node->checkpoints().list(kDatabase)->size(), 2u) << "what was abandoned is gone";
+    before = node->accounts();
+  }
+  Prng rng(1);
+  image->crash(DiskImage::Loss::kUnsynced, rng);
+  const auto node = open_node_on(*disk);
+  ASSERT_TRUE(node != nullptr && node->start().ok());
+  EXPECT_EQ(node->accounts(), before);
+  EXPECT_TRUE(node->report().notes.empty());
+}
+
+TEST_P(CheckpointFailureTest, NeverLetsTheLogGoOn) {
+  const auto image = std::make_shared<DiskImage>();
+  const auto disk = make_rocksdb_disk(64 * limits::MiB, image);
+  const auto log = disk->open(DatabaseRole::kLog);
+  ASSERT_TRUE(log.ok());
+  EXPECT_EQ((*log)->resume().code(), StatusCode::kFailedPrecondition);
+}
+
 // Transactions, checkpoints, restarts and crashes as they come.
 TEST_P(CheckpointCrashTest, LosesNothingThatWasAcknowledgedInRandomLives) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {

@@ -125,6 +125,65 @@ TEST_F(LogWriterQueueTest, HoldsAPusherBackUntilTheDiskHasCaughtUp) {
   EXPECT_EQ(recorder_.stable_, 200u);
 }
 
+// A disk whose syncs take some time of a clock.
+class SlowStore final : public KeyValueStore {
+ public:
+  SlowStore(std::unique_ptr<KeyValueStore> target, FakeClock& clock, LogWriterQueue*& queue)
+      : target_(std::move(target)), clock_(clock), queue_(queue) {}
+  std::unique_ptr<WriteBatch> new_batch() override { return target_->new_batch(); }
+  Status apply(WriteBatch& batch, Sync sync_now) override {
+    if (queue_ != nullptr) {
+      // Asked from another thread this would be the same: no lock is held during a write.
+      seen_in_flight += queue_->in_flight_since() == clock_.steady() ? 1 : 0;
+      clock_.advance(std::chrono::milliseconds(700));
+    }
+    return target_->apply(batch, sync_now);
+  }
+  Status sync() override { return target_->sync(); }
+  Status resume() override { return target_->resume(); }
+  Status drop_files(Family family, Bytes first, Bytes end) override {
+    return target_->drop_files(family, first, end);
+  }
+  Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const override {
+    return target_->get(family, key);
+  }
+  std::unique_ptr<Cursor> scan(Family family, Bytes first, Bytes end) const override {
+    return target_->scan(family, first, end);
+  }
+  int seen_in_flight = 0;
+
+ private:
+  std::unique_ptr<KeyValueStore> target_;
+  FakeClock& clock_;
+  LogWriterQueue*& queue_;
+};
+
+TEST_F(LogWriterQueueTest, TellsWhatIsInFlightAndHowLongItTook) {
+  FakeClock clock;
+  LogWriterQueue* asked = nullptr;
+  auto slow = std::make_unique<SlowStore>(disk_->open(), clock, asked);
+  SlowStore& disk = *slow;
+  LogStore store(std::move(slow));
+  ASSERT_TRUE(store.create_group(birth_of(kGroup)).ok());
+  LogWriterQueue queue(store, recorder_, {}, &clock);
+  asked = &queue;
+  EXPECT_FALSE(queue.in_flight_since());
+  JobBuilder jobs(kGroup);
+  ASSERT_TRUE(queue.push(jobs.next("x")).ok());
+  ASSERT_TRUE(
+      queue.push_task([](LogStore& s) { ASSERT_TRUE(s.create_group(birth_of(GroupId{9})).ok()); })
+          .ok());
+  EXPECT_FALSE(queue.in_flight_since()) << "queued is not in flight";
+  queue.close();
+  queue.run();
+  EXPECT_EQ(disk.seen_in_flight, 2) << "the write, and the task that writes";
+  EXPECT_FALSE(queue.in_flight_since());
+  const auto times = queue.take_write_times();
+  ASSERT_EQ(times.size(), 1u);
+  EXPECT_EQ(times[0], std::chrono::milliseconds(700));
+  EXPECT_TRUE(queue.take_write_times().empty());
+}
+
 TEST_F(LogWriterQueueTest, KeepsTheOrderOfManyPushersWhileItWrites) {
   LogStore store(disk_->open());
   constexpr uint64_t kPushers = 4;

@@ -8,9 +8,11 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/disk_space.h"
 #include "storage/rocksdb/program_store.h"
 #include "tests/storage_log/storage_log_fixture.h"
 
@@ -247,6 +249,54 @@ TEST_F(DataDirectoryTest, IsHeldByOneAtATimeAndEmptiesItsTemporaryFiles) {
   const auto second = DataDirectory::open(root);
   ASSERT_TRUE(second.ok());
   EXPECT_TRUE(fs::is_empty((*second)->temporary()));
+}
+
+class BallastTest : public DiskTest {
+ protected:
+  uint64_t space_taken() const {
+    struct stat info {};
+    return ::stat(file_.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_blocks) * 512 : 0;
+  }
+  Result<BallastOutcome> prepare(uint64_t bytes, SpaceLevel level) const {
+    return prepare_ballast(file_, {bytes, 0.02}, {100 * limits::MiB, limits::GiB}, level);
+  }
+  const fs::path file_ = root_ / "ballast";
+};
+
+TEST_F(BallastTest, TakesRealSpaceAndGivesItBackOnAFullDisk) {
+  EXPECT_EQ(prepare(limits::MiB, SpaceLevel::kPlenty).value(), BallastOutcome::kCreated);
+  EXPECT_GE(space_taken(), limits::MiB);
+  EXPECT_EQ(prepare(limits::MiB, SpaceLevel::kAlmostFull).value(), BallastOutcome::kKept);
+  EXPECT_EQ(prepare(2 * limits::MiB, SpaceLevel::kWarning).value(), BallastOutcome::kCreated);
+  EXPECT_GE(space_taken(), 2 * limits::MiB);
+  EXPECT_EQ(prepare(2 * limits::MiB, SpaceLevel::kFull).value(), BallastOutcome::kReleased);
+  EXPECT_FALSE(fs::exists(file_));
+  EXPECT_EQ(prepare(2 * limits::MiB, SpaceLevel::kFull).value(), BallastOutcome::kSkipped);
+  EXPECT_EQ(prepare(2 * limits::MiB, SpaceLevel::kAlmostFull).value(), BallastOutcome::kSkipped);
+  EXPECT_FALSE(fs::exists(file_)) << "a disk that fills up is not filled further";
+}
+
+TEST_F(BallastTest, IsNoLargerThanItsShareAndCanBeTurnedOff) {
+  EXPECT_EQ(prepare(limits::GiB, SpaceLevel::kPlenty).value(), BallastOutcome::kCreated);
+  EXPECT_EQ(fs::file_size(file_), limits::GiB / 50);
+  EXPECT_EQ(prepare(0, SpaceLevel::kPlenty).value(), BallastOutcome::kReleased);
+  EXPECT_FALSE(fs::exists(file_));
+  EXPECT_FALSE(release_ballast(file_).value());
+}
+
+TEST_F(BallastTest, FillsAFileThatIsOnlyLong) {
+  std::ofstream(file_) << "";
+  fs::resize_file(file_, limits::MiB);  // A hole.
+  EXPECT_EQ(prepare(limits::MiB, SpaceLevel::kPlenty).value(), BallastOutcome::kCreated);
+  EXPECT_GE(space_taken(), limits::MiB);
+}
+
+TEST_F(BallastTest, ReadsTheSpaceOfADirectory) {
+  const auto reading = read_disk_space(root_);
+  ASSERT_TRUE(reading.ok()) << reading.status().message();
+  EXPECT_GT(reading->total_bytes, 0u);
+  EXPECT_LE(reading->free_bytes, reading->total_bytes);
+  EXPECT_EQ(read_disk_space(root_ / "missing").status().code(), StatusCode::kIoError);
 }
 
 class ProgramStoreTest : public DiskTest {};

@@ -37,6 +37,10 @@ class CountedStore final : public KeyValueStore {
     if (counter_->stops()) return Status::io_error("stopped on order");
     return target_->sync();
   }
+  Status resume() override {
+    if (counter_->stops()) return Status::io_error("stopped on order");
+    return target_->resume();
+  }
   Status drop_files(Family family, Bytes first, Bytes end) override {
     if (counter_->stops()) return Status::io_error("stopped on order");
     return target_->drop_files(family, first, end);

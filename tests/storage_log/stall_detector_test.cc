@@ -1,0 +1,107 @@
+// A log write that does not come back, and a disk that is slow on the whole [S 08/3.12].
+#include "storage/log/stall_detector.h"
+
+#include <gtest/gtest.h>
+
+namespace worldline::storage {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr SteadyTime kStart{seconds(1'000)};
+
+// Observations: milliseconds since the start, and since when a write is in flight (-1 = none).
+struct Observation {
+  int64_t now;
+  int64_t since;
+};
+struct StallCase {
+  const char* name;
+  std::vector<Observation> observations;
+  StallLevel expected;
+};
+const StallCase kStallCases[] = {
+    {"Idle", {{0, -1}, {60'000, -1}}, StallLevel::kNone},
+    {"Busy", {{0, -10}, {500, 400}, {1'000, 900}}, StallLevel::kNone},
+    {"AtTheFirstLimit", {{500, 0}}, StallLevel::kNone},
+    {"BehindTheFirstLimit", {{501, 0}}, StallLevel::kTransfer},
+    {"BehindTheSecondLimit", {{501, 0}, {2'001, 0}}, StallLevel::kStepDown},
+    {"BehindTheThirdLimit", {{501, 0}, {2'001, 0}, {20'001, 0}}, StallLevel::kAbort},
+    {"ObservedLate", {{30'000, 0}}, StallLevel::kAbort},
+    {"JustOver", {{501, 0}, {600, -1}, {5'000, 4'900}}, StallLevel::kTransfer},
+    {"LongOver", {{501, 0}, {600, -1}, {5'501, 5'400}}, StallLevel::kNone},
+    {"AgainWithinTheCalm", {{501, 0}, {4'000, 3'400}, {8'000, -1}}, StallLevel::kTransfer},
+    {"DoesNotFallHalfWay", {{2'001, 0}, {2'600, 2'050}}, StallLevel::kStepDown},
+    {"BeganAfterTheClockWasRead", {{100, 101}}, StallLevel::kNone},
+};
+class StallDetectorTest : public testing::TestWithParam<StallCase> {};
+
+TEST_P(StallDetectorTest, RisesAtOnceAndFallsAfterACalm) {
+  StallDetector detector({});
+  StallLevel told = StallLevel::kNone;
+  for (const Observation& at : GetParam().observations) {
+    std::optional<SteadyTime> since;
+    if (at.since != -1) since = kStart + milliseconds(at.since);
+    const auto change = detector.observe(since, kStart + milliseconds(at.now));
+    if (!change) continue;
+    EXPECT_EQ(change->before, told);
+    EXPECT_NE(change->after, told);
+    told = change->after;
+  }
+  EXPECT_EQ(told, GetParam().expected) << stall_level_name(told);
+  EXPECT_EQ(detector.level(), told);
+}
+INSTANTIATE_TEST_SUITE_P(S08, StallDetectorTest, testing::ValuesIn(kStallCases),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(StallPolicyTest, WantsAscendingLimits) {
+  EXPECT_TRUE(StallPolicy{}.validate().ok());
+  StallPolicy policy;
+  policy.step_down = milliseconds(400);
+  EXPECT_EQ(policy.validate().code(), StatusCode::kInvalidArgument);
+}
+
+// --- Slow, but not stalled -----------------------------------------------------------------------
+
+// `per_second` writes for some seconds, of which every n-th takes 150 ms.
+void write(SlowDiskDetector& disk, SteadyTime& now, int for_seconds, int per_second, int every) {
+  for (int i = 0; i < for_seconds * per_second; ++i) {
+    now += milliseconds(1'000 / per_second);
+    disk.on_written(i % every == 0 ? milliseconds(150) : milliseconds(1), now);
+  }
+}
+
+TEST(SlowDiskDetectorTest, WantsAMinuteOfSlowWrites) {
+  SlowDiskDetector disk({});
+  SteadyTime now = kStart;
+  write(disk, now, 55, 10, 50);
+  EXPECT_FALSE(disk.is_slow(now)) << "the window is not full";
+  write(disk, now, 10, 10, 50);
+  EXPECT_TRUE(disk.is_slow(now));
+  write(disk, now, 55, 10, 1'000'000);
+  EXPECT_FALSE(disk.is_slow(now)) << "most of the slow ones are a minute old";
+}
+
+TEST(SlowDiskDetectorTest, IgnoresTheSlowestHundredthAndTooFewWrites) {
+  SlowDiskDetector disk({});
+  SteadyTime now = kStart;
+  write(disk, now, 70, 10, 200);
+  EXPECT_FALSE(disk.is_slow(now));
+  SlowDiskDetector idle({});
+  now = kStart;
+  write(idle, now, 70, 1, 2);
+  EXPECT_FALSE(idle.is_slow(now)) << "60 writes say nothing about a hundredth";
+}
+
+TEST(SlowDiskDetectorTest, ForgetsAfterAPause) {
+  SlowDiskDetector disk({});
+  SteadyTime now = kStart;
+  write(disk, now, 70, 10, 10);
+  EXPECT_TRUE(disk.is_slow(now));
+  EXPECT_FALSE(disk.is_slow(now + seconds(61)));
+  EXPECT_FALSE(disk.is_slow(now + seconds(6'000)));
+}
+
+}  // namespace
+}  // namespace worldline::storage
