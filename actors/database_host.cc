@@ -47,6 +47,13 @@ CallStatus call_status_of(Kind kind) {
   return CallStatus::kFailed;
 }
 
+// Why client_connected did not let the caller in [S 02/3.9].
+Status connect_refusal(const runtime::CallResult& connected) {
+  if (connected.kind == Kind::kBudget)
+    return Status::unavailable("Insufficient energy balance to run `client_connected` reducer");
+  return Status::user_error("{}", connected.message);
+}
+
 int64_t micros_since(std::chrono::steady_clock::time_point start, const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::microseconds>(clock.steady() - start).count();
 }
@@ -271,8 +278,9 @@ void DatabaseHost::on(CallWork& work) {
     answer.text = std::move(result.message);
     disconnect(caller, work.connection_id);
   } else {
-    answer.outcome = CallStatus::kConnectRefused;
-    answer.text = connected.message;
+    answer.outcome =
+        connected.kind == Kind::kBudget ? CallStatus::kConnectBudget : CallStatus::kConnectRefused;
+    answer.text = connect_refusal(connected).message();
   }
   add(answer.outcome == CallStatus::kCommitted ? parts_.counters->calls_committed
                                                : parts_.counters->calls_failed,
@@ -287,9 +295,7 @@ void DatabaseHost::on(SqlWork& work) {
   if (!statement.ok()) return reply([done = work.done, why = statement.status()] { done(why); });
   const Caller& caller = work.request.caller;
   if (const auto connected = connect(caller, work.connection_id); !connected.committed())
-    return reply([done = work.done, text = connected.message] {
-      done(Status::permission_denied("{}", text));
-    });
+    return reply([done = work.done, refusal = connect_refusal(connected)] { done(refusal); });
   const auto finish = [done = work.done, started,
                        clock = parts_.clock](Result<query::StatementResult> result) {
     if (!result.ok()) return done(result.status());
@@ -353,8 +359,7 @@ void DatabaseHost::on(StopWork& work) {
   stopped_ = true;
 }
 
-// ---- Checkpoints
-// ----------------------------------------------------------------------------------
+// --- Checkpoints ---------------------------------------------------------------------------------
 
 // REQUIRES: everything is sealed.
 void DatabaseHost::checkpoint_if_due(bool is_shutting_down) {

@@ -155,7 +155,8 @@ class DatabaseHost {
   static Result<runtime::DescribedModule> load_program(const HostParts& parts,
                                                        const runtime::ModuleProgram& program,
                                                        runtime::ModuleLog& log);
-  Status update(const PublishRequest& request);
+  enum class UpdateOutcome : uint8_t { kUpdated, kUnchanged };
+  Result<UpdateOutcome> update(const PublishRequest& request);
   Result<PrePublishReply> pre_publish(const PrePublishRequest& request);
   schema::ProgramChange change_to(const schema::Hash256& new_program) const;
   void seal();  // Closes bundle and batch and sends both on.

@@ -160,10 +160,10 @@ schema::ProgramChange DatabaseHost::change_to(const schema::Hash256& new_program
 }
 
 // A failure leaves everything as it was; the present module goes on serving.
-Status DatabaseHost::update(const PublishRequest& request) {
+Result<DatabaseHost::UpdateOutcome> DatabaseHost::update(const PublishRequest& request) {
   runtime::ModuleProgram program = program_of(parts_, request.host_type, request.program);
   WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
-  if (program.hash == executor_->program().hash) return {};
+  if (program.hash == executor_->program().hash) return UpdateOutcome::kUnchanged;
   const auto plan = schema::plan_migration(executor_->module_def(), module.def);
   if (!plan.ok())
     return Status::failed_precondition("Database update rejected: {}", plan.status().message());
@@ -191,12 +191,20 @@ Status DatabaseHost::update(const PublishRequest& request) {
     leave_item(CloseAllItem{{1001, "module exited"}});
   }
   parts_.ports->rearm(executor_->schedules(timestamp));
-  return {};
+  return UpdateOutcome::kUpdated;
 }
 
 void DatabaseHost::on(UpdateWork& work) {
-  const Status outcome = update(work.request);
-  reply([done = std::move(work.done), outcome] { done(outcome); });
+  const auto outcome = update(work.request);
+  auto answer = [done = work.done, status = outcome.status()] { done(status); };
+  if (!outcome.ok() || *outcome == UpdateOutcome::kUnchanged) return reply(std::move(answer));
+  // The wait for the commit is limited; the update stands all the same [S 04/1.3 no. 12].
+  leave_item(
+      TimedReplyItem{std::move(answer), parts_.clock->steady() + work.request.confirmation_timeout,
+                     [done = std::move(work.done)] {
+                       done(Status::timeout(
+                           "Database update failed: timeout waiting for transaction confirmation"));
+                     }});
 }
 
 void DatabaseHost::on(PrePublishWork& work) {

@@ -36,7 +36,7 @@ void append_rows(const std::vector<query::RowBlock>& blocks, OutboxBuilder& outb
 
 void DeliveryDesk::execute(const ExecutedBatch& batch) {
   WL_CHECK(held_.empty() || held_.back().depends_on <= batch.depends_on);
-  building_ = Held{batch.depends_on, {}, {}, {}};
+  building_ = Held{batch.depends_on, {}, {}, {}, {}};
   for (const auto& item : batch.items) std::visit([this](const auto& one) { on(one); }, item);
   collect_outboxes();
   held_.push_back(std::move(building_));
@@ -53,9 +53,33 @@ void DeliveryDesk::committed(ProposalSeq proposal) {
 }
 
 void DeliveryDesk::release(Held& held) {
-  for (const auto& reply : held.replies) reply();
+  impatient_count_ -= held.impatient.size();
+  for (const auto& reply : held.replies)
+    if (reply) reply();
   for (auto& [sink, batch] : held.out) sink->deliver(std::move(batch));
   for (auto& [sink, reason] : held.closes) sink->close(std::move(reason));
+}
+
+std::optional<std::chrono::steady_clock::time_point> DeliveryDesk::next_deadline() const {
+  std::optional<std::chrono::steady_clock::time_point> next;
+  if (impatient_count_ == 0) return next;
+  for (const Held& held : held_)
+    for (const Impatient& one : held.impatient)
+      next = next ? std::min(*next, one.deadline) : one.deadline;
+  return next;
+}
+
+void DeliveryDesk::expire(std::chrono::steady_clock::time_point now) {
+  for (Held& held : held_) {
+    const auto late = std::partition(held.impatient.begin(), held.impatient.end(),
+                                     [now](const Impatient& one) { return one.deadline > now; });
+    for (auto one = late; one != held.impatient.end(); ++one) {
+      held.replies[one->reply] = nullptr;
+      one->expired();
+    }
+    impatient_count_ -= static_cast<size_t>(held.impatient.end() - late);
+    held.impatient.erase(late, held.impatient.end());
+  }
 }
 
 // Sessions that get exactly the same bytes share one batch, which the gateway frames once.
@@ -226,6 +250,12 @@ void DeliveryDesk::on(const SessionClosedItem& item) {
 
 void DeliveryDesk::on(const ReplyItem& item) {
   building_.replies.push_back(item.run);
+}
+
+void DeliveryDesk::on(const TimedReplyItem& item) {
+  building_.impatient.push_back({item.deadline, item.expired, building_.replies.size()});
+  building_.replies.push_back(item.run);
+  ++impatient_count_;
 }
 
 void DeliveryDesk::on(const SchemaChangedItem& item) {

@@ -12,6 +12,7 @@
 // Sources: [S 02/10.2-10.7], architecture 3.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -39,6 +40,11 @@ class DeliveryDesk {
   // Everything up to `proposal` is committed: releases what waited for it.
   void committed(ProposalSeq proposal);
 
+  // When the first caller that waits for a commit gives up; nullopt: none does.
+  std::optional<std::chrono::steady_clock::time_point> next_deadline() const;
+  // Answers those whose deadline has passed. The commit releases them no more.
+  void expire(std::chrono::steady_clock::time_point now);
+
   // The hint if subscriptions came or went since the last call.
   std::optional<SnapshotHint> take_snapshot_hint();
 
@@ -51,11 +57,17 @@ class DeliveryDesk {
     std::shared_ptr<SessionSink> sink;
     OutboxBuilder outbox;
   };
+  struct Impatient {
+    std::chrono::steady_clock::time_point deadline;
+    std::function<void()> expired;
+    size_t reply;  // Its place among Held::replies.
+  };
   struct Held {
     ProposalSeq depends_on;
-    std::vector<std::function<void()>> replies;
+    std::vector<std::function<void()>> replies;  // Empty functions: answered already.
     std::vector<std::pair<std::shared_ptr<SessionSink>, std::shared_ptr<const OutboundBatch>>> out;
     std::vector<std::pair<std::shared_ptr<SessionSink>, CloseReason>> closes;
+    std::vector<Impatient> impatient;
   };
 
   void on(const TxItem& item);
@@ -67,6 +79,7 @@ class DeliveryDesk {
   void on(const SessionOpenedItem& item);
   void on(const SessionClosedItem& item);
   void on(const ReplyItem& item);
+  void on(const TimedReplyItem& item);
   void on(const SchemaChangedItem& item);
   void on(const CloseAllItem& item);
 
@@ -83,6 +96,7 @@ class DeliveryDesk {
   std::vector<SessionId> touched_;  // Sessions with messages in the batch being executed.
   Held building_;                   // What the batch being executed will leave.
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
+  size_t impatient_count_ = 0;      // Over held_ and building_.
   ProposalSeq committed_;
   uint64_t hint_sequence_ = 0;
   bool hint_due_ = false;  // Subscriptions changed since the last hint.

@@ -9,6 +9,7 @@
 // Thread: built by the module host, read once by the subscription actor. Sources: [S 02/10.1].
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -107,6 +108,14 @@ struct ReplyItem {
   std::function<void()> run;
 };
 
+// Likewise, but its caller does not wait longer than `deadline`: then `expired` runs in place of
+// `run`, and what was executed stays executed.
+struct TimedReplyItem {
+  std::function<void()> run;
+  std::chrono::steady_clock::time_point deadline;
+  std::function<void()> expired;
+};
+
 // The schema changed: compiled queries are compiled again against `state`.
 struct SchemaChangedItem {
   SnapshotPtr state;
@@ -119,7 +128,7 @@ struct CloseAllItem {
 
 using ExecutedItem = std::variant<TxItem, SubscribeItem, UnsubscribeItem, OneOffItem, SqlReadItem,
                                   ProcedureErrorItem, SessionOpenedItem, SessionClosedItem,
-                                  ReplyItem, SchemaChangedItem, CloseAllItem>;
+                                  ReplyItem, TimedReplyItem, SchemaChangedItem, CloseAllItem>;
 
 struct ExecutedBatch {
   ProposalSeq depends_on;  // 0 = nothing was proposed in this life.

@@ -27,8 +27,7 @@ class GroupMachine final : public replication::StateMachine {
   GroupMachine(GroupListener listener, std::shared_ptr<UncommittedGate> gate)
       : listener_(std::move(listener)), gate_(std::move(gate)) {}
 
-  // --- Inputs
-  // -------------------------------------------------------------------------------------
+  // --- Inputs ------------------------------------------------------------------------------------
   void propose(ProposalBatchPtr batch) { waiting_.push_back(std::move(batch)); }
   // `submit` runs once the state of `covers` is committed and stable. REQUIRES: no later proposal
   // was passed to propose().
@@ -40,8 +39,7 @@ class GroupMachine final : public replication::StateMachine {
   // Moves on whatever can: proposals into the core, applied indexes, notices, checkpoints.
   void settle(replication::GroupReplica& replica);
 
-  // --- StateMachine: recorded here, acted upon in settle()
-  // -------------------------------------------
+  // --- StateMachine: recorded here, acted upon in settle() ---------------------------------------
   void role_changed(const replication::RoleChange& change) override;
   void config_changed(const replication::ConfigChange&) override {}
   void apply(std::vector<replication::ApplyEntry> entries) override;

@@ -65,7 +65,8 @@ struct ImmediateWork {
 
 struct UpdateWork {
   PublishRequest request;
-  Callback<Status> done;  // Runs when the update is committed, or changed nothing.
+  // Runs when the update is committed, or changed nothing; or its confirmation takes too long.
+  Callback<Status> done;
 };
 
 struct PrePublishWork {

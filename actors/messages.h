@@ -111,6 +111,7 @@ struct DatabaseInfo {
   HostType host_type = HostType::kJs;
   schema::Hash256 initial_program;
   bool locked = false;
+  bool running = true;  // false: its module could not be loaded.
   std::vector<std::string> names;
 };
 
@@ -120,12 +121,21 @@ struct PublishRequest {
   HostType host_type = HostType::kWasm;
   SharedBytes program;
   bool clear = false;
+  uint64_t replica_count = 0;  // As asked for; 0: the node's default.
+  std::optional<DatabaseRef> parent;
+  std::optional<DatabaseRef> organization;
+  bool may_create = true;  // Does the caller's issuer let it create databases?
   MigrationPolicy policy = MigrationPolicy::kCompatible;
   std::optional<schema::Hash256> token;
+  // How long an update that was executed may wait for its commit before the caller is told so.
   std::chrono::milliseconds confirmation_timeout{5000};
 };
 
-enum class PublishOp : uint8_t { kCreated, kUpdated };
+enum class PublishOp : uint8_t {
+  kCreated,
+  kUpdated,
+  kNameDenied,  // `domain` belongs to somebody else; nothing was done.
+};
 
 struct PublishReply {
   std::optional<std::string> domain;
@@ -164,6 +174,7 @@ enum class CallStatus : uint8_t {
   kLifecycle,       // 400, text
   kBadArguments,    // 400, text
   kConnectRefused,  // 403, text
+  kConnectBudget,   // 503, text
   kFailed,          // Any other: `status` says which.
 };
 
@@ -214,11 +225,15 @@ class NodeApi {
  public:
   virtual ~NodeApi() = default;
 
-  // Unknown name: kNotFound "`name` not found"; identity without database: "No such database."
+  // The identity of a database that exists. Unknown name: kNotFound "`name` not found"; identity
+  // without database: "No such database."
+  virtual void resolve_database(DatabaseRef database, Callback<Result<schema::Identity>> done) = 0;
+  // The same, and everything that is known of it.
   virtual void find_database(DatabaseRef database, Callback<Result<DatabaseInfo>> done) = 0;
   virtual void databases_of(schema::Identity owner,
                             Callback<Result<std::vector<schema::Identity>>> done) = 0;
 
+  // Faults are told in the order of decisions of [S 02/3.4].
   virtual void publish(PublishRequest request, Callback<Result<PublishReply>> done) = 0;
   virtual void pre_publish(PrePublishRequest request, Callback<Result<PrePublishReply>> done) = 0;
   // Empty program: keep the present one and wipe the data.

@@ -20,8 +20,9 @@ class ActorPorts final : public HostPorts {
         queue_(args.handle->queue),
         group_(args.handle->group),
         gate_(std::make_shared<UncommittedGate>()),
-        subscription_(self->spawn(subscription_actor,
-                                  SubscriptionArgs{args.handle->queue, args.handle->counters})),
+        subscription_(self->spawn(
+            subscription_actor,
+            SubscriptionArgs{args.handle->queue, shared_.clock, args.handle->counters})),
         scheduler_(self->spawn(scheduler_actor, SchedulerArgs{args.handle->queue, shared_.clock})) {
   }
 

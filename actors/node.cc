@@ -187,7 +187,7 @@ void Node::Impl::start_replication() {
   parts.config.seed = load_le<uint64_t>(random_bytes<8>().data());
   parts.config.chain = &replication::log_chain;
   parts.log = log_.get();
-  parts.checkpointer = checkpointer_.get();
+  parts.submit_checkpoint = [this](CheckpointJob job) { checkpointer_->submit(std::move(job)); };
   parts.clock = &clock_;
   parts.on_note = [this](const std::string& line) { note(line); };
   parts.on_fatal = [](const replication::Fatal& fatal) {

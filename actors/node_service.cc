@@ -3,13 +3,83 @@
 #include <utility>
 
 #include "actors/publish_process.h"
+#include "base/check.h"
 #include "base/secure_random.h"
 
 namespace worldline::actors {
 namespace {
 
+constexpr uint64_t kReplicasMax = 255;
+
 schema::ConnectionId random_connection_id() {
   return schema::ConnectionId{random_bytes<16>()};
+}
+
+// What a publish would change. No record: it would create.
+struct PublishGoal {
+  const storage::DatabaseRecord* record = nullptr;  // Borrowed from the index.
+  std::optional<schema::Identity> identity;         // The name or the route fixes it.
+  bool name_is_foreign = false;  // Registered by somebody else, and leads to no database.
+};
+
+PublishGoal find_goal(const CatalogIndex& index, const PublishRequest& request) {
+  PublishGoal goal;
+  if (!request.database) return goal;
+  goal.identity = request.database->identity;
+  const storage::NameRecord* name = nullptr;
+  if (!goal.identity) {
+    name = index.find_name(request.database->name);
+    if (name == nullptr) return goal;
+    goal.identity = name->database;
+  }
+  goal.record = index.find_database(*goal.identity);
+  goal.name_is_foreign =
+      goal.record == nullptr && name != nullptr && name->owner != request.caller.identity;
+  return goal;
+}
+
+Status check_clear(const PublishRequest& request) {
+  if (!request.database)
+    return Status::invalid_argument("Clear database requires database name or identity");
+  if (request.parent)
+    return Status::invalid_argument("Setting the parent of an existing database is not supported");
+  return {};
+}
+
+// Names of databases are the registered namespaces; an identity need not be known.
+Status check_known(const CatalogIndex& index, const std::optional<DatabaseRef>& related) {
+  if (!related || related->identity || index.find_name(related->name) != nullptr) return {};
+  return Status::not_found("`{}` not found", related->name);
+}
+
+Status check_replicas(const PublishRequest& request) {
+  if (request.replica_count <= kReplicasMax) return {};
+  return Status::invalid_argument("Replication factor {} out of bounds", request.replica_count);
+}
+
+Status check_creation(const PublishRequest& request) {
+  if (request.may_create) return {};
+  return Status::unauthenticated(
+      "To create a database, you must be logged in with a SpacetimeDB account.");
+}
+
+// Everything behind the resolution of the name, in the order of decisions of [S 02/3.4].
+Status check_publish(const CatalogIndex& index, const storage::DatabaseRecord* record,
+                     const PublishRequest& request) {
+  WL_RETURN_IF_ERROR(check_known(index, request.parent));
+  WL_RETURN_IF_ERROR(check_known(index, request.organization));
+  WL_RETURN_IF_ERROR(check_replicas(request));
+  WL_RETURN_IF_ERROR(record != nullptr ? check_owner(*record, request.caller, "update database")
+                                       : check_creation(request));
+  if (request.policy == MigrationPolicy::kBreakClients && !request.token)
+    return Status::invalid_argument(
+        "Migration policy is set to `BreakClients`, but no migration token was provided.");
+  if (record != nullptr) return {};  // Parent and organization are of creation alone.
+  if (request.parent)
+    return Status::not_supported("creating a database with a parent is not supported");
+  if (request.organization)
+    return Status::not_supported("creating a database for an organization is not supported");
+  return {};
 }
 
 }  // namespace
@@ -34,17 +104,24 @@ void PublishGuard::leave(const schema::Identity& database) {
 Result<DatabaseHandlePtr> NodeService::find_running(const DatabaseRef& database) const {
   WL_ASSIGN_OR_RETURN(const auto record, parts_.board->index()->resolve(database));
   DatabaseHandlePtr handle = parts_.directory->find(record.database);
-  if (handle == nullptr) return Status::unavailable("no such module");
+  if (handle == nullptr) return Status::internal("no such module");
   return handle;
+}
+
+void NodeService::resolve_database(DatabaseRef database, Callback<Result<schema::Identity>> done) {
+  const auto record = parts_.board->index()->resolve(database);
+  done(record.ok() ? Result<schema::Identity>(record->database)
+                   : Result<schema::Identity>(record.status()));
 }
 
 void NodeService::find_database(DatabaseRef database, Callback<Result<DatabaseInfo>> done) {
   const CatalogIndexPtr index = parts_.board->index();
   const auto record = index->resolve(database);
   if (!record.ok()) return done(record.status());
-  done(DatabaseInfo{record->database, record->owner,
-                    record->host_type == 1 ? HostType::kJs : HostType::kWasm,
-                    record->initial_program, record->locked, index->names_of(record->database)});
+  done(DatabaseInfo{
+      record->database, record->owner, record->host_type == 1 ? HostType::kJs : HostType::kWasm,
+      record->initial_program, record->locked, parts_.directory->find(record->database) != nullptr,
+      index->names_of(record->database)});
 }
 
 void NodeService::databases_of(schema::Identity owner,
@@ -57,27 +134,25 @@ void NodeService::databases_of(schema::Identity owner,
 
 void NodeService::publish(PublishRequest request, Callback<Result<PublishReply>> done) {
   const CatalogIndexPtr index = parts_.board->index();
-  if (!request.database) return start_create(parts_, std::move(request), {}, std::move(done));
-  std::optional<schema::Identity> identity = request.database->identity;
-  if (!identity) {
-    const storage::NameRecord* const name = index->find_name(request.database->name);
-    if (name == nullptr) return start_create(parts_, std::move(request), {}, std::move(done));
-    identity = name->database;
-    if (index->find_database(*identity) == nullptr && name->owner != request.caller.identity)
-      return done(Status::permission_denied("{}", request.database->name));
+  const PublishGoal goal = find_goal(*index, request);
+  if (request.clear && (goal.record != nullptr || !request.database)) {
+    const Status status = check_clear(request);
+    return status.ok() ? reset(std::move(request), std::move(done)) : done(status);
   }
-  const storage::DatabaseRecord* const record = index->find_database(*identity);
-  if (record == nullptr) return start_create(parts_, std::move(request), identity, std::move(done));
-  if (request.clear) return reset(std::move(request), std::move(done));
-  update(*record, std::move(request), std::move(done));
+  if (goal.name_is_foreign)
+    return done(PublishReply{request.database->name, {}, PublishOp::kNameDenied});
+  if (const Status status = check_publish(*index, goal.record, request); !status.ok())
+    return done(status);
+  if (goal.record != nullptr)
+    update(*goal.record, std::move(request), std::move(done));
+  else
+    start_create(parts_, std::move(request), goal.identity, std::move(done));
 }
 
 void NodeService::update(const storage::DatabaseRecord& record, PublishRequest request,
                          Callback<Result<PublishReply>> done) {
-  const Status allowed = check_owner(record, request.caller, "update database");
-  if (!allowed.ok()) return done(allowed);
   const DatabaseHandlePtr handle = parts_.directory->find(record.database);
-  if (handle == nullptr) return done(Status::unavailable("no such module"));
+  if (handle == nullptr) return done(Status::internal("no such module"));
   PublishReply reply{{}, record.database, PublishOp::kUpdated};
   if (!request.database->identity) reply.domain = request.database->name;
   const size_t bytes = request.program->size();
@@ -95,16 +170,16 @@ void NodeService::pre_publish(PrePublishRequest request, Callback<Result<PrePubl
   const Status allowed = check_owner(*record, request.caller, "update database");
   if (!allowed.ok()) return done(allowed);
   const DatabaseHandlePtr handle = parts_.directory->find(record->database);
-  if (handle == nullptr) return done(Status::unavailable("no such module"));
+  if (handle == nullptr) return done(Status::internal("no such module"));
   const size_t bytes = request.program->size();
   handle->queue->push(PrePublishWork{std::move(request), std::move(done)}, bytes);
 }
 
 void NodeService::reset(PublishRequest request, Callback<Result<PublishReply>> done) {
-  if (!request.database)
-    return done(Status::invalid_argument("Clear database requires database name or identity"));
+  WL_CHECK(request.database.has_value());
   const auto record = parts_.board->index()->resolve(*request.database);
   if (!record.ok()) return done(record.status());
+  if (const Status status = check_replicas(request); !status.ok()) return done(status);
   const Status allowed = check_owner(*record, request.caller, "reset database");
   if (!allowed.ok()) return done(allowed);
   if (record->locked)
@@ -210,7 +285,7 @@ void NodeService::logs(LogsRequest request, std::shared_ptr<LogReader> reader,
 
 void NodeService::open_session(SessionOpen open, Callback<Result<std::shared_ptr<Session>>> done) {
   const DatabaseHandlePtr handle = parts_.directory->find(open.database);
-  if (handle == nullptr) return done(Status::unavailable("no such module"));
+  if (handle == nullptr) return done(Status::internal("no such module"));
   const SessionId id(last_session_.fetch_add(1) + 1);
   auto session = std::make_shared<SessionHandle>(id, open.sink, handle->queue);
   handle->queue->push(SessionOpenWork{id, std::move(open), std::move(session), std::move(done)});

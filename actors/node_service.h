@@ -65,6 +65,7 @@ class NodeService final : public NodeApi {
  public:
   explicit NodeService(NodeServiceParts parts) : parts_(parts) {}
 
+  void resolve_database(DatabaseRef database, Callback<Result<schema::Identity>> done) override;
   void find_database(DatabaseRef database, Callback<Result<DatabaseInfo>> done) override;
   void databases_of(schema::Identity owner,
                     Callback<Result<std::vector<schema::Identity>>> done) override;

@@ -37,7 +37,9 @@ class Creation : public std::enable_shared_from_this<Creation> {
     parts_.catalog->run([name](storage::CatalogState& catalog,
                                Timestamp now) { return catalog.add_name(name, now); },
                         [self = shared_from_this()](const Status& status) {
-                          status.ok() ? self->allocate_group() : self->fail(status);
+                          if (status.ok()) return self->allocate_group();
+                          // Another publish was quicker to register the name.
+                          self->fail(Status::internal("{}", status.message()));
                         });
   }
 

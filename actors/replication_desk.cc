@@ -34,8 +34,7 @@ BootTime ReplicationDesk::boot_time() const {
   return BootTime(parts_.clock->boot());
 }
 
-// --- Groups
-// -----------------------------------------------------------------------------------------
+// --- Groups --------------------------------------------------------------------------------------
 
 void ReplicationDesk::open(OpenGroup group) {
   const GroupId id = group.group;
@@ -104,8 +103,7 @@ void ReplicationDesk::destroyed(GroupId group) {
   if (done) done();
 }
 
-// --- Work
-// -------------------------------------------------------------------------------------------
+// --- Work ----------------------------------------------------------------------------------------
 
 void ReplicationDesk::propose(ProposalBatchPtr batch) {
   const GroupId group = batch->group;
@@ -128,9 +126,7 @@ void ReplicationDesk::checkpoint(ProposalSeq covers, CheckpointJob job) {
   const GroupId group = job.group;
   const auto found = hosted_.find(group);
   if (found == hosted_.end()) return job.done(Status::unavailable("the group is closed"));
-  found->second.machine->checkpoint(covers, std::move(job), [this](CheckpointJob placed) {
-    parts_.checkpointer->submit(std::move(placed));
-  });
+  found->second.machine->checkpoint(covers, std::move(job), parts_.submit_checkpoint);
   settle(group);
 }
 
@@ -148,8 +144,7 @@ void ReplicationDesk::settle(GroupId group) {
   found->second.machine->settle(*replica);
 }
 
-// --- Time
-// -------------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 void ReplicationDesk::on_time() {
   node_->set_wall_clock(parts_.clock->now());
@@ -163,8 +158,7 @@ std::chrono::microseconds ReplicationDesk::until_next_deadline() const {
   return due - now < kNothingDue ? due - now : kNothingDue;
 }
 
-// --- Ports
-// ------------------------------------------------------------------------------------------
+// --- Ports ---------------------------------------------------------------------------------------
 
 void ReplicationDesk::write(GroupId group, ReplicaId, replication::PersistJob job) {
   const auto found = hosted_.find(group);

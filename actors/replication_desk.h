@@ -39,9 +39,9 @@ struct OpenGroup {
 
 struct ReplicationDeskParts {
   replication::NodeConfig config;
-  storage::LogWriterQueue* log = nullptr;  // Borrowed, as are the next two; they outlive the desk.
-  Checkpointer* checkpointer = nullptr;
+  storage::LogWriterQueue* log = nullptr;  // Borrowed, as is the clock; they outlive the desk.
   const Clock* clock = nullptr;
+  std::function<void(CheckpointJob)> submit_checkpoint;  // It knows its place in the log.
   // The log writer's thread has made a new group's rows; post it to created().
   std::function<void(GroupId, Status)> post_created;
   std::function<void(GroupId)> post_destroyed;
@@ -57,8 +57,7 @@ class ReplicationDesk final : private replication::LogPort,
   explicit ReplicationDesk(ReplicationDeskParts parts);
   ~ReplicationDesk() override;
 
-  // --- Groups
-  // -------------------------------------------------------------------------------------
+  // --- Groups ------------------------------------------------------------------------------------
   void open(OpenGroup group);
   void created(GroupId group, const Status& outcome);
   // Its executor is gone: nothing is told any more. The replica stays, until the node stops or
@@ -68,16 +67,14 @@ class ReplicationDesk final : private replication::LogPort,
   void remove(GroupId group, std::function<void()> done);
   void destroyed(GroupId group);
 
-  // --- Work
-  // ---------------------------------------------------------------------------------------
+  // --- Work --------------------------------------------------------------------------------------
   void propose(ProposalBatchPtr batch);
   void written(std::span<const WrittenJob> jobs);
   void checkpoint(ProposalSeq covers, CheckpointJob job);
   // The log below `first_needed` is covered by a stable checkpoint.
   void checkpointed(GroupId group, LogIndex first_needed);
 
-  // --- Time
-  // ---------------------------------------------------------------------------------------
+  // --- Time --------------------------------------------------------------------------------------
   void on_time();
   std::chrono::microseconds until_next_deadline() const;
 

@@ -1,11 +1,24 @@
 #include "actors/subscription.h"
 
+#include <algorithm>
 #include <utility>
+
+#include <caf/send.hpp>
 
 #include "actors/caf_types.h"
 
 namespace worldline::actors {
 namespace {
+
+using Self = caf::stateful_actor<SubscriptionState>*;
+
+void arm_timer(Self self, const SubscriptionArgs& args) {
+  const auto deadline = self->state.desk.next_deadline();
+  if (!deadline || (self->state.timer && *self->state.timer <= *deadline)) return;
+  self->state.timer = deadline;
+  const auto now = args.clock->steady();
+  self->delayed_send(self, std::max(*deadline, now) - now, due_atom_v);
+}
 
 void report(SubscriptionState& state, const SubscriptionArgs& args) {
   set(args.counters->sessions, state.desk.session_count());
@@ -17,12 +30,17 @@ void report(SubscriptionState& state, const SubscriptionArgs& args) {
 
 }  // namespace
 
-caf::behavior subscription_actor(caf::stateful_actor<SubscriptionState>* self,
-                                 SubscriptionArgs args) {
+caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
   return {
-      [self, args = std::move(args)](const ExecutedBatchPtr& batch) {
+      [self, args](const ExecutedBatchPtr& batch) {
         self->state.desk.execute(*batch);
         report(self->state, args);
+        arm_timer(self, args);
+      },
+      [self, args](due_atom) {
+        self->state.timer.reset();
+        self->state.desk.expire(args.clock->steady());
+        arm_timer(self, args);
       },
       [self](const CommitNotice& notice) { self->state.desk.committed(notice.proposal); },
       [self](retire_atom) { self->quit(); },

@@ -6,7 +6,9 @@
 // Thread: CAF's pool. Decides nothing. Only .cc files of actors/ include this header.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include <caf/behavior.hpp>
 #include <caf/event_based_actor.hpp>
@@ -15,15 +17,18 @@
 #include "actors/delivery_desk.h"
 #include "actors/host_work.h"
 #include "actors/node_counters.h"
+#include "base/clock.h"
 
 namespace worldline::actors {
 
 struct SubscriptionState {
   DeliveryDesk desk;
+  std::optional<std::chrono::steady_clock::time_point> timer;  // The earliest one that is set.
 };
 
 struct SubscriptionArgs {
   std::shared_ptr<WorkQueue> host;  // Receives the snapshot hints.
+  const Clock* clock = nullptr;     // Borrowed; outlives the actor.
   std::shared_ptr<DatabaseCounters> counters;
 };
 

@@ -201,6 +201,9 @@ void add_publish(Apps& root, Parse& parse) {
   app->add_option("--parent", options->parent, "Parent database of a new one");
   app->add_option("--organization,--org", options->organization, "Organization of a new one");
   app->add_option("--num-replicas", options->num_replicas, "Replicas of a new one")->group("");
+  // Of C# modules, which are not built here.
+  app->add_flag_callback("--native-aot", [] {})->group("");
+  app->add_option_function<std::string>("--dotnet-version", [](const std::string&) {})->group("");
   app->add_flag("--no-config", options->target.no_config, "Ignore spacetime.json");
   app->add_option("--env", options->target.env, "Also read spacetime.<env>.json");
   app->footer(

@@ -42,9 +42,11 @@ Result<int> run_delete(const DeleteOptions& options, CommandContext& context) {
       connect_database(options.target, options.words, FirstWord::kDatabaseOnly, context));
   Console& console = context.console;
   const AssumeYes assume = options.target.yes ? AssumeYes::kYes : AssumeYes::kNo;
-  const std::string question = "This will DESTROY the database `" + database.choice.database +
-                               "` (" + database.identity +
-                               ") and ALL of its data.\nAre you sure you want to proceed?";
+  const std::string& name = database.choice.database;
+  const std::string shown =
+      parse_identity(name).empty() ? name + " (" + database.identity + ")" : database.identity;
+  const std::string question =
+      "Are you sure you want to delete database " + shown + "? This action cannot be undone.";
   if (!confirm(console, question, assume)) {
     console.out("Aborting\n");
     return 0;
@@ -73,8 +75,8 @@ Result<int> run_lock(const LockOptions& options, CommandContext& context) {
       const HttpResponse answer,
       database.client.post("/v1/database/" + database.identity + (lock ? "/lock" : "/unlock"), ""));
   if (!answer.ok()) return refusal(answer);
-  context.console.out("Database `" + database.choice.database + "` is " +
-                      (lock ? "locked: it cannot be deleted or reset.\n" : "unlocked.\n"));
+  context.console.out("Database " + database.identity + " is now " +
+                      (lock ? "locked. It cannot be deleted until unlocked.\n" : "unlocked.\n"));
   return 0;
 }
 

@@ -8,12 +8,10 @@
 #include "cli/bench.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/exit_codes.h"
 
 namespace worldline::cli {
 namespace {
-
-constexpr int kExitError = 1;
-constexpr int kExitConfiguration = 3;  // Of `start` and `config check` [S 09/1.10].
 
 std::string config_path(const GlobalOptions& global, const Environment& environment) {
   if (!global.config_path.empty()) return global.config_path;
@@ -85,7 +83,7 @@ class Runner {
 
   int fail(const Status& status) {
     console_.err("Error: " + status.message() + "\n");
-    return kExitError;
+    return kExitFailure;
   }
 
   GlobalOptions global_;

@@ -1,5 +1,6 @@
 #include "cli/project_file.h"
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -60,6 +61,23 @@ std::string absolute_from(const std::string& directory, const std::string& path)
   return (fs::path(directory) / path).lexically_normal().string();
 }
 
+// Keys of a target, with `_` for `-`. Those that mean nothing here are known all the same.
+constexpr std::string_view kKeys[] = {
+    "database",      "server",         "module_path",   "bin_path",     "wasm_file",
+    "js_path",       "js_file",        "build_options", "num_replicas", "break_clients",
+    "anon_identity", "anonymous",      "parent",        "organization", "org",
+    "native_aot",    "dotnet_version", "generate",      "children"};
+
+void note_unknown_keys(const JsonTree& tree, size_t depth, std::vector<std::string>& unknown) {
+  for (const auto& member : tree.members) {
+    std::string key = member.first;
+    std::replace(key.begin(), key.end(), '-', '_');
+    const bool known = std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys) ||
+                       (key == "dev" && depth == 0);
+    if (!known) unknown.push_back(member.first);
+  }
+}
+
 ProjectTarget read_target(const JsonTree& tree, const ProjectTarget& parent,
                           const std::string& directory) {
   ProjectTarget target = parent;
@@ -80,21 +98,29 @@ ProjectTarget read_target(const JsonTree& tree, const ProjectTarget& parent,
     target.wasm_file = absolute_from(directory, wasm_file);
     target.js_file = absolute_from(directory, js_file);
   }
-  for (const char* name : {"break-clients", "break_clients"})
+  const auto take_flag = [&](std::optional<bool>& field, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      if (const JsonTree* value = tree.find(name);
+          value != nullptr && value->kind == JsonTree::Kind::kBool)
+        field = value->boolean;
+  };
+  take_flag(target.break_clients, {"break-clients", "break_clients"});
+  take_flag(target.anonymous, {"anonymous", "anon-identity", "anon_identity"});
+  for (const char* name : {"num-replicas", "num_replicas"})
     if (const JsonTree* value = tree.find(name);
-        value != nullptr && value->kind == JsonTree::Kind::kBool)
-      target.break_clients = value->boolean;
+        value != nullptr && value->kind == JsonTree::Kind::kNumber)
+      target.num_replicas = value->text;
   return target;
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by kTargetDepthMax.
 Status collect_targets(const JsonTree& tree, const ProjectTarget& parent,
-                       const std::string& directory, size_t depth,
-                       std::vector<ProjectTarget>& out) {
+                       const std::string& directory, size_t depth, ProjectFile& out) {
   if (depth > kTargetDepthMax)
     return Status::invalid_argument("`children` nested deeper than {}", kTargetDepthMax);
+  note_unknown_keys(tree, depth, out.unknown_keys);
   const ProjectTarget target = read_target(tree, parent, directory);
-  out.push_back(target);
+  out.targets.push_back(target);
   const JsonTree* children = tree.find("children");
   if (children == nullptr) return {};
   if (!children->is_array()) return Status::invalid_argument("`children` must be an array");
@@ -222,7 +248,7 @@ Result<ProjectFile> ProjectFile::load(const std::string& directory, const std::s
     merge_layer(merged, tree);
     project.files.push_back(path);
   }
-  WL_RETURN_IF_ERROR(collect_targets(merged, {}, home, 0, project.targets));
+  WL_RETURN_IF_ERROR(collect_targets(merged, {}, home, 0, project));
   return project;
 }
 
@@ -244,6 +270,17 @@ std::string ProjectFile::names() const {
   for (const ProjectTarget& target : targets)
     if (!target.database.empty()) out += (out.empty() ? "" : ", ") + target.database;
   return out;
+}
+
+Status ProjectFile::check_keys() const {
+  if (unknown_keys.empty()) return {};
+  const auto joined = [](const auto& names) {
+    std::string out;
+    for (const auto& name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+    return out;
+  };
+  return Status::invalid_argument("{}: unknown keys: {}\n\nKnown are: {}", files.front(),
+                                  joined(unknown_keys), joined(kKeys));
 }
 
 Result<DatabaseChoice> choose_database(const ProjectFile& project, std::vector<std::string> words,

@@ -26,12 +26,15 @@ struct ProjectTarget {
   std::string build_options;
   std::string parent;
   std::string organization;
+  std::string num_replicas;
   std::optional<bool> break_clients;
+  std::optional<bool> anonymous;
 };
 
 struct ProjectFile {
   std::vector<std::string> files;  // Those read, for the user; empty: no project file.
   std::vector<ProjectTarget> targets;
+  std::vector<std::string> unknown_keys;  // As written; only some commands mind.
 
   // Walks up from `directory`; an empty ProjectFile if there is none. `env` names the extra layer.
   static Result<ProjectFile> load(const std::string& directory, const std::string& env);
@@ -41,6 +44,8 @@ struct ProjectFile {
   std::vector<const ProjectTarget*> match(std::string_view glob) const;
   const ProjectTarget* find(std::string_view database) const;
   std::string names() const;  // Databases joined by ", ".
+  // kInvalidArgument if there are unknown keys; lists the known ones.
+  Status check_keys() const;
 };
 
 // How a command's words are read when there is a project file [S 07/2.4].

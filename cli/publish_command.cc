@@ -15,7 +15,9 @@ struct PublishJob {
   ModuleSource source;
   std::string parent;
   std::string organization;
+  std::string num_replicas;
   bool break_clients = false;
+  bool anonymous = false;
 };
 
 Result<ModuleSource> source_of_form(const std::string& path, ModuleSource::Form form) {
@@ -110,6 +112,8 @@ Result<PublishJob> make_job(const PublishOptions& options, const ProjectTarget& 
   job.server = target.server;
   job.parent = options.parent.empty() ? target.parent : options.parent;
   job.organization = options.organization.empty() ? target.organization : options.organization;
+  job.num_replicas = options.num_replicas.empty() ? target.num_replicas : options.num_replicas;
+  job.anonymous = options.target.anonymous || target.anonymous.value_or(false);
   job.break_clients = options.break_clients || target.break_clients.value_or(false);
   if (const size_t slash = job.name.find('/'); slash != std::string::npos) {
     job.parent = job.name.substr(0, slash);
@@ -179,7 +183,7 @@ class Publisher {
                         client_.post(database_path() + "/pre_publish?pretty_print_style=" + style +
                                          "&style=" + style + "&host_type=" + host_type(),
                                      build_.program));
-    if (answer.status == 404) return {};  // A new database.
+    if (answer.status == 404) return {};               // A new database.
     if (answer.status == 401) return refusal(answer);  // Says what to do about the token.
     if (!answer.ok())
       return Status::failed_precondition("Pre-publish check failed with status {}: {}",
@@ -198,8 +202,8 @@ class Publisher {
   Status accept_major_upgrade(const JsonTree& answer) {
     if (!flag(answer, "major_version_upgrade") || options_.says_yes_to("migrate")) return {};
     console().out(
-        "This module was built for version 1.0 of the module interface; the new one is built for "
-        "version 2.0.\n\nClients built for 1.0 may stop working and have to be generated anew.\n\n"
+        "This is a major version upgrade from 1.0 to 2.0 of the module interface.\n\n"
+        "Clients built for 1.0 may stop working and have to be generated anew.\n\n"
         "WARNING: this upgrade cannot be reverted.\n\nPlease type 'upgrade' to accept this "
         "change: ");
     if (console().read_line().value_or("") != "upgrade")
@@ -241,7 +245,7 @@ class Publisher {
     const auto add = [this](const char* name, const std::string& value) {
       if (!value.empty()) query_ += std::string("&") + name + "=" + percent_encode(value);
     };
-    add("num_replicas", options_.num_replicas);
+    add("num_replicas", job_.num_replicas);
     add("parent", job_.parent);
     add("org", job_.organization);
     HttpRequest request;
@@ -275,7 +279,9 @@ class Publisher {
 
 Result<int> publish_one(const PublishOptions& options, const PublishJob& job,
                         CommandContext& context) {
-  WL_ASSIGN_OR_RETURN(const ApiClient client, connect(options.target, job.server, context));
+  TargetOptions target = options.target;
+  target.anonymous = job.anonymous;
+  WL_ASSIGN_OR_RETURN(const ApiClient client, connect(target, job.server, context));
   WL_ASSIGN_OR_RETURN(const BuildOutcome build,
                       build_module(job.source, context.environment, context.console));
   if (build.tool_exit_code != 0) {
@@ -290,6 +296,7 @@ Result<int> publish_one(const PublishOptions& options, const PublishJob& job,
 
 Result<int> run_publish(const PublishOptions& options, CommandContext& context) {
   WL_ASSIGN_OR_RETURN(const ProjectFile project, load_project(options.target, context));
+  WL_RETURN_IF_ERROR(project.check_keys());
   WL_ASSIGN_OR_RETURN(const std::vector<ProjectTarget> targets, choose_targets(options, project));
   for (const std::string& file : project.files) context.console.err("Using " + file + "\n");
   for (const ProjectTarget& target : targets) {

@@ -12,32 +12,38 @@
 #include <utility>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "actors/node.h"
 #include "base/clock.h"
+#include "cli/console.h"
+#include "cli/crash_report.h"
+#include "cli/exit_codes.h"
 #include "cli/server_log.h"
+#include "cli/start_checks.h"
 #include "gateway/http_server.h"
 
 namespace worldline::cli {
 namespace {
 
-constexpr int kExitFailure = 1;
-constexpr int kExitLocked = 5;          // Another process has the data directory [S 09/1.10].
-constexpr int kExitWrongDirectory = 6;  // Other cluster or newer format.
-constexpr int kExitStopTimeout = 12;
-
-int fail(const Status& why, std::string_view what) {
+int fail(int exit_code, std::string_view what, const Status& why) {
   log_error(fmt::format("{}: {}", what, why.message()));
   std::fprintf(stderr, "Error: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
                why.message().c_str());
-  switch (why.code()) {
-    case StatusCode::kFailedPrecondition:
-      return kExitLocked;
-    case StatusCode::kNotSupported:
-      return kExitWrongDirectory;
-    default:
-      return kExitFailure;
-  }
+  return exit_code;
+}
+
+int exit_code_of_node(StatusCode code) {
+  if (code == StatusCode::kFailedPrecondition) return kExitDirectory;  // Another process has it.
+  if (code == StatusCode::kNotSupported) return kExitForeignDirectory;
+  if (code == StatusCode::kCorruption) return kExitCorruption;
+  return kExitFailure;
+}
+
+int exit_code_of_gateway(StatusCode code) {
+  if (code == StatusCode::kInvalidArgument) return kExitConfiguration;  // Keys, mostly.
+  if (code == StatusCode::kUnavailable) return kExitAddress;
+  return kExitFailure;
 }
 
 // Every thread made after this leaves the stop signals to wait_for_stop().
@@ -79,19 +85,28 @@ std::pair<std::string, uint16_t> split_address(const std::string& text) {
   return {address, static_cast<uint16_t>(std::strtoul(text.c_str() + colon + 1, nullptr, 10))};
 }
 
+gateway::MetricsExposure metrics_exposure(const std::string& choice) {
+  if (choice == "loopback") return gateway::MetricsExposure::kLoopback;
+  return choice == "off" ? gateway::MetricsExposure::kOff : gateway::MetricsExposure::kAll;
+}
+
 gateway::GatewayConfig gateway_config(const StartOptions& options, const actors::Node& node,
                                       const Clock& clock) {
   gateway::GatewayConfig config;
   std::tie(config.listen_address, config.listen_port) = split_address(options.listen_client);
   if (options.io_threads > 0) config.io_threads = static_cast<uint32_t>(options.io_threads);
   config.connections_max = static_cast<uint32_t>(options.max_clients);
+  config.connect_rate_max = static_cast<uint32_t>(options.connect_rate);
+  if (!options.advertise_client.empty()) config.advertise = options.advertise_client;
   config.stop_grace = options.shutdown_timeout / 2;
   config.http.body_bytes_max = static_cast<size_t>(options.max_body_bytes);
   config.http.program_bytes_max = static_cast<size_t>(options.max_program_bytes);
+  config.http.metrics = metrics_exposure(options.metrics_exposure);
   config.websocket.ping_interval = options.ping_interval;
   config.websocket.idle_timeout = options.idle_timeout;
   config.websocket.close_handshake_timeout = options.close_handshake_timeout;
   config.websocket.incoming_messages_max = static_cast<uint32_t>(options.incoming_queue_length);
+  config.websocket.outgoing_messages_max = static_cast<uint32_t>(options.outgoing_queue_length);
   config.websocket.outgoing_bytes_max = static_cast<size_t>(options.client_queue_bytes);
   config.websocket.message_bytes_max = static_cast<size_t>(options.max_message_bytes);
   config.websocket.compress_gzip_clients = options.compress_gzip_clients;
@@ -100,6 +115,8 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   config.auth.private_key_path = options.jwt_priv_key_path;
   config.auth.public_key_path = options.jwt_pub_key_path;
   config.auth.issuer = options.auth_issuer;
+  config.auth.allow_anonymous = options.allow_anonymous;
+  if (!options.create_issuer.empty()) config.auth.create_issuer = options.create_issuer;
   config.clock = &clock;
   return config;
 }
@@ -112,7 +129,7 @@ class LastResort {
           std::unique_lock<std::mutex> lock(mutex_);
           if (done_.wait_for(lock, after, [this] { return is_done_; })) return;
           std::fputs("worldline: stopping took too long, the process ends here\n", stderr);
-          std::_Exit(kExitStopTimeout);
+          std::_Exit(kExitForcedStop);
         }) {}
   ~LastResort() {
     {
@@ -139,35 +156,68 @@ int stop_everything(gateway::Gateway& gateway, actors::Node& node, const StartOp
   if (!stopped.ok()) {
     log_error(fmt::format("stopped with work left: {}", stopped.message()));
     flush_server_log();
-    std::_Exit(kExitStopTimeout);
+    std::_Exit(kExitForcedStop);
   }
   log_info("stopped");
   flush_server_log();
   return 0;
 }
 
+// Everything that is found out about the data directory without opening the node in it.
+Status prepare_directory(const StartOptions& options, const Clock& clock) {
+  WL_RETURN_IF_ERROR(check_data_directory(options.data_dir));
+  WL_RETURN_IF_ERROR(open_server_log(
+      {options.log_level, options.log_to_file ? options.data_dir + "/logs" : std::string()}));
+  return install_crash_report(options.data_dir + "/cores", clock.now().micros / 1'000'000);
+}
+
+// A taken port is exchanged for the next free one if somebody at a terminal wants that [S 07/5].
+Result<std::unique_ptr<gateway::Gateway>> open_gateway(const StartOptions& options,
+                                                       gateway::GatewayConfig config,
+                                                       actors::NodeApi& node,
+                                                       const sigset_t& signals) {
+  auto opened = gateway::Gateway::open(config, node);
+  if (opened.ok() || opened.status().code() != StatusCode::kUnavailable ||
+      options.non_interactive || ::isatty(STDIN_FILENO) == 0 || ::isatty(STDOUT_FILENO) == 0)
+    return opened;
+  ProcessConsole console;
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // Ctrl-C is an answer too.
+  const auto port = offer_next_port(console, config.listen_address, config.listen_port);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  if (!port) return opened;
+  config.listen_port = *port;
+  return gateway::Gateway::open(config, node);
+}
+
+// What people and tools wait for [S 07/5, 12].
+void tell_ready(const std::string& address, uint16_t port, size_t databases,
+                const std::string& data_dir) {
+  log_info(fmt::format("ready address={} port={} databases={}", address, port, databases));
+  const std::string host =
+      address.find(':') == std::string::npos ? address : fmt::format("[{}]", address);
+  ProcessConsole().out(
+      fmt::format("Starting SpacetimeDB listening on {}:{}\n"
+                  "worldline ready: http://{}:{} ({} databases, data in {})\n",
+                  host, port, host, port, databases, data_dir));
+}
+
 }  // namespace
 
 int run_start(const StartOptions& options) {
-  const Status log_opened = open_server_log(
-      {options.log_level, options.log_to_file ? options.data_dir + "/logs" : std::string()});
-  if (!log_opened.ok()) return fail(log_opened, "server log");
-  const sigset_t signals = block_stop_signals();
   const SystemClock clock;
+  const Status prepared = prepare_directory(options, clock);
+  if (!prepared.ok()) return fail(kExitDirectory, "data directory", prepared);
+  const sigset_t signals = block_stop_signals();
   auto node = actors::Node::open(node_config(options), clock);
-  if (!node.ok()) return fail(node.status(), "node");
-  auto gateway = gateway::Gateway::open(gateway_config(options, **node, clock), (*node)->api());
+  if (!node.ok()) return fail(exit_code_of_node(node.status().code()), "node", node.status());
+  auto gateway =
+      open_gateway(options, gateway_config(options, **node, clock), (*node)->api(), signals);
   if (!gateway.ok()) {
     (*node)->stop(options.shutdown_timeout).ignore("the gateway's failure is told");
-    return fail(gateway.status(), "gateway");
+    return fail(exit_code_of_gateway(gateway.status().code()), "gateway", gateway.status());
   }
-  const std::string address = split_address(options.listen_client).first;
-  log_info(fmt::format("ready address={} port={} databases={}", address, (*gateway)->port(),
-                       (*node)->database_count()));
-  std::printf("worldline ready: http://%s:%u (%zu databases, data in %s)\n", address.c_str(),
-              static_cast<unsigned>((*gateway)->port()), (*node)->database_count(),
-              options.data_dir.c_str());
-  std::fflush(stdout);
+  tell_ready(split_address(options.listen_client).first, (*gateway)->port(),
+             (*node)->database_count(), options.data_dir);
   const int signal = wait_for_stop(signals);
   log_info(fmt::format("stopping signal={}", signal));
   return stop_everything(**gateway, **node, options);

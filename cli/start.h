@@ -20,6 +20,8 @@ struct StartOptions {
   std::string data_dir;                        // Never empty.
   std::string listen_client = "0.0.0.0:3000";  // address:port; IPv6 in brackets; port 0 = any.
   std::string log_level = "info";              // trace, debug, info, warn, error.
+  std::string advertise_client;                // host:port for prometheus/sd_config.
+  std::string metrics_exposure = "all";        // Of /v1/metrics: all, loopback, off.
   bool log_to_file = true;                     // Also write DATA/logs/.
   bool non_interactive = false;                // Client port in use: fail instead of asking.
 
@@ -27,11 +29,14 @@ struct StartOptions {
   std::string jwt_pub_key_path;  // Both or neither; they win over jwt_key_dir.
   std::string jwt_priv_key_path;
   std::string auth_issuer = "localhost";  // `iss` of our tokens; part of every identity.
+  bool allow_anonymous = true;            // false: a request without token gets 401.
+  std::string create_issuer;              // Whose tokens may create databases; empty = all.
 
   int64_t io_threads = 0;                         // 0 = chosen from the number of cores.
   int64_t max_body_bytes = 2 * 1024 * 1024;       // HTTP bodies except publish.
   int64_t max_program_bytes = 128 * 1024 * 1024;  // Publish bodies.
   int64_t max_clients = 50'000;                   // WebSocket sessions of this node.
+  int64_t connect_rate = 2'000;                   // Upgrades per second.
   int64_t client_queue_bytes = 64 * 1024 * 1024;  // Unsent bytes of one client; then it is closed.
   std::chrono::milliseconds call_budget{30'000};  // Wall clock of one reducer.
 
@@ -39,6 +44,7 @@ struct StartOptions {
   std::chrono::milliseconds idle_timeout{30'000};
   std::chrono::milliseconds close_handshake_timeout{250};
   int64_t incoming_queue_length = 16'384;        // Messages of one client not yet taken.
+  int64_t outgoing_queue_length = 16'384;        // Messages to one client not yet sent.
   int64_t max_message_bytes = 32 * 1024 * 1024;  // One WebSocket message from a client.
   bool compress_gzip_clients = false;            // Off: keeps npm clients in order [S 02/12.1].
 

@@ -1,7 +1,9 @@
 #include "cli/start_config.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -9,8 +11,11 @@
 #include <sstream>
 #include <system_error>
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
+#include <netinet/in.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "cli/module_schema.h"
@@ -29,6 +34,71 @@ constexpr int64_t bytes(size_t n) {
 constexpr int64_t kSecond = 1000;
 constexpr int64_t kMinute = 60 * kSecond;
 constexpr int64_t kHour = 60 * kMinute;
+
+using K = KeyKind;
+constexpr ConfigKey kKeys[] = {
+    {"node.data-dir", K::kText, &Options::data_dir, "--data-dir", 0, 0, "",
+     "where the node keeps everything; made with mode 0700"},
+    {"listen.client", K::kAddress, &Options::listen_client, "-l, --listen-addr, --listen", 0, 0, "",
+     "HTTP and WebSocket clients; port 0 takes a free one"},
+    {"listen.advertise-client", K::kText, &Options::advertise_client, "", 0, 0, "",
+     "host:port that /v1/prometheus/sd_config names"},
+    {"http.metrics-on-client-port", K::kChoice, &Options::metrics_exposure, "", 0, 0,
+     "all loopback off", "who may read /v1/metrics"},
+    {"logs.level", K::kChoice, &Options::log_level, "--log-level", 0, 0,
+     "trace debug info warn error", "least severe level that is logged"},
+    {"logs.file", K::kBool, &Options::log_to_file, "", 0, 0, "", "also write DATA/logs/"},
+    {"certificate-authority.jwt-key-dir", K::kText, &Options::jwt_key_dir, "--jwt-key-dir", 0, 0,
+     "", "directory of id_ecdsa and id_ecdsa.pub, made if absent; empty = DATA/keys"},
+    {"certificate-authority.jwt-pub-key-path", K::kText, &Options::jwt_pub_key_path,
+     "--jwt-pub-key-path", 0, 0, "", "public key of the token signer; with the next or not at all"},
+    {"certificate-authority.jwt-priv-key-path", K::kText, &Options::jwt_priv_key_path,
+     "--jwt-priv-key-path", 0, 0, "", "its private key"},
+    {"auth.issuer", K::kText, &Options::auth_issuer, "", 0, 0, "",
+     "`iss` of our tokens; changing it changes every identity"},
+    {"auth.anonymous", K::kBool, &Options::allow_anonymous, "", 0, 0, "",
+     "false: requests without a token are answered with 401"},
+    {"auth.create-issuer", K::kText, &Options::create_issuer, "", 0, 0, "",
+     "only tokens with this `iss` may create databases; empty = all"},
+    {"limits.io-threads", K::kInteger, &Options::io_threads, "", 0, 256, "",
+     "threads that serve connections; 0 = a quarter of the cores, at least 2"},
+    {"limits.max-body", K::kSize, &Options::max_body_bytes, "", bytes(KiB), bytes(GiB), "",
+     "HTTP request bodies except publish"},
+    {"limits.max-program", K::kSize, &Options::max_program_bytes, "", bytes(64 * KiB),
+     bytes(limits::kProgramBytesMax), "", "publish bodies"},
+    {"limits.max-clients", K::kInteger, &Options::max_clients, "", 1, 1'000'000, "",
+     "WebSocket connections of this node; more are answered with 503"},
+    {"limits.connect-rate", K::kInteger, &Options::connect_rate, "", 1, 1'000'000, "",
+     "WebSocket connections that may begin in a second; more are answered with 503"},
+    {"limits.client-queue-bytes", K::kSize, &Options::client_queue_bytes, "", bytes(64 * KiB),
+     bytes(8 * GiB), "", "unsent bytes of one client; a client that reads slower is dropped"},
+    {"limits.call-budget", K::kDuration, &Options::call_budget, "", 10, kHour, "",
+     "wall clock of one reducer; then it is ended and rolled back"},
+    {"websocket.ping-interval", K::kDuration, &Options::ping_interval, "", 10, kHour, "",
+     "silence after which a client is pinged"},
+    {"websocket.idle-timeout", K::kDuration, &Options::idle_timeout, "", 20, kHour, "",
+     "silence after which a client is dropped"},
+    {"websocket.close-handshake-timeout", K::kDuration, &Options::close_handshake_timeout, "", 1,
+     kMinute, "", "how long a closing client may take to answer"},
+    {"websocket.incoming-queue-length", K::kInteger, &Options::incoming_queue_length, "", 1,
+     1'000'000, "", "messages of one client that wait for execution; more close it with 1013"},
+    {"websocket.outgoing-queue-length", K::kInteger, &Options::outgoing_queue_length, "", 1,
+     1'000'000, "", "messages that wait to be sent to one client; then it is dropped"},
+    {"websocket.max-message", K::kSize, &Options::max_message_bytes, "", bytes(64 * KiB),
+     bytes(limits::kClientMessageBytesMax), "", "one message from a client"},
+    {"websocket.compress-gzip-clients", K::kBool, &Options::compress_gzip_clients, "", 0, 0, "",
+     "compress for clients that ask for gzip; npm clients may then see messages out of order"},
+    {"v8-heap-policy.heap-limit-mb", K::kInteger, &Options::heap_limit_mb, "", 16, 16'384, "",
+     "JavaScript heap of one module, in MiB"},
+    {"storage.checkpoint-tx", K::kInteger, &Options::checkpoint_tx, "", 1, 1'000'000'000, "",
+     "transactions after which a database is checkpointed"},
+    {"storage.checkpoint-log", K::kSize, &Options::checkpoint_log_bytes, "", bytes(64 * KiB),
+     bytes(64 * GiB), "", "log bytes after which a database is checkpointed"},
+    {"storage.checkpoint-age", K::kDuration, &Options::checkpoint_age, "", kSecond, 24 * kHour, "",
+     "age of unsaved changes after which a database is checkpointed"},
+    {"shutdown.timeout", K::kDuration, &Options::shutdown_timeout, "", kSecond, 10 * kMinute, "",
+     "how long an orderly stop may take; then the process ends with code 12"},
+};
 
 struct Setting {
   std::string value;
@@ -54,6 +124,15 @@ std::string suggestions(const std::string& name) {
   return out;
 }
 
+// Keys of the reference's config.toml that mean nothing here.
+bool is_ignored_key(const std::string& name) {
+  constexpr std::string_view kIgnored[] = {
+      "logs.directives", "v8-heap-policy.heap-check-request-interval",
+      "v8-heap-policy.heap-check-time-interval", "v8-heap-policy.heap-gc-trigger-fraction",
+      "v8-heap-policy.heap-retire-fraction"};
+  return std::find(std::begin(kIgnored), std::end(kIgnored), name) != std::end(kIgnored);
+}
+
 class Resolver {
  public:
   explicit Resolver(ResolvedStart& out) : out_(out) {}
@@ -68,7 +147,9 @@ class Resolver {
   }
 
   void set(const std::string& name, const std::string& value, const std::string& source) {
-    if (find_key(name) == nullptr)
+    if (is_ignored_key(name))
+      warning("W002", name, "accepted for compatibility, no effect", source);
+    else if (find_key(name) == nullptr)
       problem("C002", name, "unknown key; near: " + suggestions(name), source);
     else
       settings_[name] = {value, source};
@@ -109,18 +190,21 @@ class Resolver {
                        setting.source);
     }
     if (key.kind == KeyKind::kAddress && !is_address(setting.value))
-      return problem("C005", key.name,
-                     fmt::format("`{}` is no address:port (IPv6 in brackets)", setting.value),
-                     setting.source);
+      return problem(
+          "C005", key.name,
+          fmt::format("`{}` is no IP address and port (IPv6 in brackets)", setting.value),
+          setting.source);
     field = setting.value;
   }
 
   static bool is_address(const std::string& text) {
     const size_t colon = text.rfind(':');
     if (colon == std::string::npos || colon == 0) return false;
-    const std::string host = text.substr(0, colon);
-    if (host.find(':') != std::string::npos && (host.front() != '[' || host.back() != ']'))
-      return false;
+    std::string host = text.substr(0, colon);
+    const bool in_brackets = host.front() == '[' && host.back() == ']';
+    if (in_brackets) host = host.substr(1, host.size() - 2);
+    in6_addr parsed{};  // Large enough for both families.
+    if (::inet_pton(in_brackets ? AF_INET6 : AF_INET, host.c_str(), &parsed) != 1) return false;
     int port = -1;
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
@@ -162,7 +246,7 @@ class Resolver {
 
 // Tables of the reference's config.toml that mean nothing here.
 bool is_ignored_table(const std::string& name) {
-  return name == "commitlog" || name == "wasm" || name == "module-http";
+  return name == "commitlog" || name == "wasm" || name == "module-http" || name == "v8";
 }
 
 std::string toml_value_text(const toml::node& node) {
@@ -214,6 +298,9 @@ std::string key_of_variable(std::string name) {
 
 void read_environment(const Environment& environment, Resolver& resolver) {
   constexpr std::string_view kPrefix = "WORLDLINE_";
+  constexpr char kCreateIssuer[] = "TEMP_SPACETIMEAUTH_ISSUER_REQUIRED_TO_PUBLISH";
+  if (const std::string issuer = environment.get(kCreateIssuer); !issuer.empty())
+    resolver.set("auth.create-issuer", issuer, kCreateIssuer);
   for (const auto& [name, value] : environment.variables)
     if (name.starts_with(kPrefix) && name.find("__") != std::string::npos)
       resolver.set(key_of_variable(name.substr(kPrefix.size())), value, name);
@@ -230,9 +317,16 @@ std::string file_to_read(const StartArguments& arguments, const Environment& env
 }
 
 void check_relations(Resolver& resolver, const StartOptions& options) {
-  if (options.jwt_pub_key_path.empty() != options.jwt_priv_key_path.empty())
+  if (options.jwt_pub_key_path.empty() != options.jwt_priv_key_path.empty()) {
     resolver.problem("C007", "certificate-authority",
                      "give both jwt-pub-key-path and jwt-priv-key-path or neither", "all sources");
+  } else if (!options.jwt_pub_key_path.empty()) {
+    for (const std::string& path : {options.jwt_pub_key_path, options.jwt_priv_key_path})
+      if (::access(path.c_str(), R_OK) != 0)
+        resolver.problem("C008", "certificate-authority",
+                         fmt::format("cannot read {}: {}", path, std::strerror(errno)),
+                         "all sources");
+  }
   if (options.ping_interval >= options.idle_timeout)
     resolver.problem("C013", "websocket.ping-interval", "must be below websocket.idle-timeout",
                      "all sources");
@@ -240,60 +334,7 @@ void check_relations(Resolver& resolver, const StartOptions& options) {
 
 }  // namespace
 
-const std::vector<ConfigKey>& config_keys() {
-  using K = KeyKind;
-  static const std::vector<ConfigKey> kKeys = {
-      {"node.data-dir", K::kText, &Options::data_dir, "--data-dir", 0, 0, "",
-       "where the node keeps everything; made with mode 0700"},
-      {"listen.client", K::kAddress, &Options::listen_client, "-l, --listen-addr, --listen", 0, 0,
-       "", "HTTP and WebSocket clients; port 0 takes a free one"},
-      {"logs.level", K::kChoice, &Options::log_level, "--log-level", 0, 0,
-       "trace debug info warn error", "least severe level that is logged"},
-      {"logs.file", K::kBool, &Options::log_to_file, "", 0, 0, "", "also write DATA/logs/"},
-      {"certificate-authority.jwt-key-dir", K::kText, &Options::jwt_key_dir, "--jwt-key-dir", 0, 0,
-       "", "directory of id_ecdsa and id_ecdsa.pub, made if absent; empty = DATA/keys"},
-      {"certificate-authority.jwt-pub-key-path", K::kText, &Options::jwt_pub_key_path,
-       "--jwt-pub-key-path", 0, 0, "",
-       "public key of the token signer; with the next or not at all"},
-      {"certificate-authority.jwt-priv-key-path", K::kText, &Options::jwt_priv_key_path,
-       "--jwt-priv-key-path", 0, 0, "", "its private key"},
-      {"auth.issuer", K::kText, &Options::auth_issuer, "", 0, 0, "",
-       "`iss` of our tokens; changing it changes every identity"},
-      {"limits.io-threads", K::kInteger, &Options::io_threads, "", 0, 256, "",
-       "threads that serve connections; 0 = a quarter of the cores, at least 2"},
-      {"limits.max-body", K::kSize, &Options::max_body_bytes, "", bytes(KiB), bytes(GiB), "",
-       "HTTP request bodies except publish"},
-      {"limits.max-program", K::kSize, &Options::max_program_bytes, "", bytes(64 * KiB),
-       bytes(limits::kProgramBytesMax), "", "publish bodies"},
-      {"limits.max-clients", K::kInteger, &Options::max_clients, "", 1, 1'000'000, "",
-       "WebSocket connections of this node; more are answered with 503"},
-      {"limits.client-queue-bytes", K::kSize, &Options::client_queue_bytes, "", bytes(64 * KiB),
-       bytes(8 * GiB), "", "unsent bytes of one client; a client that reads slower is dropped"},
-      {"limits.call-budget", K::kDuration, &Options::call_budget, "", 10, kHour, "",
-       "wall clock of one reducer; then it is ended and rolled back"},
-      {"websocket.ping-interval", K::kDuration, &Options::ping_interval, "", 10, kHour, "",
-       "silence after which a client is pinged"},
-      {"websocket.idle-timeout", K::kDuration, &Options::idle_timeout, "", 20, kHour, "",
-       "silence after which a client is dropped"},
-      {"websocket.close-handshake-timeout", K::kDuration, &Options::close_handshake_timeout, "", 1,
-       kMinute, "", "how long a closing client may take to answer"},
-      {"websocket.incoming-queue-length", K::kInteger, &Options::incoming_queue_length, "", 1,
-       1'000'000, "", "messages of one client that wait for execution; then it is not read"},
-      {"websocket.max-message", K::kSize, &Options::max_message_bytes, "", bytes(64 * KiB),
-       bytes(limits::kClientMessageBytesMax), "", "one message from a client"},
-      {"websocket.compress-gzip-clients", K::kBool, &Options::compress_gzip_clients, "", 0, 0, "",
-       "compress for clients that ask for gzip; npm clients may then see messages out of order"},
-      {"v8-heap-policy.heap-limit-mb", K::kInteger, &Options::heap_limit_mb, "", 16, 16'384, "",
-       "JavaScript heap of one module, in MiB"},
-      {"storage.checkpoint-tx", K::kInteger, &Options::checkpoint_tx, "", 1, 1'000'000'000, "",
-       "transactions after which a database is checkpointed"},
-      {"storage.checkpoint-log", K::kSize, &Options::checkpoint_log_bytes, "", bytes(64 * KiB),
-       bytes(64 * GiB), "", "log bytes after which a database is checkpointed"},
-      {"storage.checkpoint-age", K::kDuration, &Options::checkpoint_age, "", kSecond, 24 * kHour,
-       "", "age of unsaved changes after which a database is checkpointed"},
-      {"shutdown.timeout", K::kDuration, &Options::shutdown_timeout, "", kSecond, 10 * kMinute, "",
-       "how long an orderly stop may take; then the process ends with code 12"},
-  };
+std::span<const ConfigKey> config_keys() {
   return kKeys;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -43,7 +44,7 @@ struct ConfigKey {
 };
 
 // All keys, in the order of docs/configuration.md.
-const std::vector<ConfigKey>& config_keys();
+std::span<const ConfigKey> config_keys();
 
 struct ResolvedStart {
   StartOptions options;

@@ -81,6 +81,8 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
   bool admit_body();
   void read_body();
   void on_body(error_code error);
+  HttpRequest begin_request(BeastRequest message);
+  void refuse_body(HttpResponse response);
   void refuse(const HttpResponse& response);
   void write(HttpResponse response);
   void on_written(error_code error);
@@ -131,7 +133,7 @@ void HttpConnection::on_header(error_code error) {
   if (error == http::error::header_limit) {
     refuse(text_response(431, "the request header is too long"));
   } else if (error == http::error::body_limit) {
-    refuse(body_too_long());
+    refuse_body(body_too_long());
   } else if (error == http::error::end_of_stream || error == beast::error::timeout ||
              error == net::error::connection_reset || error == net::error::eof) {
     finish();
@@ -148,7 +150,7 @@ bool HttpConnection::admit_body() {
   const size_t limit = body_limit_of(method_of(request), path_of(request), core_.config.http);
   const auto announced = parser_->content_length();
   if (announced && *announced > limit) {
-    refuse(body_too_long());
+    refuse_body(body_too_long());
     return false;
   }
   parser_->body_limit(limit);
@@ -158,7 +160,7 @@ bool HttpConnection::admit_body() {
     core_.body_bytes -= wanted;
     HttpResponse overloaded = text_response(503, "too many request bodies at once");
     overloaded.headers.emplace_back("retry-after", "5");
-    refuse(overloaded);
+    refuse_body(overloaded);
     return false;
   }
   reserved_bytes_ = wanted;
@@ -189,7 +191,7 @@ void HttpConnection::on_body(error_code error) {
   core_.body_bytes -= std::exchange(reserved_bytes_, 0);
   if (done_) return;
   if (error == http::error::body_limit) {
-    refuse(body_too_long());
+    refuse_body(body_too_long());
     return;
   }
   if (error) {
@@ -197,13 +199,30 @@ void HttpConnection::on_body(error_code error) {
     return;
   }
   keep_alive_ = keep_alive_ && parser_->get().keep_alive();
-  http_version_ = parser_->get().version();
-  is_head_ = parser_->get().method() == http::verb::head;
+  HttpRequest request = begin_request(parser_->release());
+  route_request(core_, std::move(request), std::make_shared<Responder>(thread_.inbox(), id_));
+}
+
+// From here on the routes have the request, until they answer.
+HttpRequest HttpConnection::begin_request(BeastRequest message) {
+  http_version_ = message.version();
+  is_head_ = message.method() == http::verb::head;
   stream_.expires_never();
   busy_ = true;
-  HttpRequest request = to_request(parser_->release());
+  HttpRequest request = to_request(std::move(message));
   request.from_loopback = from_loopback_;
-  route_request(core_, std::move(request), std::make_shared<Responder>(thread_.inbox(), id_));
+  return request;
+}
+
+// The header is complete; the body is not read.
+void HttpConnection::refuse_body(HttpResponse response) {
+  keep_alive_ = false;
+  linger_ = true;
+  BeastRequest head;
+  head.base() = parser_->get().base();
+  HttpRequest request = begin_request(std::move(head));
+  refuse_request(core_, std::move(request), std::move(response),
+                 std::make_shared<Responder>(thread_.inbox(), id_));
 }
 
 void HttpConnection::refuse(const HttpResponse& response) {

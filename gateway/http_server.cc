@@ -83,7 +83,7 @@ Status Gateway::Impl::listen() {
     return Status::invalid_argument("listen.client: `{}` is not an IP address",
                                     config_.listen_address);
   const net::ip::tcp::endpoint endpoint(address, config_.listen_port);
-  return guard_asio(
+  const Status bound = guard_asio(
       fmt::format("listen on {}:{}", config_.listen_address, config_.listen_port).c_str(),
       [this, &endpoint] {
         acceptor_ = std::make_unique<Acceptor>(threads_[0]->context());
@@ -94,6 +94,7 @@ Status Gateway::Impl::listen() {
         acceptor_->listen(kBacklog);
         port_ = acceptor_->local_endpoint().port();
       });
+  return bound.ok() ? bound : Status::unavailable("{}", bound.message());
 }
 
 void Gateway::Impl::accept() {

@@ -6,8 +6,8 @@
 // Invariants: after open() the port accepts; after stop() no callback of ours is running and the
 // node is not called any more. stop() before the node stops: accepted requests are answered.
 // Ownership: borrows the NodeApi, which must outlive it. Thread: open(), stop() and the destructor
-// from one thread; port() from any. Errors: kInvalidArgument (configuration, keys), kIoError (port
-// in use).
+// from one thread; port() from any. Errors: kInvalidArgument (configuration, keys),
+// kUnavailable (the address is in use or cannot be bound).
 //
 //   auto gateway = Gateway::open(config, node); ... gateway->stop(); node.stop();
 #pragma once

@@ -37,6 +37,20 @@ constexpr std::array kUnits{
     Unit{"h", 3'600'000}, Unit{"hr", 3'600'000}, Unit{"hour", 3'600'000}, Unit{"hours", 3'600'000}};
 constexpr int64_t kDurationMsMax = 24 * 3'600'000;
 
+Result<actors::DatabaseRef> parse_name_or_identity(const std::string& text,
+                                                   std::string_view context) {
+  actors::DatabaseRef database;
+  schema::Identity identity;
+  if (schema::looks_like_identity(text, identity)) {
+    database.identity = identity;
+    return database;
+  }
+  if (const Status status = check_database_name(text); !status.ok())
+    return status.with_context(context);
+  database.name = text;
+  return database;
+}
+
 }  // namespace
 
 Status check_database_name(std::string_view name) {
@@ -53,16 +67,16 @@ Status check_database_name(std::string_view name) {
 }
 
 Result<actors::DatabaseRef> parse_database(const std::string& segment) {
-  actors::DatabaseRef database;
-  schema::Identity identity;
-  if (schema::looks_like_identity(segment, identity)) {
-    database.identity = identity;
-    return database;
-  }
-  if (const Status status = check_database_name(segment); !status.ok())
-    return status.with_context("Invalid URL");
-  database.name = segment;
-  return database;
+  return parse_name_or_identity(segment, "Invalid URL");
+}
+
+Result<std::optional<actors::DatabaseRef>> parse_related(const QueryParameters& query,
+                                                         std::string_view parameter) {
+  const std::string* value = query.find(parameter);
+  if (value == nullptr) return std::optional<actors::DatabaseRef>();
+  WL_ASSIGN_OR_RETURN(auto found,
+                      parse_name_or_identity(*value, "Failed to deserialize query string"));
+  return std::optional<actors::DatabaseRef>(std::move(found));
 }
 
 Result<schema::Identity> parse_identity(const std::string& segment) {
@@ -89,6 +103,16 @@ Result<actors::MigrationPolicy> parse_policy(const QueryParameters& query) {
   if (*value == "BreakClients") return actors::MigrationPolicy::kBreakClients;
   return bad_query(
       fmt::format("unknown variant `{}`, expected `Compatible` or `BreakClients`", *value));
+}
+
+Result<bool> parse_plan_style(const QueryParameters& query) {
+  if (const std::string* style = query.find("style")) {
+    if (*style == "AnsiColor" || *style == "NoColor") return *style == "AnsiColor";
+    return bad_query(
+        fmt::format("unknown variant `{}`, expected `AnsiColor` or `NoColor`", *style));
+  }
+  const std::string* style = query.find("pretty_print_style");
+  return style == nullptr || *style != "NoColor";
 }
 
 Result<Compression> parse_compression(const QueryParameters& query) {

@@ -23,7 +23,12 @@ Result<schema::Identity> parse_identity(const std::string& segment);
 
 Result<actors::HostType> parse_host_type(const QueryParameters& query);
 Result<actors::MigrationPolicy> parse_policy(const QueryParameters& query);
+// Is the plan to be coloured? `style`, or what the CLI sends in its place [S 04/1.5].
+Result<bool> parse_plan_style(const QueryParameters& query);
 Result<Compression> parse_compression(const QueryParameters& query);
+// The database or namespace a parameter names; nullopt: no such parameter.
+Result<std::optional<actors::DatabaseRef>> parse_related(const QueryParameters& query,
+                                                         std::string_view parameter);
 // `0x...`, the digest read as a little-endian number [S 04/1.4].
 Result<schema::Hash256> parse_hash(std::string_view text);
 // `5s`, `1m 30s`, `500ms`.

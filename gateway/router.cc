@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "gateway/route_arguments.h"
 #include "gateway/routes.h"
 #include "gateway/status_to_http.h"
 
@@ -15,6 +16,10 @@ enum class Auth : uint8_t {
   kRequired,  // 401 without a token.
   kDatabase,  // [S 02/1.5]: minted if absent; identity headers on every answer.
 };
+enum class Lookup : uint8_t {
+  kLater,  // The handler looks the database up, if there is one.
+  kFirst,  // 404 before anything else is judged, a wrong method included.
+};
 enum class Body : uint8_t { kCommon, kProgram };
 
 struct Route {
@@ -22,6 +27,7 @@ struct Route {
   std::string_view pattern;
   Auth auth;
   Handler handler;
+  Lookup lookup = Lookup::kLater;
   Body body = Body::kCommon;
 };
 
@@ -39,31 +45,39 @@ constexpr std::array kRoutes{
     Route{Method::kGet, "/v1/energy/:identity", Auth::kNone, handle_energy_get},
     Route{Method::kPost, "/v1/energy/:identity", Auth::kRequired, handle_energy_add},
     Route{Method::kPut, "/v1/energy/:identity", Auth::kRequired, handle_energy_set},
-    Route{Method::kPost, "/v1/database", Auth::kDatabase, handle_publish_new, Body::kProgram},
-    Route{Method::kPut, "/v1/database/:db", Auth::kDatabase, handle_publish, Body::kProgram},
+    Route{Method::kPost, "/v1/database", Auth::kDatabase, handle_publish_new, Lookup::kLater,
+          Body::kProgram},
+    Route{Method::kPut, "/v1/database/:db", Auth::kDatabase, handle_publish, Lookup::kLater,
+          Body::kProgram},
     Route{Method::kDelete, "/v1/database/:db", Auth::kDatabase, handle_delete},
-    Route{Method::kGet, "/v1/database/:db", Auth::kDatabase, handle_info},
+    Route{Method::kGet, "/v1/database/:db", Auth::kDatabase, handle_info, Lookup::kFirst},
     Route{Method::kPost, "/v1/database/:db/pre_publish", Auth::kDatabase, handle_pre_publish,
-          Body::kProgram},
+          Lookup::kFirst, Body::kProgram},
     Route{Method::kPost, "/v1/database/:db/pre-publish", Auth::kDatabase, handle_pre_publish,
+          Lookup::kFirst, Body::kProgram},
+    Route{Method::kPut, "/v1/database/:db/reset", Auth::kDatabase, handle_reset, Lookup::kFirst,
           Body::kProgram},
-    Route{Method::kPut, "/v1/database/:db/reset", Auth::kDatabase, handle_reset, Body::kProgram},
-    Route{Method::kPost, "/v1/database/:db/lock", Auth::kDatabase, handle_lock},
-    Route{Method::kPost, "/v1/database/:db/unlock", Auth::kDatabase, handle_unlock},
+    Route{Method::kPost, "/v1/database/:db/lock", Auth::kDatabase, handle_lock, Lookup::kFirst},
+    Route{Method::kPost, "/v1/database/:db/unlock", Auth::kDatabase, handle_unlock, Lookup::kFirst},
     Route{Method::kGet, "/v1/database/:db/identity", Auth::kDatabase, handle_identity_of},
-    Route{Method::kGet, "/v1/database/:db/names", Auth::kDatabase, handle_names_get},
-    Route{Method::kPost, "/v1/database/:db/names", Auth::kDatabase, handle_names_add},
-    Route{Method::kPut, "/v1/database/:db/names", Auth::kDatabase, handle_names_replace},
-    Route{Method::kGet, "/v1/database/:db/schema", Auth::kDatabase, handle_schema},
-    Route{Method::kPost, "/v1/database/:db/call/:function", Auth::kDatabase, handle_call},
-    Route{Method::kPost, "/v1/database/:db/sql", Auth::kDatabase, handle_sql},
-    Route{Method::kGet, "/v1/database/:db/logs", Auth::kDatabase, handle_logs},
-    Route{Method::kGet, "/v1/database/:db/unstable/timestamp", Auth::kDatabase, handle_timestamp},
+    Route{Method::kGet, "/v1/database/:db/names", Auth::kDatabase, handle_names_get,
+          Lookup::kFirst},
+    Route{Method::kPost, "/v1/database/:db/names", Auth::kDatabase, handle_names_add,
+          Lookup::kFirst},
+    Route{Method::kPut, "/v1/database/:db/names", Auth::kDatabase, handle_names_replace,
+          Lookup::kFirst},
+    Route{Method::kGet, "/v1/database/:db/schema", Auth::kDatabase, handle_schema, Lookup::kFirst},
+    Route{Method::kPost, "/v1/database/:db/call/:function", Auth::kDatabase, handle_call,
+          Lookup::kFirst},
+    Route{Method::kPost, "/v1/database/:db/sql", Auth::kDatabase, handle_sql, Lookup::kFirst},
+    Route{Method::kGet, "/v1/database/:db/logs", Auth::kDatabase, handle_logs, Lookup::kFirst},
+    Route{Method::kGet, "/v1/database/:db/unstable/timestamp", Auth::kDatabase, handle_timestamp,
+          Lookup::kFirst},
     Route{Method::kGet, "/v1/database/:db/subscribe", Auth::kDatabase, handle_subscribe},
     Route{Method::kOther, "/v1/database/:db/route", Auth::kNone, handle_module_route},
     Route{Method::kOther, "/v1/database/:db/route/*", Auth::kNone, handle_module_route},
     Route{Method::kPost, "/v1/mcp", Auth::kDatabase, handle_mcp},
-    Route{Method::kPost, "/v1/database/:db/mcp", Auth::kDatabase, handle_mcp},
+    Route{Method::kPost, "/v1/database/:db/mcp", Auth::kDatabase, handle_mcp, Lookup::kFirst},
 };
 
 // Does the path fit? Fills the raw parameters. `*` at the end takes the rest, the empty one too.
@@ -183,7 +197,20 @@ Status authenticate(const Route& route, RouteCall& call) {
   return {};
 }
 
-void dispatch(const Match& match, RouteCall call) {
+// Behind authentication and look-up: the handler, or why it does not run.
+void finish(const Match& match, RouteCall call, const std::optional<HttpResponse>& refusal) {
+  if (match.route == nullptr) {
+    HttpResponse response = empty_response(405);
+    response.headers.emplace_back("allow", match.allow);
+    call.responder->respond(std::move(response));
+  } else if (refusal) {
+    call.responder->respond(*refusal);
+  } else {
+    match.route->handler(std::move(call));
+  }
+}
+
+void dispatch(const Match& match, RouteCall call, std::optional<HttpResponse> refusal) {
   const auto responder = call.responder;
   // A wrong method below /v1/database is authenticated all the same [S 02/1.2].
   const Route& route = match.route != nullptr ? *match.route : *match.first;
@@ -191,18 +218,29 @@ void dispatch(const Match& match, RouteCall call) {
     responder->respond(error_response(status));
     return;
   }
-  if (match.route == nullptr) {
-    HttpResponse response = empty_response(405);
-    response.headers.emplace_back("allow", match.allow);
-    responder->respond(std::move(response));
+  if (route.lookup == Lookup::kLater) {
+    finish(match, std::move(call), refusal);
     return;
   }
-  match.route->handler(std::move(call));
+  auto database = parse_database(call.parameters[0]);
+  if (!database.ok()) {
+    responder->respond(error_response(database.status()));
+    return;
+  }
+  call.database = std::move(*database);
+  actors::NodeApi& node = call.core.node;
+  const actors::DatabaseRef wanted = call.database;
+  node.resolve_database(wanted, [match, responder, refusal = std::move(refusal),
+                                 call = std::make_shared<RouteCall>(std::move(call))](auto found) {
+    if (found.ok())
+      finish(match, std::move(*call), refusal);
+    else
+      responder->respond(error_response(found.status()));
+  });
 }
 
-}  // namespace
-
-void route_request(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> responder) {
+void route(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> responder,
+           std::optional<HttpResponse> refusal) {
   const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/v1";
   if (is_api) responder->decorate(cors_headers());
   if (is_api && request.method == Method::kOptions) {
@@ -210,7 +248,7 @@ void route_request(GatewayCore& core, HttpRequest request, std::shared_ptr<Respo
     return;
   }
   const std::string path = request.path;
-  const Match match = find_route(request.method, path);
+  Match match = find_route(request.method, path);
   if (match.first == nullptr) {
     responder->respond(empty_response(404));
     return;
@@ -221,7 +259,7 @@ void route_request(GatewayCore& core, HttpRequest request, std::shared_ptr<Respo
     return;
   }
   std::vector<std::string> parameters;
-  for (const std::string_view raw : match.raw) {
+  for (const std::string_view raw : std::exchange(match.raw, {})) {
     auto decoded = percent_decode(raw, false);
     if (!decoded) {
       responder->respond(text_response(400, "Invalid URL: malformed escape in path"));
@@ -229,8 +267,26 @@ void route_request(GatewayCore& core, HttpRequest request, std::shared_ptr<Respo
     }
     parameters.push_back(std::move(*decoded));
   }
-  dispatch(match, RouteCall{core, std::move(request), std::move(*query), std::move(parameters),
-                            std::nullopt, std::move(responder)});
+  dispatch(match,
+           RouteCall{core,
+                     std::move(request),
+                     std::move(*query),
+                     std::move(parameters),
+                     std::nullopt,
+                     {},
+                     std::move(responder)},
+           std::move(refusal));
+}
+
+}  // namespace
+
+void route_request(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> responder) {
+  route(core, std::move(request), std::move(responder), std::nullopt);
+}
+
+void refuse_request(GatewayCore& core, HttpRequest request, HttpResponse refusal,
+                    std::shared_ptr<Responder> responder) {
+  route(core, std::move(request), std::move(responder), std::move(refusal));
 }
 
 size_t body_limit_of(Method method, std::string_view path, const HttpConfig& config) {

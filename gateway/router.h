@@ -33,6 +33,7 @@ struct RouteCall {
   QueryParameters query;
   std::vector<std::string> parameters;     // Of the path, decoded, in order.
   std::optional<Credentials> credentials;  // Set unless the route looks at none.
+  actors::DatabaseRef database;            // Set if the route needs one that exists.
   std::shared_ptr<Responder> responder;
 
   actors::Caller caller() const {
@@ -41,6 +42,11 @@ struct RouteCall {
 };
 
 void route_request(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> responder);
+
+// A request whose body is not read: it is answered with `refusal` where its handler would run, so
+// that everything before the handler is as ever.
+void refuse_request(GatewayCore& core, HttpRequest request, HttpResponse refusal,
+                    std::shared_ptr<Responder> responder);
 
 // How much body the route reads; unknown paths get the common limit.
 size_t body_limit_of(Method method, std::string_view path, const HttpConfig& config);

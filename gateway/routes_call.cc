@@ -29,6 +29,8 @@ HttpResponse call_response(const actors::CallReply& reply) {
       return text_response(400, reply.text);
     case actors::CallStatus::kConnectRefused:
       return text_response(403, reply.text);
+    case actors::CallStatus::kConnectBudget:
+      return text_response(503, reply.text);
     case actors::CallStatus::kFailed:
       break;
   }
@@ -36,7 +38,8 @@ HttpResponse call_response(const actors::CallReply& reply) {
   return error_response(reply.status);
 }
 
-// Whatever is wrong with the statement is 400; the node's own troubles keep their status.
+// Whatever is wrong with the statement is 400, and client_connected may refuse the caller; the
+// node's own troubles keep their status.
 HttpResponse sql_response(Result<actors::SqlReply>& reply) {
   if (reply.ok()) {
     HttpResponse response = json_response(200, std::move(reply->json));
@@ -52,8 +55,9 @@ HttpResponse sql_response(Result<actors::SqlReply>& reply) {
     case StatusCode::kAlreadyExists:
     case StatusCode::kNotSupported:
     case StatusCode::kTooLarge:
-    case StatusCode::kUserError:
       return text_response(400, status.message());
+    case StatusCode::kUserError:
+      return text_response(403, status.message());
     case StatusCode::kOk:
     case StatusCode::kUnauthenticated:
     case StatusCode::kOverloaded:
@@ -77,11 +81,6 @@ bool was_executed(actors::CallStatus outcome) {
 }  // namespace
 
 void handle_call(RouteCall call) {
-  auto database = parse_database(call.parameters[0]);
-  if (!database.ok()) {
-    call.responder->respond(error_response(database.status()));
-    return;
-  }
   if (!call.request.content_type) {
     call.responder->respond(text_response(400, "Header of type `content-type` was missing"));
     return;
@@ -96,7 +95,7 @@ void handle_call(RouteCall call) {
     return;
   }
   actors::CallRequest request;
-  request.database = std::move(*database);
+  request.database = std::move(call.database);
   request.caller = call.caller();
   request.function = call.parameters[1];
   request.args_json = as_text(*call.request.body);
@@ -112,10 +111,9 @@ void handle_call(RouteCall call) {
 }
 
 void handle_sql(RouteCall call) {
-  auto database = parse_database(call.parameters[0]);
   const auto confirmed = call.query.boolean("confirmed", true);  // Changes nothing [S 02/10.11].
-  if (!database.ok() || !confirmed.ok()) {
-    call.responder->respond(error_response(database.ok() ? confirmed.status() : database.status()));
+  if (!confirmed.ok()) {
+    call.responder->respond(error_response(confirmed.status()));
     return;
   }
   if (!schema::is_valid_utf8(*call.request.body)) {
@@ -124,27 +122,18 @@ void handle_sql(RouteCall call) {
     return;
   }
   actors::SqlRequest request;
-  request.database = std::move(*database);
+  request.database = std::move(call.database);
   request.caller = call.caller();
   request.statement = as_text(*call.request.body);
-  // First the database: a missing one is 404, a missing table 400.
-  actors::NodeApi& node = call.core.node;
-  const actors::DatabaseRef wanted = request.database;
-  node.find_database(
-      wanted, [&node, request = std::move(request), responder = call.responder](auto info) {
-        if (!info.ok()) {
-          responder->respond(error_response(info.status()));
-          return;
-        }
-        node.sql(request, [responder](auto reply) { responder->respond(sql_response(reply)); });
-      });
+  call.core.node.sql(std::move(request), [responder = call.responder](auto reply) {
+    responder->respond(sql_response(reply));
+  });
 }
 
 void handle_logs(RouteCall call) {
-  auto database = parse_database(call.parameters[0]);
   const auto lines = call.query.number("num_lines");
   const auto follow = call.query.boolean("follow", false);
-  for (const Status& status : {database.status(), lines.status(), follow.status()}) {
+  for (const Status& status : {lines.status(), follow.status()}) {
     if (status.ok()) continue;
     call.responder->respond(error_response(status));
     return;
@@ -155,7 +144,7 @@ void handle_logs(RouteCall call) {
     return;
   }
   actors::LogsRequest request;
-  request.database = std::move(*database);
+  request.database = std::move(call.database);
   request.caller = call.caller();
   if (*lines) request.line_count = static_cast<uint32_t>(**lines);
   request.follow = *follow;

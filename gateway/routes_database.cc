@@ -1,5 +1,7 @@
 // gateway/routes_database.cc: information, names, lock and deletion of databases [S 02/3.6-3.8,
 // 3.12, 3.13].
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -25,15 +27,10 @@ std::string sats_identity(const schema::Identity& identity) {
   return fmt::format(R"({{"__identity__":"0x{}"}})", hex.substr(first));
 }
 
-// Looks the database of the first path parameter up and hands it on; answers errors itself.
+// Looks the database of the route up and hands it on; answers errors itself.
 void with_database(const RouteCall& call,
                    std::function<void(const actors::DatabaseInfo&, Responder&)> use) {
-  const auto database = parse_database(call.parameters[0]);
-  if (!database.ok()) {
-    call.responder->respond(error_response(database.status()));
-    return;
-  }
-  call.core.node.find_database(*database,
+  call.core.node.find_database(call.database,
                                [responder = call.responder, use = std::move(use)](auto info) {
                                  if (info.ok())
                                    use(*info, *responder);
@@ -49,15 +46,18 @@ actors::Callback<Status> answer_empty(std::shared_ptr<Responder> responder) {
 }
 
 void set_locked(const RouteCall& call, bool locked) {
-  const auto database = parse_database(call.parameters[0]);
-  if (!database.ok())
-    call.responder->respond(error_response(database.status()));
-  else
-    call.core.node.set_locked(*database, call.caller(), locked, answer_empty(call.responder));
+  call.core.node.set_locked(call.database, call.caller(), locked, answer_empty(call.responder));
 }
 
 std::string host_type_json(actors::HostType type) {
   return type == actors::HostType::kJs ? R"({"Js":[]})" : R"({"Wasm":[]})";
+}
+
+HttpResponse name_in_use(const std::string& name) {
+  return json_response(
+      400, fmt::format(
+               R"({{"OtherError":{}}})",
+               json_text(fmt::format("Cannot rename to {} because it already is in use.", name))));
 }
 
 // The body of PUT names. Errors: 400, 415 and 422 of [S 02/1.3].
@@ -76,11 +76,12 @@ std::optional<HttpResponse> read_names(const HttpRequest& request,
     return text_response(422,
                          "Failed to deserialize the JSON body into the target type: "
                          "expected a sequence of strings");
-  for (const auto& name : json) {
-    names.push_back(name.get<std::string>());
-    if (const Status status = check_database_name(names.back()); !status.ok())
-      return text_response(400,
-                           fmt::format("Error parsing `{}`: {}", names.back(), status.message()));
+  for (const auto& element : json) {
+    const auto name = element.get<std::string>();
+    if (const Status status = check_database_name(name); !status.ok())
+      return text_response(400, fmt::format("Error parsing `{}`: {}", name, status.message()));
+    if (std::find(names.begin(), names.end(), name) != names.end()) return name_in_use(name);
+    names.push_back(name);
   }
   return std::nullopt;
 }
@@ -91,10 +92,7 @@ HttpResponse replaced_response(const Status& status, const schema::Identity& dat
     return json_response(
         401, fmt::format(R"({{"NotYourDatabase":{{"database":"{}"}}}})", database.to_hex()));
   if (status.code() == StatusCode::kAlreadyExists)  // Its message is the name.
-    return json_response(
-        400, fmt::format(R"({{"OtherError":{}}})",
-                         json_text(fmt::format("Cannot rename to {} because it already is in use.",
-                                               status.message()))));
+    return name_in_use(status.message());
   return json_response(500, fmt::format(R"({{"OtherError":{}}})", json_text(status.message())));
 }
 
@@ -133,12 +131,17 @@ void handle_info(RouteCall call) {
 
 void handle_identity_of(RouteCall call) {
   const auto database = parse_database(call.parameters[0]);
-  if (database.ok() && database->identity) {  // Echoed, whether or not there is a database.
+  if (!database.ok()) {
+    call.responder->respond(error_response(database.status()));
+    return;
+  }
+  if (database->identity) {  // Echoed, whether or not there is a database.
     call.responder->respond(text_response(200, database->identity->to_hex()));
     return;
   }
-  with_database(call, [](const actors::DatabaseInfo& info, Responder& responder) {
-    responder.respond(text_response(200, info.database.to_hex()));
+  call.core.node.resolve_database(*database, [responder = call.responder](auto identity) {
+    responder->respond(identity.ok() ? text_response(200, identity->to_hex())
+                                     : error_response(identity.status()));
   });
 }
 
@@ -152,11 +155,6 @@ void handle_names_get(RouteCall call) {
 }
 
 void handle_names_add(RouteCall call) {
-  const auto database = parse_database(call.parameters[0]);
-  if (!database.ok()) {
-    call.responder->respond(error_response(database.status()));
-    return;
-  }
   if (!schema::is_valid_utf8(*call.request.body)) {
     call.responder->respond(
         text_response(400, "Request body didn't contain valid UTF-8: invalid utf-8 sequence"));
@@ -168,7 +166,7 @@ void handle_names_add(RouteCall call) {
     return;
   }
   call.core.node.add_name(
-      *database, call.caller(), name, [responder = call.responder, name](auto identity) {
+      call.database, call.caller(), name, [responder = call.responder, name](auto identity) {
         if (identity.ok()) {
           responder->respond(json_response(
               200, fmt::format(R"({{"Success":{{"domain":"{}","database_identity":"{}"}}}})", name,
@@ -191,31 +189,22 @@ void handle_names_replace(RouteCall call) {
     call.responder->respond(std::move(*refusal));
     return;
   }
-  const auto database = parse_database(call.parameters[0]);
-  if (!database.ok()) {
-    call.responder->respond(error_response(database.status()));
-    return;
-  }
   actors::NodeApi& node = call.core.node;
-  node.find_database(*database, [&node, database = *database, caller = call.caller(),
-                                 names = std::move(names), responder = call.responder](auto info) {
-    if (!info.ok()) {
-      responder->respond(error_response(info.status()));
-      return;
-    }
-    node.replace_names(database, caller, names,
-                       [responder, identity = info->database](const Status& status) {
-                         responder->respond(replaced_response(status, identity));
-                       });
-  });
+  node.resolve_database(
+      call.database, [&node, database = call.database, caller = call.caller(),
+                      names = std::move(names), responder = call.responder](auto identity) {
+        if (!identity.ok()) {
+          responder->respond(error_response(identity.status()));
+          return;
+        }
+        node.replace_names(database, caller, names,
+                           [responder, identity = *identity](const Status& status) {
+                             responder->respond(replaced_response(status, identity));
+                           });
+      });
 }
 
 void handle_schema(RouteCall call) {
-  const auto database = parse_database(call.parameters[0]);
-  if (!database.ok()) {
-    call.responder->respond(error_response(database.status()));
-    return;
-  }
   const std::string* version = call.query.find("version");
   if (version == nullptr || (*version != "9" && *version != "10")) {
     call.responder->respond(text_response(
@@ -225,7 +214,7 @@ void handle_schema(RouteCall call) {
                       : fmt::format("unknown variant `{}`, expected `9` or `10`", *version))));
     return;
   }
-  call.core.node.schema_json(*database, *version == "9" ? 9 : 10,
+  call.core.node.schema_json(call.database, *version == "9" ? 9 : 10,
                              [responder = call.responder](auto json) {
                                responder->respond(json.ok() ? json_response(200, std::move(*json))
                                                             : error_response(json.status()));
@@ -233,17 +222,22 @@ void handle_schema(RouteCall call) {
 }
 
 void handle_timestamp(RouteCall call) {
-  const int64_t now = call.core.clock.now().micros;
-  with_database(call, [now](const actors::DatabaseInfo& /*info*/, Responder& responder) {
-    responder.respond(
-        json_response(200, fmt::format(R"({{"__timestamp_micros_since_unix_epoch__":{}}})", now)));
-  });
+  call.responder->respond(
+      json_response(200, fmt::format(R"({{"__timestamp_micros_since_unix_epoch__":{}}})",
+                                     call.core.clock.now().micros)));
 }
 
 // Modules with HTTP handlers cannot be published, so no database has a route.
 void handle_module_route(RouteCall call) {
-  with_database(call, [](const actors::DatabaseInfo& /*info*/, Responder& responder) {
-    responder.respond(text_response(404, "Database has not registered a handler for this route"));
+  const auto database = parse_database(call.parameters[0]);
+  if (!database.ok()) {
+    call.responder->respond(error_response(database.status()));
+    return;
+  }
+  call.core.node.resolve_database(*database, [responder = call.responder](auto identity) {
+    responder->respond(
+        identity.ok() ? text_response(404, "Database has not registered a handler for this route")
+                      : error_response(identity.status()));
   });
 }
 

@@ -11,61 +11,37 @@
 namespace worldline::gateway {
 namespace {
 
-constexpr uint64_t kReplicasMax = 255;
 constexpr std::chrono::minutes kConfirmationTimeoutMax{5};
-constexpr char kCreateRefused[] =
-    "To create a database, you must be logged in with a SpacetimeDB account.";
 
-std::string publish_json(const actors::PublishReply& reply) {
-  std::string json = R"({"Success":{"domain":)";
-  if (reply.domain)
-    schema::append_json_string(*reply.domain, json);
-  else
-    json += "null";
-  return json + fmt::format(R"(,"database_identity":"{}","op":"{}"}}}})", reply.database.to_hex(),
-                            reply.op == actors::PublishOp::kCreated ? "created" : "updated");
+HttpResponse success_response(const actors::PublishReply& reply, const std::string& domain,
+                              const char* op) {
+  return json_response(
+      200, fmt::format(R"({{"Success":{{"domain":{},"database_identity":"{}","op":"{}"}}}})",
+                       domain, reply.database.to_hex(), op));
 }
 
 HttpResponse publish_response(const Result<actors::PublishReply>& reply) {
-  if (reply.ok()) return json_response(200, publish_json(*reply));
-  const Status status = reply.status();
-  if (status.code() != StatusCode::kAlreadyExists) return error_response(status);
-  std::string name;  // The name belongs to somebody else; the message is the name.
-  schema::append_json_string(status.message(), name);
-  return json_response(401, fmt::format(R"({{"PermissionDenied":{{"name":{}}}}})", name));
+  if (!reply.ok()) return error_response(reply.status());
+  std::string domain;
+  if (reply->domain)
+    schema::append_json_string(*reply->domain, domain);
+  else
+    domain = "null";
+  switch (reply->op) {
+    case actors::PublishOp::kCreated:
+      return success_response(*reply, domain, "created");
+    case actors::PublishOp::kUpdated:
+      return success_response(*reply, domain, "updated");
+    case actors::PublishOp::kNameDenied:
+      return json_response(401, fmt::format(R"({{"PermissionDenied":{{"name":{}}}}})", domain));
+  }
+  return error_response(Status::internal("unknown outcome of a publish"));
 }
 
 actors::Callback<Result<actors::PublishReply>> answer(std::shared_ptr<Responder> responder) {
   return [responder = std::move(responder)](const Result<actors::PublishReply>& reply) {
     responder->respond(publish_response(reply));
   };
-}
-
-// The query parameters of [S 02/3.4], in the order of decisions given there.
-Result<actors::PublishRequest> read_publish(const RouteCall& call) {
-  actors::PublishRequest request;
-  WL_ASSIGN_OR_RETURN(request.clear, call.query.boolean("clear", false));
-  WL_ASSIGN_OR_RETURN(const auto replicas, call.query.number("num_replicas"));
-  if (replicas && *replicas > kReplicasMax)
-    return Status::invalid_argument("Replication factor {} out of bounds", *replicas);
-  for (const char* name : {"parent", "organization", "org"})
-    if (call.query.find(name) != nullptr)
-      return Status::not_supported("the publish parameter `{}` is not supported", name);
-  WL_ASSIGN_OR_RETURN(request.host_type, parse_host_type(call.query));
-  WL_ASSIGN_OR_RETURN(request.policy, parse_policy(call.query));
-  if (const std::string* token = call.query.find("token")) {
-    WL_ASSIGN_OR_RETURN(request.token, parse_hash(*token));
-  } else if (request.policy == actors::MigrationPolicy::kBreakClients) {
-    return Status::invalid_argument(
-        "Migration policy is set to `BreakClients`, but no migration token was provided.");
-  }
-  if (const std::string* timeout = call.query.find("update_confirmation_timeout")) {
-    WL_ASSIGN_OR_RETURN(const auto parsed, parse_duration(*timeout));
-    request.confirmation_timeout = std::min<milliseconds>(parsed, kConfirmationTimeoutMax);
-  }
-  request.caller = call.caller();
-  request.program = call.request.body;
-  return request;
 }
 
 bool may_create(const RouteCall& call) {
@@ -76,20 +52,46 @@ bool may_create(const RouteCall& call) {
   return issuer == *wanted;
 }
 
+// What publish and reset have in common.
+Result<actors::PublishRequest> read_program(const RouteCall& call) {
+  actors::PublishRequest request;
+  WL_ASSIGN_OR_RETURN(const auto replicas, call.query.number("num_replicas"));
+  request.replica_count = replicas.value_or(0);
+  WL_ASSIGN_OR_RETURN(request.host_type, parse_host_type(call.query));
+  request.caller = call.caller();
+  request.program = call.request.body;
+  return request;
+}
+
+// The query parameters of [S 02/3.4], each well formed; what they say is judged by the node.
+Result<actors::PublishRequest> read_publish(const RouteCall& call) {
+  WL_ASSIGN_OR_RETURN(actors::PublishRequest request, read_program(call));
+  WL_ASSIGN_OR_RETURN(request.clear, call.query.boolean("clear", false));
+  WL_ASSIGN_OR_RETURN(request.parent, parse_related(call.query, "parent"));
+  WL_ASSIGN_OR_RETURN(request.organization, parse_related(call.query, "organization"));
+  if (!request.organization) {
+    WL_ASSIGN_OR_RETURN(request.organization, parse_related(call.query, "org"));
+  }
+  WL_ASSIGN_OR_RETURN(request.policy, parse_policy(call.query));
+  if (const std::string* token = call.query.find("token")) {
+    WL_ASSIGN_OR_RETURN(request.token, parse_hash(*token));
+  }
+  if (const std::string* timeout = call.query.find("update_confirmation_timeout")) {
+    WL_ASSIGN_OR_RETURN(const auto parsed, parse_duration(*timeout));
+    request.confirmation_timeout = std::min<milliseconds>(parsed, kConfirmationTimeoutMax);
+  }
+  request.may_create = may_create(call);
+  return request;
+}
+
 }  // namespace
 
 void handle_publish_new(RouteCall call) {
   auto request = read_publish(call);
-  if (!request.ok()) {
-    call.responder->respond(error_response(request.status()));
-  } else if (request->clear) {
-    call.responder->respond(
-        text_response(400, "Clear database requires database name or identity"));
-  } else if (!may_create(call)) {
-    call.responder->respond(text_response(401, kCreateRefused));
-  } else {
+  if (request.ok())
     call.core.node.publish(std::move(*request), answer(call.responder));
-  }
+  else
+    call.responder->respond(error_response(request.status()));
 }
 
 void handle_publish(RouteCall call) {
@@ -100,37 +102,24 @@ void handle_publish(RouteCall call) {
     call.responder->respond(error_response(request.status()));
     return;
   }
-  request->database = *database;
-  actors::NodeApi& node = call.core.node;
-  if (may_create(call)) {
-    node.publish(std::move(*request), answer(call.responder));
-    return;
-  }
-  // Updating is allowed, creating is not: which of the two would it be?
-  node.find_database(*database,
-                     [&node, request = std::move(*request), responder = call.responder](auto info) {
-                       if (info.ok())
-                         node.publish(request, answer(responder));
-                       else
-                         responder->respond(text_response(401, kCreateRefused));
-                     });
+  request->database = std::move(*database);
+  call.core.node.publish(std::move(*request), answer(call.responder));
 }
 
 void handle_pre_publish(RouteCall call) {
-  const auto database = parse_database(call.parameters[0]);
   const auto host_type = parse_host_type(call.query);
-  if (!database.ok() || !host_type.ok()) {
-    call.responder->respond(error_response(database.ok() ? host_type.status() : database.status()));
+  const auto ansi_color = parse_plan_style(call.query);
+  for (const Status& status : {host_type.status(), ansi_color.status()}) {
+    if (status.ok()) continue;
+    call.responder->respond(error_response(status));
     return;
   }
   actors::PrePublishRequest request;
-  request.database = *database;
+  request.database = std::move(call.database);
   request.caller = call.caller();
   request.host_type = *host_type;
   request.program = call.request.body;
-  const std::string* style = call.query.find("style");
-  if (style == nullptr) style = call.query.find("pretty_print_style");  // What the CLI sends.
-  request.ansi_color = style == nullptr || *style != "NoColor";
+  request.ansi_color = *ansi_color;
   call.core.node.pre_publish(std::move(request), [responder = call.responder](auto reply) {
     if (!reply.ok()) {
       responder->respond(error_response(reply.status()));
@@ -150,15 +139,12 @@ void handle_pre_publish(RouteCall call) {
 }
 
 void handle_reset(RouteCall call) {
-  auto database = parse_database(call.parameters[0]);
-  auto request =
-      database.ok() ? read_publish(call) : Result<actors::PublishRequest>(database.status());
+  auto request = read_program(call);
   if (!request.ok()) {
     call.responder->respond(error_response(request.status()));
     return;
   }
-  request->database = *database;
-  request->clear = true;
+  request->database = std::move(call.database);
   call.core.node.reset(std::move(*request), answer(call.responder));
 }
 

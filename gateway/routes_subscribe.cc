@@ -42,7 +42,12 @@ void finish_upgrade(GatewayCore& core, UpgradePlan plan, const UpgradeFields& fi
   const auto protocol = select_protocol(fields.protocols);
   if (!protocol) {
     metrics->on_rejected(RejectCause::kInvalidProtocol);
-    responder.respond(no_valid_protocol());
+    responder.respond(no_valid_protocol(fields.protocols));
+    return;
+  }
+  if (!info.running) {
+    metrics->on_rejected(RejectCause::kUpgradeError);
+    responder.respond(text_response(500, "no such module"));
     return;
   }
   if (!core.upgrades.take(core.clock.steady())) {

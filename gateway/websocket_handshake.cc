@@ -64,10 +64,12 @@ std::optional<WebSocketProtocol> select_protocol(const std::string& offered) {
   return std::nullopt;
 }
 
-HttpResponse no_valid_protocol() {
-  return text_response(400,
-                       "no valid protocol selected: v3.bsatn.spacetimedb and "
-                       "v2.bsatn.spacetimedb are supported");
+HttpResponse no_valid_protocol(const std::string& offered) {
+  std::string text = "no valid protocol selected";
+  for (const char* old : {"v1.bsatn.spacetimedb", "v1.json.spacetimedb"})
+    if (list_contains(offered, old, [](std::string_view a, std::string_view b) { return a == b; }))
+      return text_response(400, text + ": protocol v1 is not supported, v2 and v3 are");
+  return text_response(400, std::move(text));
 }
 
 std::vector<std::pair<std::string, std::string>> accept_headers(const std::string& key,

@@ -20,7 +20,7 @@ std::optional<HttpResponse> check_upgrade(const HttpRequest& request);
 
 // The best protocol we share, by our preference; nullopt: none.
 std::optional<WebSocketProtocol> select_protocol(const std::string& offered);
-HttpResponse no_valid_protocol();  // 400; names what is supported.
+HttpResponse no_valid_protocol(const std::string& offered);  // 400; says so if v1 was wanted.
 
 // Sec-WebSocket-Accept and Sec-WebSocket-Protocol.
 std::vector<std::pair<std::string, std::string>> accept_headers(const std::string& key,

@@ -27,7 +27,7 @@ VoteState joint_vote(const Membership& config, const BallotOf& ballot_of);
 template <typename Has>
 bool joint_majority(const Membership& config, const Has& has);
 
-// --- Implementation ----------------------------------------------------------------------------
+// --- Implementation ------------------------------------------------------------------------------
 
 namespace internal {
 

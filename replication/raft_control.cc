@@ -11,8 +11,7 @@ constexpr uint64_t kCatchUpEntriesMax = 1024;  // A new voter may be this far be
 
 }  // namespace
 
-// --- Membership [S 08/1.14]
-// -----------------------------------------------------------------------------
+// --- Membership [S 08/1.14] ----------------------------------------------------------------------
 
 Result<LogIndex> RaftCore::change_config(const std::vector<MemberChange>& changes,
                                          LogIndex expected_index) {
@@ -27,6 +26,17 @@ Result<LogIndex> RaftCore::change_config(const std::vector<MemberChange>& change
   const LogIndex index = append_config(plan.next);
   after_input();
   return index;
+}
+
+// Only a change that is not committed can still be turned back; afterwards the opposite change is.
+Status RaftCore::cancel_config_change(LogIndex index) {
+  auto* leader = std::get_if<LeaderRole>(&role_);
+  if (stopped_ || leader == nullptr) return Status::failed_precondition("not the leader");
+  if (!log_.config().is_joint() || log_.config_index() != index || index <= commit_)
+    return Status::failed_precondition("no change is under way at entry {}", index.value);
+  WL_RETURN_IF_ERROR(revert_joint(log_.config()).status());
+  leader->cancelled = index;
+  return Status::ok_status();
 }
 
 // C2. Never replaced silently by an empty entry (cockroach #106104).
@@ -108,7 +118,9 @@ void RaftCore::leave_joint_if_due() {
   const bool is_due =
       log_.config().is_joint() && log_.config_index() <= commit_ && leader.barrier <= commit_;
   if (!is_due) return;
-  Result<Membership> next = leave_joint(log_.config());
+  const bool is_cancelled = leader.cancelled == log_.config_index();
+  Result<Membership> next =
+      is_cancelled ? revert_joint(log_.config()) : leave_joint(log_.config());
   WL_CHECK(next.ok());
   note(NoteKind::kAutoLeave, log_.config_index().value);
   append_config(*next);
@@ -143,8 +155,7 @@ void RaftCore::leave_if_removed() {
   become_follower(hard_.term, ReplicaId{});
 }
 
-// --- Transfer [S 08/1.15, T 3.10]
-// -------------------------------------------------------------------------
+// --- Transfer [S 08/1.15, T 3.10] ----------------------------------------------------------------
 
 Status RaftCore::transfer(ReplicaId target) {
   auto* leader = std::get_if<LeaderRole>(&role_);
@@ -186,8 +197,7 @@ void RaftCore::abort_transfer() {
   leader.transfer_ticks = 0;
 }
 
-// --- Linearizable reads [S 08/1.13, T 6.4]
-// -----------------------------------------------------------------
+// --- Linearizable reads [S 08/1.13, T 6.4] -------------------------------------------------------
 
 void RaftCore::read_barrier(ReadToken token) {
   if (stopped_) return;
@@ -288,8 +298,7 @@ void RaftCore::fail_reads() {
   leader->reads.clear();
 }
 
-// --- Quiescence [S 08/3.3]
-// ----------------------------------------------------------------------------------
+// --- Quiescence [S 08/3.3] -----------------------------------------------------------------------
 
 Status RaftCore::quiesce() {
   auto* leader = std::get_if<LeaderRole>(&role_);
@@ -320,8 +329,7 @@ void RaftCore::wake() {
   }
 }
 
-// --- Reports about peers
-// ------------------------------------------------------------------------------------
+// --- Reports about peers -------------------------------------------------------------------------
 
 void RaftCore::unreachable(ReplicaId peer) {
   auto* leader = std::get_if<LeaderRole>(&role_);
@@ -370,8 +378,7 @@ void RaftCore::set_disk_full(bool is_full) {
   disk_full_ = is_full;
 }
 
-// --- Snapshots sent to peers [S 08/1.9, 1.11]
-// ------------------------------------------------------------------
+// --- Snapshots sent to peers [S 08/1.9, 1.11] ----------------------------------------------------
 
 void RaftCore::snapshot_pinned(ReplicaId peer, LogIndex index) {
   auto* leader = std::get_if<LeaderRole>(&role_);

@@ -126,13 +126,13 @@ bool RaftCore::admit_without_state(const Envelope& message) {
   note(is_quarantined ? NoteKind::kDropQuarantined : NoteKind::kDropUninit,
        message.from.replica.value);
   if (is_any<PreVoteReq>(message.body)) {
-    send_now(answer_to(message, PreVoteResp{VoteAnswer::kQuarantined, {}}));
+    send_stable(answer_to(message, PreVoteResp{VoteAnswer::kQuarantined, {}}));
   } else if (is_any<VoteReq>(message.body)) {
-    send_now(answer_to(message, VoteResp{VoteAnswer::kQuarantined}));
+    send_stable(answer_to(message, VoteResp{VoteAnswer::kQuarantined}));
   } else if (is_quarantined && is_from_leader(message.body)) {
     HeartbeatResp response;
     response.status = HeartbeatStatus::kQuarantined;
-    send_now(answer_to(message, response));
+    send_stable(answer_to(message, response));
   }
   return false;
 }
@@ -147,7 +147,7 @@ bool RaftCore::admit_term(const Envelope& message) {
     const auto* vote = std::get_if<VoteReq>(&message.body);
     if (vote != nullptr && !vote->transfer && in_lease()) {
       note(NoteKind::kLeaseIgnoredVote, message.from.replica.value, message.term.value);
-      send_now(answer_to(message, VoteResp{VoteAnswer::kLeaderAlive}));
+      send_stable(answer_to(message, VoteResp{VoteAnswer::kLeaderAlive}));
       return false;
     }
     const auto* granted = std::get_if<PreVoteResp>(&message.body);
@@ -248,8 +248,7 @@ void RaftCore::note(NoteKind kind, uint64_t a, uint64_t b) {
   ready_.notes.push_back({kind, a, b});
 }
 
-// --- Sending
-// --------------------------------------------------------------------------------------
+// --- Sending -------------------------------------------------------------------------------------
 
 Envelope RaftCore::envelope_to(ReplicaId replica, MessageBody body) const {
   const Address to{node_of(replica), 0, replica};
@@ -315,8 +314,7 @@ void RaftCore::attach(std::vector<Envelope>& list, Envelope message) {
   list.push_back(std::move(message));
 }
 
-// --- The disk [S 08/1.10]
-// --------------------------------------------------------------------------
+// --- The disk [S 08/1.10] ------------------------------------------------------------------------
 
 bool RaftCore::is_vote_durable() const {
   return durable_.term == hard_.term && durable_.vote == config_.self.replica;
@@ -398,8 +396,7 @@ void RaftCore::release(OutstandingJob& job) {
   }
 }
 
-// --- Applying
-// ---------------------------------------------------------------------------------------
+// --- Applying ------------------------------------------------------------------------------------
 
 void RaftCore::applied(LogIndex index) {
   if (stopped_) return;
@@ -416,12 +413,15 @@ void RaftCore::hand_out_apply(Ready& ready) {
   // A leader executed its own entries; followers apply only what is stable [S 08/1.10].
   const bool leads = std::holds_alternative<LeaderRole>(role_);
   const LogIndex limit = leads ? commit_ : std::min(commit_, stable_);
-  size_t budget = config_.limits.apply_batch_bytes_max;
+  // What was handed out and is not applied counts, so a slow state machine is not flooded.
+  size_t handed_out = log_.bytes_after(applied_) - log_.bytes_after(applying_);
   while (applying_ < limit) {
     const Entry& entry = log_.at(applying_.next());
-    if (!ready.apply.empty() && entry.payload_bytes > budget) break;
+    if (applying_ > applied_ &&
+        handed_out + entry.payload_bytes > config_.limits.apply_batch_bytes_max)
+      break;
     WL_CHECK(entry.payload != nullptr);
-    budget -= std::min<size_t>(budget, entry.payload_bytes);
+    handed_out += entry.payload_bytes;
     applying_ = entry.index;
     ready.apply.push_back({entry, applying_ <= stable_});
   }
@@ -433,8 +433,7 @@ void RaftCore::set_commit(LogIndex index) {
   commit_ = index;
 }
 
-// --- Output
-// -------------------------------------------------------------------------------------------
+// --- Output --------------------------------------------------------------------------------------
 
 bool Ready::empty() const {
   const bool is_silent = send_now.empty() && role_changes.empty() && config_changes.empty() &&
@@ -471,8 +470,7 @@ void RaftCore::announce_config() {
   ready_.config_changes.push_back({announced_config_, log_.config()});
 }
 
-// --- Observers
-// ------------------------------------------------------------------------------------------
+// --- Observers -----------------------------------------------------------------------------------
 
 RoleKind RaftCore::role() const {
   static_assert(std::variant_size_v<Role> == 6);

@@ -21,37 +21,13 @@
 #include "base/prng.h"
 #include "base/status.h"
 #include "replication/quorum.h"
+#include "replication/raft_inputs.h"
 #include "replication/raft_log.h"
 #include "replication/raft_messages.h"
 #include "replication/raft_roles.h"
 #include "replication/ready.h"
 
 namespace worldline::replication {
-
-enum class PeerHint : uint8_t { kAlive = 1, kSuspect = 2, kRestarted = 3 };
-enum class SnapshotOutcome : uint8_t { kOk = 1, kFailed = 2, kBusy = 3 };
-
-enum class Refusal : uint8_t {
-  kNone = 0,
-  kNotLeader = 1,     // Ask `leader_hint`.
-  kBusy = 2,          // The uncommitted tail is full: wait.
-  kTransferring = 3,  // Leadership is on its way elsewhere.
-  kTermMismatch = 4,  // The effects were computed for another term.
-  kTooLarge = 5,
-  kStopped = 6,  // A broken invariant stopped this replica, or it is quarantined.
-};
-struct ProposeResult {
-  Refusal refusal = Refusal::kNone;
-  Term term;
-  ReplicaId leader_hint;
-  LogIndex first;  // Indexes the entries got.
-  LogIndex last;
-  bool ok() const { return refusal == Refusal::kNone; }
-};
-struct Proposal {
-  EntryKind kind = EntryKind::kBundle;
-  SharedBytes payload;  // Not null.
-};
 
 class RaftCore {
  public:
@@ -60,8 +36,7 @@ class RaftCore {
   RaftCore(const RaftCore&) = delete;
   RaftCore& operator=(const RaftCore&) = delete;
 
-  // --- Time and messages
-  // ---------------------------------------------------------------------------
+  // --- Time and messages -------------------------------------------------------------------------
   void tick();                         // One tick passed; may start an election.
   void recv(const Envelope& message);  // Late, twice or reordered is fine [S 08/1.5].
   void paused();                       // The tick loop was silent for >= E [S 08/3.5].
@@ -76,16 +51,14 @@ class RaftCore {
   void checkpointed(LogIndex index);
   void fetched(ReplicaId peer, std::vector<Entry> entries);  // Empty: the range is gone.
 
-  // --- Snapshots
-  // -----------------------------------------------------------------------------------
+  // --- Snapshots ---------------------------------------------------------------------------------
   void snapshot_staged(const SnapshotMeta& meta);  // All chunks verified and synced here.
   void installed(LogIndex index);                  // The state machine holds the snapshot.
   void snapshot_result(ReplicaId peer, SnapshotOutcome outcome);
   // The snapshot service sends a checkpoint at `index` to `peer`: entries behind it stay.
   void snapshot_pinned(ReplicaId peer, LogIndex index);
 
-  // --- Peers
-  // ---------------------------------------------------------------------------------------
+  // --- Peers -------------------------------------------------------------------------------------
   void unreachable(ReplicaId peer);
   void node_hint(ReplicaId replica, PeerHint hint);
   void say_hello();  // A new stream to the leader was opened.
@@ -95,6 +68,9 @@ class RaftCore {
   // kInvalidArgument; texts for operators. Success without an entry if nothing would change: the
   // index is then that of the config in force.
   Result<LogIndex> change_config(const std::vector<MemberChange>& changes, LogIndex expected_index);
+  // Turns the joint change of entry `index` back: once that entry commits, the way leads back to
+  // the old voters instead of on to the new ones. Forgotten by a change of leader.
+  Status cancel_config_change(LogIndex index);
   void read_barrier(ReadToken token);
   Status transfer(ReplicaId target);
   Status campaign(CampaignReason reason);  // Now, if promotable.
@@ -107,8 +83,7 @@ class RaftCore {
 
   Ready take_ready();  // Everything to be done since the last call.
 
-  // --- Observers
-  // -----------------------------------------------------------------------------------
+  // --- Observers ---------------------------------------------------------------------------------
   RoleKind role() const;
   Term term() const { return hard_.term; }
   ReplicaId vote() const { return hard_.vote; }
@@ -138,8 +113,7 @@ class RaftCore {
   Status check_invariants() const;
 
  private:
-  // --- raft_core.cc: admission, output, the disk
-  // --------------------------------------------------
+  // --- raft_core.cc: admission, output, the disk -------------------------------------------------
   bool admit(const Envelope& message);
   bool admit_address(const Envelope& message);
   bool admit_without_state(const Envelope& message);
@@ -169,8 +143,7 @@ class RaftCore {
   bool is_self(ReplicaId replica) const { return replica == config_.self.replica; }
   bool is_vote_durable() const;
 
-  // --- raft_election.cc
-  // ---------------------------------------------------------------------------
+  // --- raft_election.cc --------------------------------------------------------------------------
   bool in_lease() const;
   bool is_promotable() const;
   bool is_up_to_date(EntryId candidate) const { return candidate >= log_.last_id(); }
@@ -194,8 +167,7 @@ class RaftCore {
   void on(const Envelope& message, const VoteResp& response);
   void on(const Envelope& message, const TimeoutNow& request);
 
-  // --- raft_follower.cc
-  // -----------------------------------------------------------------------------
+  // --- raft_follower.cc --------------------------------------------------------------------------
   void follow(const Envelope& message);
   void on(const Envelope& message, const Append& append);
   void on(const Envelope& message, const Heartbeat& heartbeat);
@@ -213,8 +185,7 @@ class RaftCore {
   void fail_forwarded_reads();
   void tick_forwarded_reads();
 
-  // --- raft_leader.cc
-  // -------------------------------------------------------------------------------
+  // --- raft_leader.cc ----------------------------------------------------------------------------
   void become_leader();
   const Entry& append_own(EntryKind kind, SharedBytes payload);
   void on(const Envelope& message, const AppendResp& response);
@@ -222,7 +193,9 @@ class RaftCore {
   void on(const Envelope& message, const Hello& hello);
   void on_accepted(ReplicaId peer, Progress& progress, const Envelope& message,
                    const AppendResp& response);
-  void on_rejected(ReplicaId peer, Progress& progress, const AppendResp& response);
+  void on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
+                   const AppendResp& response);
+  static bool is_later_life(const Envelope& message, const Progress& progress);
   void peer_lost_data(ReplicaId peer, Progress& progress, LogIndex claims);
   Progress* heard_from(const Envelope& message);
   void flush_appends();
@@ -238,8 +211,7 @@ class RaftCore {
   void broadcast_heartbeat();
   LogIndex compaction_target(LogIndex checkpoint) const;
 
-  // --- raft_control.cc: membership, reads, transfer, quiescence
-  // -------------------------------------
+  // --- raft_control.cc: membership, reads, transfer, quiescence ----------------------------------
   Status can_change_config(LogIndex expected_index) const;
   Status check_new_voters(const Membership& next) const;
   LogIndex append_config(const Membership& next);
@@ -259,12 +231,10 @@ class RaftCore {
 
   Status check_role_invariants() const;  // raft_invariants.cc
 
-  // --- Constant after construction
-  // ------------------------------------------------------------------
+  // --- Constant after construction ---------------------------------------------------------------
   const RaftConfig config_;
 
-  // --- State
-  // ----------------------------------------------------------------------------------------
+  // --- State -------------------------------------------------------------------------------------
   Prng prng_;
   HardState hard_;     // INVARIANT: a change of (term, vote) sets pending_.hard.
   HardState durable_;  // What the last persisted job said.
@@ -292,8 +262,7 @@ class RaftCore {
   std::map<NodeId, uint64_t> incarnations_;  // Highest seen of each node.
   std::deque<ForwardedRead> forwarded_reads_;
 
-  // --- The disk
-  // ---------------------------------------------------------------------------------------
+  // --- The disk ----------------------------------------------------------------------------------
   uint64_t write_epoch_ = 1;
   uint64_t last_job_ = 0;
   LogIndex unsaved_from_;   // First entry that is in no job yet.
@@ -301,8 +270,7 @@ class RaftCore {
   PendingJob pending_;
   std::deque<OutstandingJob> jobs_;  // INVARIANT: in order; the front completes first.
 
-  // --- Output
-  // -------------------------------------------------------------------------------------------
+  // --- Output ------------------------------------------------------------------------------------
   Ready ready_;
   RoleChange announced_;
   LogIndex announced_config_;

@@ -12,8 +12,7 @@ Ballot ballot_of(VoteAnswer answer) {
 
 }  // namespace
 
-// --- Timers
-// -----------------------------------------------------------------------------------------
+// --- Timers --------------------------------------------------------------------------------------
 
 void RaftCore::reset_election_timer() {
   // Uniform in (E, 2E): at least E + 1, so that the voters' leases have ended.
@@ -81,8 +80,7 @@ bool RaftCore::is_promotable() const {
   return before != nullptr && before->config.is_voter(config_.self.replica);
 }
 
-// --- Roles
-// ------------------------------------------------------------------------------------------
+// --- Roles ---------------------------------------------------------------------------------------
 
 void RaftCore::become_follower(Term term, ReplicaId leader) {
   WL_CHECK(term >= hard_.term);
@@ -161,8 +159,7 @@ void RaftCore::lose_round() {
   become_follower(hard_.term, ReplicaId{});
 }
 
-// --- Counting
-// -------------------------------------------------------------------------------------
+// --- Counting ------------------------------------------------------------------------------------
 
 void RaftCore::tally() {
   if (auto* pre = std::get_if<PrecandidateRole>(&role_); pre != nullptr)
@@ -204,8 +201,7 @@ void RaftCore::tally_votes(CandidateRole& round) {
   if (state == VoteState::kLost) lose_round();
 }
 
-// --- Pre-votes
-// --------------------------------------------------------------------------------------
+// --- Pre-votes -----------------------------------------------------------------------------------
 
 // At least as strict as the vote itself [S 08/1.17 S5].
 VoteAnswer RaftCore::judge_pre_vote(const Envelope& message, const PreVoteReq& request) const {
@@ -231,8 +227,7 @@ void RaftCore::on(const Envelope& message, const PreVoteResp& response) {
   tally();
 }
 
-// --- Votes
-// ------------------------------------------------------------------------------------------
+// --- Votes ---------------------------------------------------------------------------------------
 
 // A repeated request of the same candidate must be granted again: the first answer may be lost
 // (nebula #2419). Learners and strangers vote too: their config may be old.
@@ -268,8 +263,7 @@ void RaftCore::on(const Envelope& message, const VoteResp& response) {
   tally();
 }
 
-// --- By order
-// ---------------------------------------------------------------------------------------
+// --- By order ------------------------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const TimeoutNow&) {
   const bool is_order = std::holds_alternative<FollowerRole>(role_) &&

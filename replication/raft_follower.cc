@@ -17,8 +17,7 @@ void RaftCore::follow(const Envelope& message) {
   election_elapsed_ = 0;
 }
 
-// --- Append [S 08/1.7]
-// ------------------------------------------------------------------------------
+// --- Append [S 08/1.7] ---------------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const Append& append) {
   follow(message);
@@ -30,6 +29,9 @@ void RaftCore::on(const Envelope& message, const Append& append) {
   if (installing_) return note(NoteKind::kDropInstalling, append.prev.index.value);
   if (const Status status = log_.validate_append(append.prev, append.prev_chain, append.entries);
       !status.ok())
+    return note(NoteKind::kDropMalformed, message.from.replica.value, append.prev.index.value);
+  // A leader has nothing from the future (I-10); the terms do not decrease, so the last one tells.
+  if (!append.entries.empty() && append.entries.back().term > message.term)
     return note(NoteKind::kDropMalformed, message.from.replica.value, append.prev.index.value);
 
   // A2: up to commit the logs are equal by Leader Completeness.
@@ -130,8 +132,7 @@ void RaftCore::reject_append(const Envelope& message, const Append& append) {
   send_stable(answer_to(message, response));
 }
 
-// --- Heartbeat [S 08/1.12]
-// ----------------------------------------------------------------------------
+// --- Heartbeat [S 08/1.12] -----------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const Heartbeat& heartbeat) {
   if (quiesced_ && !heartbeat.quiesce) wake();
@@ -164,8 +165,7 @@ bool RaftCore::join_quiescence(const Heartbeat& heartbeat) {
   return true;
 }
 
-// --- Snapshots [S 08/1.11]
-// ----------------------------------------------------------------------------
+// --- Snapshots [S 08/1.11] -----------------------------------------------------------------------
 
 void RaftCore::on(const Envelope& message, const SnapOffer& offer) {
   follow(message);
@@ -251,8 +251,7 @@ void RaftCore::finish_install() {
   if (install_is_stable_ && install_is_swapped_) installing_.reset();
 }
 
-// --- Reads of a follower [S 08/1.13]
-// --------------------------------------------------------------------
+// --- Reads of a follower [S 08/1.13] -------------------------------------------------------------
 
 void RaftCore::on(const Envelope&, const ReadIndexResp& response) {
   const auto found =

@@ -5,8 +5,7 @@
 
 namespace worldline::replication {
 
-// --- Taking office
-// ------------------------------------------------------------------------------------
+// --- Taking office -------------------------------------------------------------------------------
 
 void RaftCore::become_leader() {
   note(NoteKind::kBecameLeader, hard_.term.value, log_.last().value);
@@ -23,8 +22,7 @@ const Entry& RaftCore::append_own(EntryKind kind, SharedBytes payload) {
   return log_.append_new(hard_.term, kind, std::move(payload));
 }
 
-// --- Proposals [S 08/1.16]
-// ----------------------------------------------------------------------------
+// --- Proposals [S 08/1.16] -----------------------------------------------------------------------
 
 ProposeResult RaftCore::propose(Term term, const std::vector<Proposal>& proposals) {
   ProposeResult result;
@@ -58,8 +56,7 @@ ProposeResult RaftCore::propose(Term term, const std::vector<Proposal>& proposal
   return result;
 }
 
-// --- Sending [S 08/1.9]
-// ---------------------------------------------------------------------------------
+// --- Sending [S 08/1.9] --------------------------------------------------------------------------
 
 void RaftCore::flush_appends() {
   auto& leader = std::get<LeaderRole>(role_);
@@ -167,8 +164,7 @@ void RaftCore::start_snapshot(ReplicaId peer, Progress& progress) {
   ready_.send_snapshot.push_back(peer);
 }
 
-// --- Answers [S 08/1.8]
-// -----------------------------------------------------------------------------------
+// --- Answers [S 08/1.8] --------------------------------------------------------------------------
 
 // Null: not a leader, or not one of our members.
 Progress* RaftCore::heard_from(const Envelope& message) {
@@ -190,7 +186,7 @@ void RaftCore::on(const Envelope& message, const AppendResp& response) {
   if (response.ok) {
     on_accepted(peer, *progress, message, response);
   } else {
-    on_rejected(peer, *progress, response);
+    on_rejected(peer, *progress, message, response);
   }
 }
 
@@ -227,8 +223,9 @@ void RaftCore::on_accepted(ReplicaId peer, Progress& progress, const Envelope& m
   if (grew) maybe_send_timeout_now();
 }
 
-void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const AppendResp& response) {
-  if (response.last_index < progress.match && response.seq_echo > progress.match_seq)
+void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
+                           const AppendResp& response) {
+  if (response.last_index < progress.match && is_later_life(message, progress))
     return peer_lost_data(peer, progress, response.last_index);
   const bool is_stale =
       progress.state == ProgressState::kSnapshot ||
@@ -246,6 +243,12 @@ void RaftCore::on_rejected(ReplicaId peer, Progress& progress, const AppendResp&
   if (progress.state == ProgressState::kReplicate)
     note(NoteKind::kReplicateToProbe, peer.value, next.value);
   progress.become_probe(next);
+}
+
+// Only a later life can prove a loss: within one life a report may have been made before the
+// acknowledgement that overtook it, whatever the numbers of the messages they answer.
+bool RaftCore::is_later_life(const Envelope& message, const Progress& progress) {
+  return message.from.incarnation > progress.match_incarnation;
 }
 
 // The replica reports less than it acknowledged (I-12): it must come back under another id.
@@ -272,8 +275,7 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
       if (progress->match.value > 0) {
         // Heartbeats have a stream of their own: an answer of the life that acknowledged `match` is
         // an older one that was overtaken.
-        if (message.from.incarnation <= progress->match_incarnation)
-          return note(NoteKind::kStaleReject, peer.value);
+        if (!is_later_life(message, *progress)) return note(NoteKind::kStaleReject, peer.value);
         return peer_lost_data(peer, *progress, LogIndex{});
       }
       if (progress->state == ProgressState::kProbe) progress->become_probe(LogIndex{1});
@@ -301,14 +303,15 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
 void RaftCore::on(const Envelope& message, const Hello& hello) {
   Progress* progress = heard_from(message);
   if (progress == nullptr || progress->is_lost) return;
-  // A late Hello of an older stream of the same life proves nothing.
-  if (hello.last.index < progress->match && message.from.incarnation > progress->match_incarnation)
+  if (hello.last.index < progress->match && is_later_life(message, *progress))
     return peer_lost_data(message.from.replica, *progress, hello.last.index);
-  if (progress->state != ProgressState::kSnapshot) progress->become_probe(progress->match.next());
+  // A leader of this term may not know yet what the replica has; its own word is where to begin.
+  const LogIndex claimed = std::min(hello.last.index, log_.last());
+  if (progress->state != ProgressState::kSnapshot)
+    progress->become_probe(std::max(progress->match, claimed).next());
 }
 
-// --- Committing [S 08/1.9, T 3.6.2]
-// -----------------------------------------------------------------------
+// --- Committing [S 08/1.9, T 3.6.2] --------------------------------------------------------------
 
 LogIndex RaftCore::quorum_index() const {
   const auto& leader = std::get<LeaderRole>(role_);
@@ -352,8 +355,7 @@ void RaftCore::on_committed(LogIndex before) {
   }
 }
 
-// --- Time
-// ------------------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 void RaftCore::tick_leader() {
   auto& leader = std::get<LeaderRole>(role_);
@@ -395,8 +397,7 @@ void RaftCore::broadcast_heartbeat() {
   }
 }
 
-// --- The log behind a checkpoint [S 08/4.9]
-// ------------------------------------------------------------------
+// --- The log behind a checkpoint [S 08/4.9] ------------------------------------------------------
 
 void RaftCore::checkpointed(LogIndex index) {
   if (stopped_ || installing_ || index <= log_.boundary().id.index) return;

@@ -29,7 +29,7 @@ class RaftLog {
   // (recovery checked it, as validate_append() does).
   RaftLog(const LogBoundary& boundary, std::vector<Entry> entries, ChainFunction chain);
 
-  // --- Reading ----------------------------------------------------------------------------------
+  // --- Reading -----------------------------------------------------------------------------------
   LogIndex first() const { return boundary_.id.index.next(); }
   LogIndex last() const;
   EntryId last_id() const;  // The boundary's when there is no entry, never term 0.
@@ -46,14 +46,14 @@ class RaftLog {
   // How many bytes of payload (index, last] has, held or not. O(1).
   size_t bytes_after(LogIndex index) const;
 
-  // --- Configs ----------------------------------------------------------------------------------
+  // --- Configs -----------------------------------------------------------------------------------
   const Membership& config() const { return configs_.back().config; }
   LogIndex config_index() const { return configs_.back().index; }
   // In force at `index`. REQUIRES: has(index).
   const ConfigAt& config_at(LogIndex index) const;
   const ConfigAt* config_before_last() const;  // Null: none is known.
 
-  // --- Changing ---------------------------------------------------------------------------------
+  // --- Changing ----------------------------------------------------------------------------------
   // Gives the entry its index, term and chain and appends it. REQUIRES: term >= last term, payload
   // not null, that of a kConfig decodes.
   const Entry& append_new(Term term, EntryKind kind, SharedBytes payload);

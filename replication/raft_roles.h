@@ -17,7 +17,7 @@
 
 namespace worldline::replication {
 
-// --- Roles: what exists only in one of them --------------------------------------------------
+// --- Roles: what exists only in one of them ------------------------------------------------------
 struct UninitRole {};
 struct FollowerRole {};
 struct PrecandidateRole {
@@ -40,6 +40,7 @@ struct LeaderRole {
   std::map<ReplicaId, Progress> progress;   // Of every member, ourselves included.
   std::map<ReplicaId, Progress> departing;  // Removed by a config that is not committed yet.
   LogIndex barrier;
+  LogIndex cancelled;  // The joint config that leads back; 0 = none.
   ReplicaId transferee;
   uint32_t transfer_ticks = 0;
   uint32_t heartbeat_ticks = 0;

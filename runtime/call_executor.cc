@@ -63,6 +63,12 @@ void CallExecutor::note(LogLevel level, std::string_view message) {
   log_.append(host_log_record(level, runtime_.clock().now(), message));
 }
 
+void CallExecutor::note_refused(std::string_view function, std::string_view message) {
+  LogRecord record = host_log_record(LogLevel::kError, runtime_.clock().now(), message);
+  record.function = function;
+  log_.append(record);
+}
+
 // ---- One call ----------------------------------------------------------------------------------
 
 CallResult CallExecutor::run(const CallRequest& request) {
@@ -74,20 +80,21 @@ CallResult CallExecutor::run(const CallRequest& request) {
   const bool hidden =
       reducer != nullptr && reducer->is_private() && request.rights == CallerRights::kClient;
   if (reducer == nullptr || hidden) {
-    note(LogLevel::kError, fmt::format("External attempt to call nonexistent reducer \"{}\" "
-                                       "failed. {}",
-                                       request.reducer, kRegenerate));
+    note_refused(request.reducer,
+                 fmt::format("External attempt to call nonexistent reducer \"{}\" failed. {}",
+                             request.reducer, kRegenerate));
     return refuse(CallResultKind::kNoSuchReducer, std::string(kNoSuchReducerText));
   }
   const Result<Bytes> args = request.encoding == ArgsEncoding::kBsatn
                                  ? bsatn_arguments(*reducer, request.args)
                                  : json_arguments(*reducer, request.args, decoded_args_);
   if (!args.ok()) {
-    note(LogLevel::kError,
-         fmt::format("External attempt to call reducer \"{}\" failed, invalid arguments.\nThis is "
-                     "likely due to a mismatched client schema, have you run `spacetime generate` "
-                     "recently?",
-                     request.reducer));
+    note_refused(
+        request.reducer,
+        fmt::format("External attempt to call reducer \"{}\" failed, invalid arguments.\nThis is "
+                    "likely due to a mismatched client schema, have you run `spacetime generate` "
+                    "recently?",
+                    request.reducer));
     return refuse(CallResultKind::kInvalidArguments, args.status().message());
   }
   const Invocation invocation{*reducer, request.caller, request.connection, request.timestamp,

@@ -102,6 +102,8 @@ class CallExecutor {
   bool client_is_known(const storage::ClientRow& client) const;
   storage::CommitResult remove_one_shot(const ScheduledCall& call, Timestamp when);
   void note(LogLevel level, std::string_view message);
+  // Of a call that never reached the module.
+  void note_refused(std::string_view function, std::string_view message);
 
   ModuleRuntime& runtime_;
   storage::DatabaseState& state_;

@@ -36,7 +36,8 @@ Status io_error(const std::string& path, const char* what) {
 
 Result<std::string> read_file(const std::string& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return io_error(path, "open");
+  if (file.get() < 0)  // It is not where the configuration says.
+    return Status::invalid_argument("cannot open {}: {}", path, std::strerror(errno));
   std::string text(kKeyFileBytesMax, '\0');
   const ssize_t bytes = ::read(file.get(), text.data(), text.size());
   if (bytes < 0) return io_error(path, "read");

@@ -224,6 +224,33 @@ RestKind RaftNode::rest_of(GroupId group) const {
   return found != hosted_.end() ? found->second->rest : RestKind::kAwake;
 }
 
+Status RaftNode::check_invariants() const {
+  for (const auto& [group, entry] : hosted_) {
+    const GroupReplica& replica = *entry->replica;
+    const bool is_active = wheel_.is_active(group);
+    if (!replica.is_running()) {
+      if (is_active) return Status::internal("group {} was stopped and is ticked", group.value);
+      continue;
+    }
+    const auto tombstone = tombstones_.find(group);
+    if (tombstone != tombstones_.end() && replica.id() < tombstone->second.lowest_allowed)
+      return Status::internal("I-25: replica {} of group {} is below its tombstone",
+                              replica.id().value, group.value);
+    const bool is_quiesced = entry->rest == RestKind::kQuiesced;
+    if (is_quiesced != replica.core().is_quiesced())
+      return Status::internal("group {}: its core and its node disagree about sleep", group.value);
+    if (is_quiesced && is_active)
+      return Status::internal("group {} sleeps and is ticked", group.value);
+    if (entry->rest == RestKind::kAwake && !is_active)
+      return Status::internal("group {} is awake and not ticked", group.value);
+    const HeartbeatRow* row = receiver_.find(group);
+    if (row == nullptr || row->term != replica.core().term() ||
+        row->leader != replica.core().leader())
+      return Status::internal("group {}: the table has another term or leader", group.value);
+  }
+  return Status::ok_status();
+}
+
 Address RaftNode::self_address(ReplicaId replica) const {
   return {config_.self.node, config_.self.incarnation, replica};
 }

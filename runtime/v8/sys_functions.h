@@ -39,6 +39,18 @@ struct SharedCalls {
   static void procedure_http_request(const CallbackInfo& info);
 };
 
+// Functions that take or give row data; the ABIs differ in how the bytes lie in the arguments.
+template <Abi abi>
+struct DataCalls {
+  static void datastore_index_scan_range_bsatn(const CallbackInfo& info);
+  static void datastore_index_scan_point_bsatn(const CallbackInfo& info);
+  static void datastore_insert_bsatn(const CallbackInfo& info);
+  static void datastore_update_bsatn(const CallbackInfo& info);
+  static void datastore_delete_all_by_eq_bsatn(const CallbackInfo& info);
+  static void datastore_delete_by_index_scan_range_bsatn(const CallbackInfo& info);
+  static void datastore_delete_by_index_scan_point_bsatn(const CallbackInfo& info);
+};
+
 std::span<const SysFunction> functions_of_v1(SysVersion version);
 std::span<const SysFunction> functions_of_v2(SysVersion version);
 

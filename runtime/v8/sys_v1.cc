@@ -1,5 +1,4 @@
-// The functions of `spacetime:sys@1.x`: bytes come as Uint8Array and leave as fresh ones
-// [S 03/3.6].
+// The functions of `spacetime:sys@1.x`, but for those of sys_shared.cc and sys_data.cc [S 03/3.6].
 
 #include "runtime/v8/hooks.h"
 #include "runtime/v8/sys_functions.h"
@@ -8,51 +7,6 @@ namespace worldline::runtime {
 namespace {
 
 constexpr Abi kAbi = Abi::kV1;
-
-void give_bytes(IsolateScope& scope, const CallbackInfo& info, Bytes bytes) {
-  v8::Local<v8::Uint8Array> array;
-  if (js_bytes(scope, bytes).ToLocal(&array)) info.GetReturnValue().Set(array);
-}
-
-// (index, prefix, prefix_elems, rstart, rend)
-bool read_range(IsolateScope& scope, const CallbackInfo& info, uint32_t& index,
-                RangeArguments& range) {
-  MutableBytes prefix;
-  MutableBytes start;
-  MutableBytes end;
-  if (!read_u32(scope, info[0], index) || !read_uint8_array(scope, info[1], prefix) ||
-      !read_u16(scope, info[2], range.prefix_elements) ||
-      !read_uint8_array(scope, info[3], start) || !read_uint8_array(scope, info[4], end))
-    return false;
-  range.prefix = prefix;
-  range.start = start;
-  range.end = end;
-  return true;
-}
-
-void datastore_index_scan_range_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  RangeArguments range;
-  if (!read_range(scope, info, index, range)) return;
-  uint32_t iterator = 0;
-  const Errno code = host.calls.index_scan_range(TableIndexId(index), range, iterator);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(iterator);
-}
-
-void datastore_index_scan_point_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  MutableBytes point;
-  if (!read_u32(scope, info[0], index) || !read_uint8_array(scope, info[1], point)) return;
-  uint32_t iterator = 0;
-  const Errno code = host.calls.index_scan_point(TableIndexId(index), point, iterator);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(iterator);
-}
 
 // {0: exhausted, 1: bytes}, sealed.
 void give_advanced(IsolateScope& scope, const CallbackInfo& info, bool exhausted, Bytes rows) {
@@ -97,69 +51,6 @@ void row_iter_bsatn_advance(const CallbackInfo& info) {
   }
 }
 
-void datastore_insert_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t table = 0;
-  MutableBytes row;
-  if (!read_u32(scope, info[0], table) || !read_uint8_array(scope, info[1], row)) return;
-  Bytes generated;
-  const Errno code = host.calls.insert(TableId(table), row, generated);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  give_bytes(scope, info, generated);
-}
-
-void datastore_update_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t table = 0;
-  uint32_t index = 0;
-  MutableBytes row;
-  if (!read_u32(scope, info[0], table) || !read_u32(scope, info[1], index) ||
-      !read_uint8_array(scope, info[2], row))
-    return;
-  Bytes generated;
-  const Errno code = host.calls.update(TableId(table), TableIndexId(index), row, generated);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  give_bytes(scope, info, generated);
-}
-
-void datastore_delete_all_by_eq_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t table = 0;
-  MutableBytes relation;
-  if (!read_u32(scope, info[0], table) || !read_uint8_array(scope, info[1], relation)) return;
-  uint32_t count = 0;
-  const Errno code = host.calls.delete_all_by_eq(TableId(table), relation, count);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(count);
-}
-
-void datastore_delete_by_index_scan_range_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  RangeArguments range;
-  if (!read_range(scope, info, index, range)) return;
-  uint32_t count = 0;
-  const Errno code = host.calls.delete_by_index_range(TableIndexId(index), range, count);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(count);
-}
-
-void datastore_delete_by_index_scan_point_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  MutableBytes point;
-  if (!read_u32(scope, info[0], index) || !read_uint8_array(scope, info[1], point)) return;
-  uint32_t count = 0;
-  const Errno code = host.calls.delete_by_index_point(TableIndexId(index), point, count);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(count);
-}
-
 // {__identity__: bigint}, sealed.
 void identity(const CallbackInfo& info) {
   IsolateScope scope(info.GetIsolate());
@@ -178,19 +69,21 @@ void register_hooks(const CallbackInfo& info) {
 }
 
 using Shared = SharedCalls<kAbi>;
+using Data = DataCalls<kAbi>;
 constexpr SysFunction kFunctions10[] = {
     {"register_hooks", register_hooks<SysVersion::k1_0>},
     {"table_id_from_name", Shared::table_id_from_name},
     {"index_id_from_name", Shared::index_id_from_name},
     {"datastore_table_row_count", Shared::datastore_table_row_count},
     {"datastore_table_scan_bsatn", Shared::datastore_table_scan_bsatn},
-    {"datastore_index_scan_range_bsatn", datastore_index_scan_range_bsatn},
+    {"datastore_index_scan_range_bsatn", Data::datastore_index_scan_range_bsatn},
     {"row_iter_bsatn_advance", row_iter_bsatn_advance},
     {"row_iter_bsatn_close", Shared::row_iter_bsatn_close},
-    {"datastore_insert_bsatn", datastore_insert_bsatn},
-    {"datastore_update_bsatn", datastore_update_bsatn},
-    {"datastore_delete_by_index_scan_range_bsatn", datastore_delete_by_index_scan_range_bsatn},
-    {"datastore_delete_all_by_eq_bsatn", datastore_delete_all_by_eq_bsatn},
+    {"datastore_insert_bsatn", Data::datastore_insert_bsatn},
+    {"datastore_update_bsatn", Data::datastore_update_bsatn},
+    {"datastore_delete_by_index_scan_range_bsatn",
+     Data::datastore_delete_by_index_scan_range_bsatn},
+    {"datastore_delete_all_by_eq_bsatn", Data::datastore_delete_all_by_eq_bsatn},
     {"volatile_nonatomic_schedule_immediate", Shared::volatile_nonatomic_schedule_immediate},
     {"console_log", Shared::console_log},
     {"console_timer_start", Shared::console_timer_start},
@@ -207,8 +100,9 @@ constexpr SysFunction kFunctions12[] = {
     {"procedure_commit_mut_tx", Shared::procedure_commit_mut_tx},
 };
 constexpr SysFunction kFunctions13[] = {
-    {"datastore_index_scan_point_bsatn", datastore_index_scan_point_bsatn},
-    {"datastore_delete_by_index_scan_point_bsatn", datastore_delete_by_index_scan_point_bsatn},
+    {"datastore_index_scan_point_bsatn", Data::datastore_index_scan_point_bsatn},
+    {"datastore_delete_by_index_scan_point_bsatn",
+     Data::datastore_delete_by_index_scan_point_bsatn},
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
-// The functions of `spacetime:sys@2.x`. Data travels as (buffer, byte length): one buffer is input
-// and output, so a call allocates nothing [S 03/3.5].
+// The functions of `spacetime:sys@2.x`, but for those of sys_shared.cc and sys_data.cc [S 03/3.5].
 
 #include "runtime/v8/sys_functions.h"
 
@@ -7,60 +6,6 @@ namespace worldline::runtime {
 namespace {
 
 constexpr Abi kAbi = Abi::kV2;
-
-// Arguments (buffer, length) from position `at`: the first `length` bytes of the buffer.
-bool read_data(IsolateScope& scope, const CallbackInfo& info, int at, MutableBytes& buffer,
-               MutableBytes& data) {
-  return read_array_buffer(scope, info[at], buffer) &&
-         read_length(scope, info[at + 1], buffer, data);
-}
-
-// (index, buffer, prefix_len, prefix_elems, rstart_len, rend_len): the three parts lie back to
-// back; an empty end means the start's bytes again.
-bool read_range(IsolateScope& scope, const CallbackInfo& info, uint32_t& index,
-                RangeArguments& range) {
-  MutableBytes rest;
-  MutableBytes prefix;
-  MutableBytes start;
-  MutableBytes end;
-  if (!read_u32(scope, info[0], index) || !read_array_buffer(scope, info[1], rest) ||
-      !read_length(scope, info[2], rest, prefix) ||
-      !read_u16(scope, info[3], range.prefix_elements))
-    return false;
-  rest = rest.subspan(prefix.size());
-  if (!read_length(scope, info[4], rest, start)) return false;
-  rest = rest.subspan(start.size());
-  if (!read_length(scope, info[5], rest, end)) return false;
-  range.prefix = prefix;
-  range.start = start;
-  range.end = end.empty() ? start : end;
-  return true;
-}
-
-void datastore_index_scan_range_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  RangeArguments range;
-  if (!read_range(scope, info, index, range)) return;
-  uint32_t iterator = 0;
-  const Errno code = host.calls.index_scan_range(TableIndexId(index), range, iterator);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(iterator);
-}
-
-void datastore_index_scan_point_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  MutableBytes buffer;
-  MutableBytes point;
-  if (!read_u32(scope, info[0], index) || !read_data(scope, info, 1, buffer, point)) return;
-  uint32_t iterator = 0;
-  const Errno code = host.calls.index_scan_point(TableIndexId(index), point, iterator);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(iterator);
-}
 
 void throw_buffer_too_small(IsolateScope& scope, size_t needed) {
   const auto error = v8::Object::New(scope.isolate());
@@ -89,80 +34,6 @@ void row_iter_bsatn_advance(const CallbackInfo& info) {
   }
 }
 
-// Writes the generated columns to the start of the buffer; they came out of it, so they fit.
-void give_generated(const CallbackInfo& info, MutableBytes buffer, Bytes generated) {
-  WL_CHECK(generated.size() <= buffer.size());
-  if (!generated.empty()) std::memcpy(buffer.data(), generated.data(), generated.size());
-  info.GetReturnValue().Set(static_cast<uint32_t>(generated.size()));
-}
-
-void datastore_insert_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t table = 0;
-  MutableBytes buffer;
-  MutableBytes row;
-  if (!read_u32(scope, info[0], table) || !read_data(scope, info, 1, buffer, row)) return;
-  Bytes generated;
-  const Errno code = host.calls.insert(TableId(table), row, generated);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  give_generated(info, buffer, generated);
-}
-
-void datastore_update_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t table = 0;
-  uint32_t index = 0;
-  MutableBytes buffer;
-  MutableBytes row;
-  if (!read_u32(scope, info[0], table) || !read_u32(scope, info[1], index) ||
-      !read_data(scope, info, 2, buffer, row))
-    return;
-  Bytes generated;
-  const Errno code = host.calls.update(TableId(table), TableIndexId(index), row, generated);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  give_generated(info, buffer, generated);
-}
-
-void datastore_delete_all_by_eq_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t table = 0;
-  MutableBytes buffer;
-  MutableBytes relation;
-  if (!read_u32(scope, info[0], table) || !read_data(scope, info, 1, buffer, relation)) return;
-  uint32_t count = 0;
-  const Errno code = host.calls.delete_all_by_eq(TableId(table), relation, count);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(count);
-}
-
-void datastore_delete_by_index_scan_range_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  RangeArguments range;
-  if (!read_range(scope, info, index, range)) return;
-  uint32_t count = 0;
-  const Errno code = host.calls.delete_by_index_range(TableIndexId(index), range, count);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(count);
-}
-
-void datastore_delete_by_index_scan_point_bsatn(const CallbackInfo& info) {
-  IsolateScope scope(info.GetIsolate());
-  JsHost& host = JsHost::of(scope.isolate());
-  uint32_t index = 0;
-  MutableBytes buffer;
-  MutableBytes point;
-  if (!read_u32(scope, info[0], index) || !read_data(scope, info, 1, buffer, point)) return;
-  uint32_t count = 0;
-  const Errno code = host.calls.delete_by_index_point(TableIndexId(index), point, count);
-  if (code != Errno::kOk) return throw_errno<kAbi>(scope, host, code);
-  info.GetReturnValue().Set(count);
-}
-
 void datastore_clear(const CallbackInfo& info) {
   IsolateScope scope(info.GetIsolate());
   JsHost& host = JsHost::of(scope.isolate());
@@ -180,20 +51,23 @@ void identity(const CallbackInfo& info) {
 }
 
 using Shared = SharedCalls<kAbi>;
+using Data = DataCalls<kAbi>;
 constexpr SysFunction kFunctions20[] = {
     {"table_id_from_name", Shared::table_id_from_name},
     {"index_id_from_name", Shared::index_id_from_name},
     {"datastore_table_row_count", Shared::datastore_table_row_count},
     {"datastore_table_scan_bsatn", Shared::datastore_table_scan_bsatn},
-    {"datastore_index_scan_range_bsatn", datastore_index_scan_range_bsatn},
-    {"datastore_index_scan_point_bsatn", datastore_index_scan_point_bsatn},
+    {"datastore_index_scan_range_bsatn", Data::datastore_index_scan_range_bsatn},
+    {"datastore_index_scan_point_bsatn", Data::datastore_index_scan_point_bsatn},
     {"row_iter_bsatn_advance", row_iter_bsatn_advance},
     {"row_iter_bsatn_close", Shared::row_iter_bsatn_close},
-    {"datastore_insert_bsatn", datastore_insert_bsatn},
-    {"datastore_update_bsatn", datastore_update_bsatn},
-    {"datastore_delete_all_by_eq_bsatn", datastore_delete_all_by_eq_bsatn},
-    {"datastore_delete_by_index_scan_range_bsatn", datastore_delete_by_index_scan_range_bsatn},
-    {"datastore_delete_by_index_scan_point_bsatn", datastore_delete_by_index_scan_point_bsatn},
+    {"datastore_insert_bsatn", Data::datastore_insert_bsatn},
+    {"datastore_update_bsatn", Data::datastore_update_bsatn},
+    {"datastore_delete_all_by_eq_bsatn", Data::datastore_delete_all_by_eq_bsatn},
+    {"datastore_delete_by_index_scan_range_bsatn",
+     Data::datastore_delete_by_index_scan_range_bsatn},
+    {"datastore_delete_by_index_scan_point_bsatn",
+     Data::datastore_delete_by_index_scan_point_bsatn},
     {"volatile_nonatomic_schedule_immediate", Shared::volatile_nonatomic_schedule_immediate},
     {"console_log", Shared::console_log},
     {"console_timer_start", Shared::console_timer_start},

@@ -194,6 +194,15 @@ Status CheckpointStore::commit(Checkpoint& checkpoint) {
   return Status::ok_status();
 }
 
+Status CheckpointStore::repair_page(GroupId group, const Digest128& hash, Bytes image) {
+  if (content_hash(image) != hash)
+    return Status::invalid_argument("group {}: {} B are not page {:016x}{:016x}", group.value,
+                                    image.size(), hash.high, hash.low);
+  WL_RETURN_IF_ERROR(add_page(group, hash, image));
+  WL_RETURN_IF_ERROR(flush(Sync::kNo));
+  return database_->sync().with_context("checkpoint database");
+}
+
 Status CheckpointStore::remove(const Checkpoint& doomed, std::span<const Checkpoint* const> kept) {
   const GroupId group = doomed.state.group;
   WL_RETURN_IF_ERROR(begin(group, doomed.id));  // Pending: a crash from here on is swept up.

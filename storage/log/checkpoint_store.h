@@ -56,6 +56,10 @@ class CheckpointStore {
   Status add_page(GroupId group, const Digest128& hash, Bytes image);
   Status commit(Checkpoint& checkpoint);  // Sets manifest_hash.
 
+  // Puts a page, fetched from a peer, in the place of one that load_page() refused; durable at
+  // return. kInvalidArgument if it is not the page of that name.
+  Status repair_page(GroupId group, const Digest128& hash, Bytes image);
+
   // Deletes `doomed` with the pages that none of `kept` names.
   Status remove(const Checkpoint& doomed, std::span<const Checkpoint* const> kept);
   // Removes what crashes left behind: pending checkpoints, manifests not in `kept`, and, if there

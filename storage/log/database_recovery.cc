@@ -115,17 +115,36 @@ class Replayer {
   PartAssembler parts_;
 };
 
-Result<Start> load_start(const CheckpointStore& checkpoints, GroupId group, CheckpointId id) {
-  WL_ASSIGN_OR_RETURN(Checkpoint checkpoint, checkpoints.load_manifest(group, id));
-  CheckpointLoader loader(checkpoint.state);
+// Gives the loader every page that can be read; notes the others in `bad`.
+Status load_pages(const CheckpointStore& checkpoints, const Checkpoint& checkpoint,
+                  CheckpointLoader& loader, std::vector<Digest128>& bad) {
+  const GroupId group = checkpoint.state.group;
+  Status first_bad;
   size_t position = 0;
   for (const CheckpointTable& table : checkpoint.state.tables) {
     for (const CheckpointPage& page : table.pages) {
-      WL_ASSIGN_OR_RETURN(const ByteBuffer image,
-                          checkpoints.load_page(group, checkpoint.page_hashes[position++]));
-      WL_RETURN_IF_ERROR(loader.add_page(table.table, page.number, image));
+      const Digest128& hash = checkpoint.page_hashes[position++];
+      const Result<ByteBuffer> image = checkpoints.load_page(group, hash);
+      if (image.ok()) {
+        WL_RETURN_IF_ERROR(loader.add_page(table.table, page.number, *image));
+        continue;
+      }
+      if (image.status().code() != StatusCode::kCorruption) return image.status();
+      if (first_bad.ok()) first_bad = image.status();
+      bad.push_back(hash);
     }
   }
+  return first_bad;
+}
+
+Result<Start> load_start(const CheckpointStore& checkpoints, GroupId group, CheckpointId id,
+                         std::optional<DamagedCheckpoint>& damaged) {
+  WL_ASSIGN_OR_RETURN(Checkpoint checkpoint, checkpoints.load_manifest(group, id));
+  CheckpointLoader loader(checkpoint.state);
+  std::vector<Digest128> bad;
+  const Status loaded = load_pages(checkpoints, checkpoint, loader, bad);
+  if (!bad.empty() && !damaged) damaged = {std::move(checkpoint), std::move(bad)};
+  WL_RETURN_IF_ERROR(loaded);
   Start start;
   WL_ASSIGN_OR_RETURN(start.state, loader.finish());
   if (start.state->digest() != checkpoint.state.digest)
@@ -146,7 +165,8 @@ Start birth_start(GroupId group) {
 
 // The newest start the log connects to: the boundary's checkpoint, older ones, the birth.
 Result<Start> choose_start(const CheckpointStore& checkpoints, const VerifiedGroup& group,
-                           RecoveryReport& report) {
+                           RecoveredDatabase& out) {
+  RecoveryReport& report = out.report;
   const CheckpointRef named = group.boundary.checkpoint;
   const auto reaches = [&group](const TailRow& at) {
     return at.last >= group.boundary.index || group.first <= at.last.next();
@@ -157,7 +177,7 @@ Result<Start> choose_start(const CheckpointStore& checkpoints, const VerifiedGro
                                        group.group.value, named.id.value));
   for (const CheckpointId id : ids) {
     if (id > named.id) continue;  // Written, but the boundary was never switched to it.
-    Result<Start> start = load_start(checkpoints, group.group, id);
+    Result<Start> start = load_start(checkpoints, group.group, id, out.damaged);
     if (!start.ok()) {
       report.notes.push_back(start.status().message());
     } else if (id == named.id && start->checkpoint->manifest_hash != named.manifest_hash) {
@@ -185,7 +205,20 @@ Result<Start> choose_start(const CheckpointStore& checkpoints, const VerifiedGro
 Result<RecoveredDatabase> recover_database(const LogStore& log, const CheckpointStore& checkpoints,
                                            const VerifiedGroup& group, ReplayTo target) {
   RecoveredDatabase out;
-  WL_ASSIGN_OR_RETURN(Start start, choose_start(checkpoints, group, out.report));
+  if (group.boundary.index.value == 0) {
+    out.verdict = DatabaseVerdict::kNeedsSnapshot;
+    return out;
+  }
+  Result<Start> chosen = choose_start(checkpoints, group, out);
+  if (!chosen.ok()) {
+    const bool has_peers = target == ReplayTo::kCommitHint;
+    if (!has_peers || chosen.status().code() != StatusCode::kCorruption) return chosen.status();
+    out.verdict = DatabaseVerdict::kNeedsSnapshot;
+    out.report.notes.push_back(chosen.status().message());
+    out.checkpoints.last_id = group.boundary.checkpoint.id;
+    return out;
+  }
+  Start start = std::move(chosen).value();
   out.applied = start.at.last;
   out.applied_term = start.at.term;
   out.applied_chain = start.at.chain;
@@ -230,6 +263,7 @@ Status sweep_checkpoints(CheckpointStore& checkpoints, const VerifiedGroup& grou
   std::vector<const Checkpoint*> kept;
   if (database.checkpoints.newest) kept.push_back(&*database.checkpoints.newest);
   if (database.checkpoints.older) kept.push_back(&*database.checkpoints.older);
+  if (database.damaged) kept.push_back(&database.damaged->checkpoint);
   return checkpoints.sweep(group.group, kept);
 }
 

@@ -8,12 +8,13 @@
 // Sources: [S 08/3.6]; docs/formats/log-record.md. Thread: any.
 #pragma once
 
+#include "base/crc32c.h"
 #include "base/status.h"
 #include "storage/log/log_types.h"
 
 namespace worldline::storage {
 
-uint32_t crc32c(uint32_t seed, Bytes bytes);  // Castagnoli; hardware when there is.
+using worldline::crc32c;
 
 // Chain before a group's first entry. Differs per group, so entries of one cannot pass in another.
 Chain genesis_chain(GroupId group);

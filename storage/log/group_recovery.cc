@@ -157,9 +157,13 @@ StartVerdict judge_group(const Result<VerifiedGroup>& verified, Copies copies) {
   if (verified.ok())
     return verified->boundary.index.value == 0 ? StartVerdict::kUninitialised
                                                : StartVerdict::kServe;
-  const StatusCode code = verified.status().code();
-  if (code == StatusCode::kFailedPrecondition) return StartVerdict::kQuarantined;
-  if (code == StatusCode::kCorruption && copies == Copies::kSeveral)
+  return judge_failure(verified.status(), copies);
+}
+
+StartVerdict judge_failure(const Status& failure, Copies copies) {
+  WL_CHECK(!failure.ok());
+  if (failure.code() == StatusCode::kFailedPrecondition) return StartVerdict::kQuarantined;
+  if (failure.code() == StatusCode::kCorruption && copies == Copies::kSeveral)
     return StartVerdict::kQuarantine;
   return StartVerdict::kRefuse;
 }

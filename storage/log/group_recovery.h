@@ -56,6 +56,8 @@ enum class StartVerdict : uint8_t {
   kRefuse,         // Change nothing: damage of the only copy, a newer format, a disk that fails.
 };
 StartVerdict judge_group(const Result<VerifiedGroup>& verified, Copies copies);
+// The same for what recover_database() reports. REQUIRES: not OK.
+StartVerdict judge_failure(const Status& failure, Copies copies);
 
 // Carries out kQuarantine: a durable mark; the rows stay. Writer thread. REQUIRES: not adopted.
 Status quarantine_damaged(LogStore& store, GroupId group, const Status& why);

@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <mutex>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
-#include <unistd.h>
 
 #include "base/limits.h"
+#include "storage/rocksdb/torn_files.h"
 
 namespace worldline::storage {
 namespace {
@@ -243,6 +242,7 @@ class RocksdbStore final : public KeyValueStore {
 
 rocksdb::DBOptions database_options(const RocksdbOptions& options) {
   rocksdb::DBOptions out;
+  if (options.env != nullptr) out.env = options.env;
   out.create_if_missing = true;
   out.create_missing_column_families = true;
   out.paranoid_checks = true;
@@ -289,26 +289,27 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksdbOptions&
   return out;
 }
 
-// Makes the next read of the write-ahead logs come from the disk. Best effort: pages that were
-// never written back are dropped by nobody, but those are still in memory for good reason.
-void drop_page_cache(const std::filesystem::path& directory) {
-  std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(directory, error)) {
-    if (file.path().extension() != ".log") continue;
-    const int fd = ::open(file.path().c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
-    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    ::close(fd);
-  }
+// A database without any write-ahead log: a crash of its very first opening leaves one, and so does
+// somebody who takes *.log for old messages. RocksDB would open it and miss what was in them.
+Status check_never_used(const KeyValueStore& store) {
+  const std::array<Byte, 1> first = {0};
+  const std::array<Byte, 1> end = {0xFF};
+  for (const Family family : kLogFamilies)
+    if (store.scan(family, first, end)->next())
+      return Status::corruption("the write-ahead log is missing");
+  return Status::ok_status();
 }
 
 }  // namespace
 
 Result<std::unique_ptr<KeyValueStore>> open_rocksdb(const RocksdbOptions& options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.path, error);
-  if (error) return Status::io_error("{}: {}", options.path, error.message());
-  drop_page_cache(options.path);
+  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  if (const rocksdb::Status made = env->CreateDirIfMissing(options.path); !made.ok())
+    return status_of(made);
+  const auto mended = mend_torn_files(*env->GetFileSystem(), options.path);
+  if (!mended.ok()) return mended.status().with_context(options.path);
+  if (options.on_note)
+    for (const std::string& note : mended->notes) options.on_note(note);
 
   const std::span<const Family> families = options.role == DatabaseRole::kLog
                                                ? std::span<const Family>(kLogFamilies)
@@ -321,8 +322,11 @@ Result<std::unique_ptr<KeyValueStore>> open_rocksdb(const RocksdbOptions& option
   const rocksdb::Status status =
       handles->open(database_options(options), options.path, descriptors, families);
   if (!status.ok()) return status_of(status).with_context(options.path);
-  return std::unique_ptr<KeyValueStore>(
-      std::make_unique<RocksdbStore>(std::move(handles), options.role));
+  std::unique_ptr<KeyValueStore> store =
+      std::make_unique<RocksdbStore>(std::move(handles), options.role);
+  if (options.role == DatabaseRole::kLog && !mended->is_new && !mended->has_wal)
+    WL_RETURN_IF_ERROR(check_never_used(*store).with_context(options.path));
+  return store;
 }
 
 }  // namespace worldline::storage

@@ -8,11 +8,16 @@
 //   the database then does not open), kNotSupported.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/status.h"
 #include "storage/log/key_value_store.h"
+
+namespace rocksdb {
+class Env;
+}
 
 namespace worldline::storage {
 
@@ -25,10 +30,13 @@ struct RocksdbOptions {
   DatabaseRole role = DatabaseRole::kLog;
   std::string path;
   size_t memtable_bytes = 64 * 1024 * 1024;  // Per family log; the others are small.
+  // What a crash had left and what was done about it, for the log of the node.
+  std::function<void(const std::string&)> on_note;
+  rocksdb::Env* env = nullptr;  // Borrowed; outlives the store. Null: the machine's files.
 };
 
-// Opens or creates. Drops the page cache of the write-ahead log first, so that recovery reads what
-// the disk has and not what a killed process left in memory [S 08/3.7 step 2].
+// Opens or creates. First the write-ahead log is read from the disk itself, not from what a killed
+// process left in memory, and a torn last write is cut (torn_files.h) [S 08/3.7 step 2].
 Result<std::unique_ptr<KeyValueStore>> open_rocksdb(const RocksdbOptions& options);
 
 }  // namespace worldline::storage

@@ -67,7 +67,7 @@ TEST_F(DeliveryDeskTest, ReleasesAtOnceWhatDependsOnCommittedEntries) {
 
 TEST_F(DeliveryDeskTest, GivesTheCallerItsRowsInsideTheResultAndOthersAnUpdate) {
   run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item"),
-                    subscribe(kBob, 4, "SELECT * FROM item WHERE id = 3")});
+                       subscribe(kBob, 4, "SELECT * FROM item WHERE id = 3")});
   run(ProposalSeq{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 77})});
   const auto& result = ada_->message<protocol::ReducerResult>(1);
   EXPECT_EQ(result.request_id, 77u);
@@ -90,7 +90,7 @@ TEST_F(DeliveryDeskTest, SendsNothingToSessionsThatAreNotConcerned) {
 
 TEST_F(DeliveryDeskTest, GroupsSeveralSetsOfOneSessionIntoOneMessage) {
   run(ProposalSeq{0}, {subscribe(kAda, 2, "SELECT * FROM item"),
-                    subscribe(kAda, 1, "SELECT * FROM item WHERE id = 9")});
+                       subscribe(kAda, 1, "SELECT * FROM item WHERE id = 9")});
   run(ProposalSeq{0}, {transaction(database_.insert(9, "n"))});
   const auto& update = ada_->message<protocol::TransactionUpdate>(2);
   ASSERT_EQ(update.query_sets.size(), 2u);
@@ -101,7 +101,8 @@ TEST_F(DeliveryDeskTest, GroupsSeveralSetsOfOneSessionIntoOneMessage) {
 TEST_F(DeliveryDeskTest, SharesOneBatchBetweenSessionsThatGetTheSameBytes) {
   run(ProposalSeq{0},
       {subscribe(kAda, 1, "SELECT * FROM item"), subscribe(kBob, 1, "SELECT * FROM item")});
-  run(ProposalSeq{0}, {transaction(database_.insert(1, "a")), transaction(database_.insert(2, "b"))});
+  run(ProposalSeq{0},
+      {transaction(database_.insert(1, "a")), transaction(database_.insert(2, "b"))});
   ASSERT_EQ(ada_->batches.size(), 2u);
   EXPECT_EQ(ada_->batches[1].get(), bob_->batches[1].get());
   EXPECT_EQ(ada_->messages.size(), 3u) << "one message for each transaction";
@@ -153,7 +154,8 @@ TEST_F(DeliveryDeskTest, ForgetsASessionThatClosed) {
 
 TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
   run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
-  run(ProposalSeq{3}, {transaction(database_.insert(1, "a")), CloseAllItem{{1001, "module exited"}}});
+  run(ProposalSeq{3},
+      {transaction(database_.insert(1, "a")), CloseAllItem{{1001, "module exited"}}});
   EXPECT_TRUE(ada_->closes.empty());
   desk_.committed(ProposalSeq{3});
   EXPECT_EQ(ada_->messages.size(), 2u);
@@ -162,13 +164,58 @@ TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
   EXPECT_EQ(bob_->closes.size(), 1u);
 }
 
+class ImpatientTest : public DeliveryDeskTest {
+ protected:
+  TimedReplyItem reply(std::string name, int deadline_seconds) {
+    return {[this, name] { told_.push_back(name + " committed"); }, at(deadline_seconds),
+            [this, name] { told_.push_back(name + " expired"); }};
+  }
+  static std::chrono::steady_clock::time_point at(int seconds) {
+    return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds));
+  }
+  std::vector<std::string> told_;
+};
+
+TEST_F(ImpatientTest, IsAnsweredByTheCommitIfThatComesFirst) {
+  run(ProposalSeq{5}, {reply("a", 10)});
+  EXPECT_EQ(desk_.next_deadline(), at(10));
+  desk_.expire(at(9));
+  EXPECT_TRUE(told_.empty());
+  desk_.committed(ProposalSeq{5});
+  desk_.expire(at(11));
+  EXPECT_EQ(told_, std::vector<std::string>{"a committed"});
+  EXPECT_FALSE(desk_.next_deadline());
+}
+
+TEST_F(ImpatientTest, IsAnsweredOnceByItsDeadlineAndNotByTheCommitBehindIt) {
+  run(ProposalSeq{5}, {reply("a", 10), ReplyItem{[this] { told_.emplace_back("patient"); }}});
+  run(ProposalSeq{6},
+      {reply("b", 20), transaction(database_.insert(1, "one"), CallerRef{kAda, 1})});
+  desk_.expire(at(10));
+  EXPECT_EQ(told_, std::vector<std::string>{"a expired"});
+  EXPECT_EQ(desk_.next_deadline(), at(20));
+  desk_.expire(at(15));
+  desk_.committed(ProposalSeq{6});
+  desk_.expire(at(25));
+  EXPECT_EQ(told_, (std::vector<std::string>{"a expired", "patient", "b committed"}));
+  EXPECT_EQ(ada_->messages.size(), 1u) << "what else the entry holds is delivered as ever";
+}
+
+TEST_F(ImpatientTest, WaitsForNothingWhenEverythingIsCommitted) {
+  desk_.committed(ProposalSeq{5});
+  run(ProposalSeq{5}, {reply("a", 0)});
+  EXPECT_EQ(told_, std::vector<std::string>{"a committed"});
+  EXPECT_FALSE(desk_.next_deadline());
+}
+
 TEST_F(DeliveryDeskTest, HintsTheTablesOfJoinsAfterEachSubscribe) {
   run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
   const auto first = desk_.take_snapshot_hint();
   ASSERT_TRUE(first);
   EXPECT_EQ(first->sequence, 1u);
   EXPECT_TRUE(first->tables.empty());
-  run(ProposalSeq{0}, {subscribe(kAda, 2, "SELECT a.* FROM item AS a JOIN item AS b ON a.id = b.id")});
+  run(ProposalSeq{0},
+      {subscribe(kAda, 2, "SELECT a.* FROM item AS a JOIN item AS b ON a.id = b.id")});
   const auto second = desk_.take_snapshot_hint();
   ASSERT_TRUE(second);
   EXPECT_EQ(second->tables.size(), 1u);

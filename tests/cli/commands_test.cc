@@ -205,8 +205,29 @@ TEST_F(CommandsTest, DeleteAsksAndNoChangesNothing) {
   const auto code = run_delete(options, context);
   ASSERT_TRUE(code.ok());
   EXPECT_EQ(*code, 0);
-  EXPECT_NE(fixture.console.out_text.find("Aborting\n"), std::string::npos);
+  EXPECT_EQ(fixture.console.out_text, "Are you sure you want to delete database db (" + id +
+                                          ")? This action cannot be undone. [y/N]Aborting\n");
   EXPECT_EQ(last_request().line, "GET /v1/database/db/identity");
+}
+
+TEST_F(CommandsTest, DeleteByIdentityNamesItOnceAndYesAsksNothing) {
+  fixture.server.answer("DELETE /v1/database/" + id, {200, "", "", {}});
+  CommandContext context = fixture.context();
+  DeleteOptions options;
+  options.words = {id};
+  options.target.yes = true;
+  ASSERT_TRUE(run_delete(options, context).ok());
+  EXPECT_EQ(fixture.console.out_text, "Skipping confirmation due to --yes\n");
+}
+
+TEST_F(CommandsTest, UnlockSaysSo) {
+  fixture.server.answer(path("/unlock", "POST"), {200, "", "", {}});
+  CommandContext context = fixture.context();
+  LockOptions options;
+  options.wanted = LockState::kUnlocked;
+  options.words = {id};
+  ASSERT_TRUE(run_lock(options, context).ok());
+  EXPECT_EQ(fixture.console.out_text, "Database " + id + " is now unlocked.\n");
 }
 
 TEST_F(CommandsTest, DeleteOfATreeAsksAgainAndRepeatsWithItsToken) {
@@ -262,7 +283,8 @@ TEST_F(CommandsTest, ATokenIsMadeAndStoredWhenThereIsNone) {
             std::string::npos);
   EXPECT_EQ(last_request().headers.at("Authorization"),
             "Bearer e30.eyJoZXhfaWRlbnRpdHkiOiJjMjAxIn0.y");
-  EXPECT_NE(fixture.console.out_text.find("`db` is locked"), std::string::npos);
+  EXPECT_EQ(fixture.console.out_text,
+            "Database " + id + " is now locked. It cannot be deleted until unlocked.\n");
 }
 
 TEST_F(CommandsTest, AnonymousSendsNoTokenAndMakesNone) {

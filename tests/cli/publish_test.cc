@@ -120,6 +120,8 @@ TEST_F(PublishTest, AMajorUpgradeWantsItsWord) {
   const auto refused = publish();
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.status().message(), "Aborting because major version upgrade was not accepted.");
+  EXPECT_NE(fixture.console.out_text.find("major version upgrade from 1.0 to 2.0"),
+            std::string::npos);
 }
 
 TEST_F(PublishTest, TheErrorListOfTheServerIsShown) {
@@ -158,6 +160,31 @@ TEST_F(PublishTest, AProjectFileNamesDatabaseAndModule) {
   const auto code = publish();
   ASSERT_TRUE(code.ok()) << code.status().message();
   EXPECT_NE(fixture.console.err_text.find("spacetime.json"), std::string::npos);
+}
+
+TEST_F(PublishTest, KeysOfTheProjectFileReachTheServer) {
+  fixture.directory.write("spacetime.json",
+                          R"({"database": "db", "js-path": "m.js", "num-replicas": 3,
+                              "anon-identity": true, "organization": "shop", "dev": {}})");
+  options.name.clear();
+  options.path.clear();
+  answer_pre_publish("not found", 404);
+  answer_put("host_type=Js&num_replicas=3&org=shop", kCreated);
+  const auto code = publish();
+  ASSERT_TRUE(code.ok()) << code.status().message();
+  for (const SeenRequest& request : fixture.server.requests())
+    EXPECT_EQ(request.headers.count("Authorization"), 0U) << request.line;
+}
+
+TEST_F(PublishTest, AnUnknownKeyOfTheProjectFileIsNamedAndTheKnownOnesListed) {
+  fixture.directory.write("spacetime.json",
+                          R"({"database": "db", "children": [{"databse": "kid", "dev": {}}]})");
+  const auto code = publish();
+  ASSERT_FALSE(code.ok());
+  const std::string text = code.status().message();
+  EXPECT_NE(text.find("unknown keys: databse, dev\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("module_path"), std::string::npos) << text;
+  EXPECT_TRUE(fixture.server.requests().empty());
 }
 
 TEST_F(PublishTest, SeveralTargetsAndNoMatchListTheNames) {

@@ -97,6 +97,56 @@ TEST(StartConfigTest, TablesOfTheReferenceThatMeanNothingHereOnlyWarn) {
   EXPECT_EQ(start.options.ping_interval, std::chrono::seconds(9));
 }
 
+TEST(StartConfigTest, SingleKeysOfTheReferenceOnlyWarnToo) {
+  const TemporaryDirectory directory;
+  directory.write("config.toml",
+                  "[logs]\nlevel = \"debug\"\ndirectives = [\"a=info\"]\n"
+                  "[v8]\nprocedure-instance-pool-size = 4\n"
+                  "[v8-heap-policy]\nheap-check-request-interval = 10\nheap-limit-mb = 64\n");
+  StartArguments arguments;
+  arguments.settings = {{"node.data-dir", directory.path()}};
+  const ResolvedStart start = resolved(arguments);
+  EXPECT_EQ(start.errors, std::vector<std::string>{});
+  EXPECT_EQ(start.warnings.size(), 3U);
+  EXPECT_EQ(start.options.log_level, "debug");
+  EXPECT_EQ(start.options.heap_limit_mb, 64);
+}
+
+TEST(StartConfigTest, AListenAddressIsAnIpAddressAndAPort) {
+  for (const char* good : {"127.0.0.1:0", "0.0.0.0:65535", "[::1]:3000", "[::]:1"}) {
+    StartArguments arguments;
+    arguments.settings = {{"listen.client", good}};
+    EXPECT_TRUE(resolved(arguments).errors.empty()) << good;
+  }
+  for (const char* bad : {"localhost:3000", "::1:3000", "127.0.0.1", "127.0.0.1:65536", "[::1]",
+                          "[127.0.0.1]:1", ":3000", "1.2.3:4"}) {
+    StartArguments arguments;
+    arguments.settings = {{"listen.client", bad}};
+    const ResolvedStart start = resolved(arguments);
+    ASSERT_EQ(start.errors.size(), 1U) << bad;
+    EXPECT_TRUE(start.errors[0].starts_with("error[C005]: listen.client")) << start.errors[0];
+  }
+}
+
+TEST(StartConfigTest, AKeyFileThatIsNotThereIsNamed) {
+  const TemporaryDirectory directory;
+  StartArguments arguments;
+  arguments.settings = {{"certificate-authority.jwt-pub-key-path", directory.write("k.pub", "x")},
+                        {"certificate-authority.jwt-priv-key-path", directory.path() + "/missing"}};
+  const ResolvedStart start = resolved(arguments);
+  ASSERT_EQ(start.errors.size(), 1U);
+  EXPECT_TRUE(start.errors[0].starts_with("error[C008]")) << start.errors[0];
+  EXPECT_NE(start.errors[0].find("/missing"), std::string::npos);
+}
+
+TEST(StartConfigTest, TheReferencesVariableNamesWhoMayCreateDatabases) {
+  Environment environment;
+  environment.variables["TEMP_SPACETIMEAUTH_ISSUER_REQUIRED_TO_PUBLISH"] = "https://auth.example";
+  EXPECT_EQ(resolved({}, environment).options.create_issuer, "https://auth.example");
+  environment.variables["WORLDLINE_AUTH__CREATE_ISSUER"] = "https://other.example";
+  EXPECT_EQ(resolved({}, environment).options.create_issuer, "https://other.example");
+}
+
 struct NumberCase {
   const char* text;
   bool good;

@@ -123,8 +123,10 @@ test('unknown, private and lifecycle reducers are told apart as chapter 02 says'
   );
   await eventually(
     async () =>
-      (await db.logs()).some(({ message }) =>
-        message.startsWith('External attempt to call nonexistent reducer "no_such" failed.'),
+      (await db.logs()).some(
+        line =>
+          line.message.startsWith('External attempt to call nonexistent reducer "no_such"') &&
+          line.function === 'no_such',
       ),
     'a log line',
   );

@@ -183,18 +183,95 @@ test('names follow the grammar, parameters are checked', async t => {
   assert.equal(clear.text, 'Clear database requires database name or identity');
 });
 
-// Chapter 02 asks for 404 where the name is unknown; relations between databases and organizations
-// are left out so far, so every name is refused, and said to be.
-test('a parent or an organization is refused by name, and nothing is created', async t => {
+test('a parent or an organization must be known; neither is built', async t => {
   const { token } = await http.newIdentity(t.url);
   const program = await bundle('migrate/first');
-  for (const key of ['parent', 'organization', 'org']) {
+  const known = fresh();
+  assert.equal((await http.publish(t.url, known, program, { token })).status, 200);
+  const wanted = {
+    parent: 'creating a database with a parent is not supported',
+    organization: 'creating a database for an organization is not supported',
+    org: 'creating a database for an organization is not supported',
+  };
+  for (const [key, text] of Object.entries(wanted)) {
     const name = fresh();
-    const query = { [key]: 'no-such-name' };
-    const answer = await http.publish(t.url, name, program, { token, query });
-    assert.equal(answer.status, 501, answer.text);
-    assert.equal(answer.text, `the publish parameter \`${key}\` is not supported`);
-    assert.equal((await http.send('GET', `${t.url}/v1/database/${name}`)).status, 404);
+    const at = `${t.url}/v1/database/${name}`;
+    const answers = [
+      [{ [key]: 'no-such-name' }, 404, '`no-such-name` not found'],
+      [{ [key]: known }, 501, text],
+      [{ [key]: `0x${'c2'.padEnd(64, '0')}` }, 501, text],
+    ];
+    for (const [query, status, body] of answers) {
+      const answer = await http.publish(t.url, name, program, { token, query });
+      assert.deepEqual([answer.status, answer.text], [status, body]);
+      const after = await http.send('GET', at);
+      assert.deepEqual([after.status, after.text], [404, `\`${name}\` not found`]);
+    }
+    const bad = await http.publish(t.url, name, program, { token, query: { [key]: 'A' } });
+    assert.equal(bad.status, 400);
+    assert.match(bad.text, /^Failed to deserialize query string: /);
+    const update = await http.publish(t.url, known, program, { token, query: { [key]: known } });
+    assert.equal(update.status, 200, 'of creation alone');
+  }
+  const cleared = await http.publish(t.url, known, program, {
+    token,
+    query: { clear: true, parent: 'no-such-name' },
+  });
+  assert.deepEqual(
+    [cleared.status, cleared.text],
+    [400, 'Setting the parent of an existing database is not supported'],
+  );
+});
+
+test('a name outlives its database and leads its owner, and nobody else, back', async t => {
+  const owner = await http.newIdentity(t.url);
+  const stranger = await http.newIdentity(t.url);
+  const program = await bundle('migrate/first');
+  const name = fresh();
+  const first = (await http.publish(t.url, name, program, { token: owner.token })).json().Success;
+  const gone = await http.send('DELETE', `${t.url}/v1/database/${name}`, {
+    headers: http.bearer(owner.token),
+  });
+  assert.equal(gone.status, 200);
+  const foreign = await http.publish(t.url, name, program, { token: stranger.token });
+  assert.equal(foreign.status, 401);
+  assert.equal(foreign.headers['content-type'], 'application/json');
+  assert.deepEqual(foreign.json(), { PermissionDenied: { name } });
+  const none = await http.send('GET', `${t.url}/v1/database/${name}`);
+  assert.deepEqual([none.status, none.text], [404, 'No such database.']);
+  const again = (await http.publish(t.url, name, program, { token: owner.token })).json().Success;
+  assert.deepEqual(again, { ...first, op: 'created' });
+});
+
+test('an identity without a database gets one of exactly that identity', async t => {
+  const owner = await http.newIdentity(t.url);
+  const wanted = (await http.newIdentity(t.url)).identity;
+  const answer = await http.publish(t.url, `0x${wanted.toUpperCase()}`, await bundle('chat'), {
+    token: owner.token,
+  });
+  assert.deepEqual(answer.json(), {
+    Success: { domain: null, database_identity: wanted, op: 'created' },
+  });
+});
+
+test('an update whose confirmation is not waited for is made all the same', async t => {
+  const db = await t.publish('migrate/first');
+  const query = { update_confirmation_timeout: '0s' };
+  const answer = await db.publish(await bundle('migrate/added_table'), { query });
+  assert.ok([200, 504].includes(answer.status), answer.text);
+  if (answer.status === 504) {
+    assert.equal(
+      answer.text,
+      'Database update failed: timeout waiting for transaction confirmation',
+    );
+  }
+  assert.equal((await db.call('add', [1, 'x'])).status, 200);
+  assert.equal((await db.call('annotate', [1, 'n'])).status, 200, 'the new module runs');
+  for (const [timeout, status] of Object.entries({ '1m 30s': 200, soon: 400 })) {
+    const again = await db.publish(await bundle('migrate/added_table'), {
+      query: { update_confirmation_timeout: timeout },
+    });
+    assert.equal(again.status, status, again.text);
   }
 });
 

@@ -117,6 +117,7 @@ Result<actors::DatabaseInfo> FakeNode::lookup(const actors::DatabaseRef& ref) co
   info.database = database;
   info.owner = owner;
   info.names = {"mydb"};
+  info.running = running;
   return info;
 }
 
@@ -124,6 +125,15 @@ Status FakeNode::authorize(const actors::Caller& caller, const char* action) con
   if (caller.identity == owner) return {};
   return Status::permission_denied("{} is not authorized to perform action on database {}: {}",
                                    caller.identity.to_hex(), database.to_hex(), action);
+}
+
+void FakeNode::resolve_database(actors::DatabaseRef ref,
+                                actors::Callback<Result<schema::Identity>> done) {
+  run([this, ref, done] {
+    const auto info = lookup(ref);
+    done(info.ok() ? Result<schema::Identity>(info->database)
+                   : Result<schema::Identity>(info.status()));
+  });
 }
 
 void FakeNode::find_database(actors::DatabaseRef ref,
@@ -149,6 +159,7 @@ void FakeNode::publish(actors::PublishRequest request,
     actors::PublishReply reply;
     if (request.database && !request.database->identity) reply.domain = request.database->name;
     reply.database = database;
+    reply.op = publish_op;
     done(reply);
   });
 }
@@ -247,6 +258,8 @@ void FakeNode::sql(actors::SqlRequest request, actors::Callback<Result<actors::S
     statements.push_back(request);
     if (request.statement == "bad")
       done(Status::not_found("no such table: `bad`"));
+    else if (request.statement == "refused")
+      done(Status::user_error("the gate is shut"));
     else
       done(actors::SqlReply{"[{}]", 42});
   });

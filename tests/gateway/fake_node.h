@@ -30,7 +30,9 @@ class FakeNode final : public actors::NodeApi {
   schema::Identity database = identity_of("mydb");
   schema::Identity owner = identity_of("owner");
   actors::CallReply call_reply{actors::CallStatus::kCommitted, {}, "", 17};
+  bool running = true;  // Of the database's module.
   Status publish_status;
+  actors::PublishOp publish_op = actors::PublishOp::kCreated;
   Status remove_status;
   Status open_status;
   bool consume = true;       // Sessions report what they took.
@@ -53,6 +55,8 @@ class FakeNode final : public actors::NodeApi {
   // Blocks until `holds`, evaluated on the node's thread, is true.
   void wait_for(const std::function<bool()>& holds);
 
+  void resolve_database(actors::DatabaseRef ref,
+                        actors::Callback<Result<schema::Identity>> done) override;
   void find_database(actors::DatabaseRef ref,
                      actors::Callback<Result<actors::DatabaseInfo>> done) override;
   void databases_of(schema::Identity who,

@@ -84,19 +84,38 @@ const RouteCase kCases[] = {
      ""},
     {"LockOfAStranger", "POST", "/v1/database/mydb/lock", "", "", 403, nullptr},
     {"PublishNameless", "POST", "/v1/database?host_type=Js", "", "code", 200, nullptr},
-    {"PublishNamelessClear", "POST", "/v1/database?clear=true", "", "code", 400,
-     "Clear database requires database name or identity"},
-    {"PublishTooManyReplicas", "PUT", "/v1/database/mydb?num_replicas=256", "", "code", 400,
-     "Replication factor 256 out of bounds"},
-    {"PublishBreakWithoutToken", "PUT", "/v1/database/mydb?policy=BreakClients", "", "code", 400,
-     "Migration policy is set to `BreakClients`, but no migration token was provided."},
+    {"PublishReplicasAreANumber", "PUT", "/v1/database/mydb?num_replicas=two", "", "code", 400,
+     "Failed to deserialize query string: invalid digit found in string"},
     // QUIRK [S 02/1.5]: without an Authorization header the migration token is taken for a JWT.
     {"MigrationTokenWithoutHeader", "PUT", "/v1/database/mydb?policy=BreakClients&token=0x12", "",
      "code", 401, "Invalid token: InvalidToken"},
     {"PublishHostType", "PUT", "/v1/database/mydb?host_type=Lua", "", "code", 400,
      "Failed to deserialize query string: unknown variant `Lua`, expected `Wasm` or `Js`"},
-    {"PublishParent", "PUT", "/v1/database/mydb?parent=x", "", "code", 501,
-     "the publish parameter `parent` is not supported"},
+    {"PublishParentGrammar", "PUT", "/v1/database/mydb?parent=X", "", "code", 400,
+     "Failed to deserialize query string: invalid characters in database name"},
+    {"PublishOrgGrammar", "PUT", "/v1/database/mydb?org=a--b", "", "code", 400,
+     "Failed to deserialize query string: invalid hyphen in database name"},
+    {"PublishConfirmationTimeout", "PUT", "/v1/database/mydb?update_confirmation_timeout=soon", "",
+     "code", 400,
+     "Failed to deserialize query string: invalid duration `soon`: write it like `5s` or `1m 30s`"},
+    {"PrePublishStyle", "POST", "/v1/database/mydb/pre_publish?style=Rainbow", "", "code", 400,
+     "Failed to deserialize query string: unknown variant `Rainbow`, expected `AnsiColor` or "
+     "`NoColor`"},
+    {"ResetOfAnUnknownDatabase", "PUT", "/v1/database/other/reset", "", "code", 404,
+     "`other` not found"},
+    {"UnknownDatabaseBeforeTheContentType", "POST", "/v1/database/other/call/f", "", "[]", 404,
+     "`other` not found"},
+    {"UnknownDatabaseBeforeTheNames", "PUT", "/v1/database/other/names", "", "[", 404,
+     "`other` not found"},
+    {"UnknownDatabaseBeforeTheMethod", "DELETE", "/v1/database/other/names", "", "", 404,
+     "`other` not found"},
+    {"WrongMethodOfAKnownDatabase", "DELETE", "/v1/database/mydb/names", "", "", 405, ""},
+    {"WrongMethodOfTheDatabaseItself", "PATCH", "/v1/database/other", "", "", 405, ""},
+    {"IdentityAsText", "GET",
+     "/v1/database/X'c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975/identity", "",
+     "", 200, "c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975"},
+    {"SqlRefusedByClientConnected", "POST", "/v1/database/mydb/sql", "", "refused", 403,
+     "the gate is shut"},
     {"PrePublish", "POST", "/v1/database/mydb/pre_publish?style=NoColor", "", "code", 200,
      "{\"AutoMigrate\":{\"migrate_plan\":\"plan \\\"x\\\"\",\"break_clients\":true,"
      "\"token\":\"0x0\",\"major_version_upgrade\":false}}"},
@@ -231,6 +250,7 @@ TEST_F(HttpTest, EveryOutcomeOfACallHasItsStatus) {
       {{CallStatus::kLifecycle, {}, "can't", 0}, 400, "can't"},
       {{CallStatus::kBadArguments, {}, "invalid", 0}, 400, "invalid"},
       {{CallStatus::kConnectRefused, {}, "go away", 0}, 403, "go away"},
+      {{CallStatus::kConnectBudget, {}, "no energy", 0}, 503, "no energy"},
       {{CallStatus::kFailed, Status::not_found("`x` not found"), "", 0}, 404, "`x` not found"},
       {{CallStatus::kFailed, Status::unavailable("closing"), "", 0}, 500, "no such module"},
   };
@@ -265,6 +285,53 @@ TEST_F(HttpTest, PublishPassesProgramPolicyAndToken) {
   EXPECT_EQ(seen.token->bytes[0], 0x02);
   EXPECT_EQ(seen.token->bytes[1], 0x01);
   EXPECT_EQ(seen.confirmation_timeout, std::chrono::seconds(90));
+  EXPECT_FALSE(seen.parent || seen.organization);
+  EXPECT_TRUE(seen.may_create);
+}
+
+TEST_F(HttpTest, PublishPassesWhatTheNodeIsToJudge) {
+  config.auth.create_issuer = "https://issuer.example";
+  start();
+  const std::string identity(64, 'a');
+  EXPECT_EQ(request("PUT",
+                    "/v1/database/mydb?clear=true&num_replicas=300&parent=0x" + identity +
+                        "&org=shop&policy=BreakClients&update_confirmation_timeout=1h",
+                    authorization(), "code")
+                .status,
+            200);
+  node.drain();
+  ASSERT_EQ(node.published.size(), 1u);
+  const actors::PublishRequest& seen = node.published[0];
+  EXPECT_TRUE(seen.clear);
+  EXPECT_EQ(seen.replica_count, 300u);
+  ASSERT_TRUE(seen.parent && seen.parent->identity);
+  EXPECT_EQ(seen.parent->identity->to_hex(), identity);
+  ASSERT_TRUE(seen.organization);
+  EXPECT_EQ(seen.organization->name, "shop");
+  EXPECT_EQ(seen.policy, actors::MigrationPolicy::kBreakClients);
+  EXPECT_FALSE(seen.token);
+  EXPECT_EQ(seen.confirmation_timeout, std::chrono::minutes(5)) << "the cap";
+  EXPECT_FALSE(seen.may_create) << "the token is of another issuer";
+}
+
+TEST_F(HttpTest, PublishOfAForeignNameIsRefusedAsJson) {
+  start();
+  node.publish_op = actors::PublishOp::kNameDenied;
+  const Answer answer = request("PUT", "/v1/database/taken", "", "code");
+  EXPECT_EQ(answer.status, 401);
+  EXPECT_EQ(answer.header("content-type"), "application/json");
+  EXPECT_EQ(answer.body, R"({"PermissionDenied":{"name":"taken"}})");
+}
+
+TEST_F(HttpTest, ResetTakesNoPolicy) {
+  start();
+  const Answer answer =
+      request("PUT", "/v1/database/mydb/reset?policy=Odd&num_replicas=2", "", "code");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  node.drain();
+  ASSERT_EQ(node.published.size(), 1u);
+  EXPECT_EQ(node.published[0].replica_count, 2u);
+  EXPECT_EQ(node.published[0].database->name, "mydb");
 }
 
 TEST_F(HttpTest, PublishErrorsKeepTheirText) {
@@ -282,6 +349,8 @@ TEST_F(HttpTest, NamesOfAnOwner) {
   EXPECT_EQ(request("PUT", "/v1/database/mydb/names", json, "[\"a\"]").body, "\"Success\"");
   EXPECT_EQ(request("PUT", "/v1/database/mydb/names", json, "[\"taken\"]").body,
             R"({"OtherError":"Cannot rename to taken because it already is in use."})");
+  EXPECT_EQ(request("PUT", "/v1/database/mydb/names", json, R"(["a","b","a"])").body,
+            R"({"OtherError":"Cannot rename to a because it already is in use."})");
   EXPECT_EQ(
       request("PUT", "/v1/database/mydb/names", "content-type: application/json\r\n", "[]").body,
       "{\"NotYourDatabase\":{\"database\":\"" + node.database.to_hex() + "\"}}");
@@ -301,13 +370,24 @@ TEST_F(HttpTest, TooLongBodiesAreRefusedButProgramsMayBeLarger) {
   const Answer refused = request("POST", "/v1/database/mydb/sql", "", body);
   EXPECT_EQ(refused.status, 413);
   EXPECT_EQ(refused.body, "Failed to buffer the request body: length limit exceeded");
+  EXPECT_EQ(refused.header("access-control-allow-origin"), "*");
+  EXPECT_EQ(refused.header("spacetime-identity").size(), 64u);
+  const Answer bad_token =
+      request("POST", "/v1/database/mydb/sql", "authorization: Bearer x\r\n", body);
+  EXPECT_EQ(bad_token.status, 401) << "credentials are judged before the body";
+  EXPECT_EQ(request("POST", "/v1/nothing", "", body).status, 404);
+  EXPECT_EQ(request("POST", "/v1/ping", "", body).status, 405);
   EXPECT_EQ(request("PUT", "/v1/database/mydb", "", body).status, 200);
   TestSocket chunked(gateway->port());
   chunked.send(
       "POST /v1/database/mydb/sql HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
       "\r\n7d0\r\n" +
       body + "\r\n0\r\n\r\n");
-  EXPECT_EQ(chunked.read_answer().status, 413);
+  const Answer too_long = chunked.read_answer();
+  EXPECT_EQ(too_long.status, 413);
+  EXPECT_EQ(too_long.header("spacetime-identity").size(), 64u);
+  node.drain();
+  EXPECT_TRUE(node.statements.empty());
 }
 
 TEST_F(HttpTest, ExpectContinueIsAnswered) {

@@ -80,13 +80,12 @@ const UpgradeCase kUpgradeCases[] = {
      "`Sec-WebSocket-Version` header did not include '13'"},
     {"NoKey", "", "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n", 400,
      "`Sec-WebSocket-Key` header missing"},
-    {"NoProtocol", "", WL_GOOD, 400,
-     "no valid protocol selected: v3.bsatn.spacetimedb and v2.bsatn.spacetimedb are supported"},
+    {"NoProtocol", "", WL_GOOD, 400, "no valid protocol selected"},
     {"OnlyVersionOne", "",
      WL_GOOD "sec-websocket-protocol: v1.json.spacetimedb, v1.bsatn.spacetimedb\r\n", 400,
-     "no valid protocol selected: v3.bsatn.spacetimedb and v2.bsatn.spacetimedb are supported"},
+     "no valid protocol selected: protocol v1 is not supported, v2 and v3 are"},
     {"ProtocolIsCaseSensitive", "", WL_GOOD "sec-websocket-protocol: V3.bsatn.spacetimedb\r\n", 400,
-     nullptr},
+     "no valid protocol selected"},
     {"ZeroConnectionId", "?connection_id=00000000000000000000000000000000", WL_GOOD, 400,
      "Invalid connection ID: the all-zeros ConnectionId is reserved."},
     {"ShortConnectionId", "?connection_id=12", WL_GOOD, 400, nullptr},
@@ -119,6 +118,14 @@ TEST_P(UpgradeTest, IsRefusedOrAcceptedAsSpecified) {
 }
 INSTANTIATE_TEST_SUITE_P(S02, UpgradeTest, ::testing::ValuesIn(kUpgradeCases),
                          [](const auto& test) { return test.param.name; });
+
+TEST_F(WebSocketTest, ADatabaseWhoseModuleDoesNotRunIsRefusedBeforeTheHandshake) {
+  node.running = false;
+  start();
+  const TestWebSocket client(gateway->port(), {});
+  EXPECT_EQ(client.answer().status, 500);
+  EXPECT_EQ(client.answer().body, "no such module");
+}
 
 TEST_F(WebSocketTest, AnswersTheHandshakeWithKeyProtocolAndIdentity) {
   start();

@@ -95,7 +95,7 @@ class RaftCluster {
   // Runs `input` on the core and everything that follows without messages.
   void feed(ReplicaId id, const std::function<void(RaftCore&)>& input);
 
-  // --- Network -----------------------------------------------------------------------------------
+  // --- Network ----------------------------------------------------------------------------------
   size_t deliver(const MessageFilter& filter);
   size_t drop(const MessageFilter& filter);
   size_t duplicate(const MessageFilter& filter);  // Copies go to the end.

@@ -17,7 +17,9 @@
 namespace worldline::replication::testing {
 namespace {
 
-bool is_rewriting() { return std::getenv("WL_REWRITE") != nullptr; }
+bool is_rewriting() {
+  return std::getenv("WL_REWRITE") != nullptr;
+}
 
 std::filesystem::path script_folder() {
   return std::filesystem::path(WL_TEST_DATA) / "replication" / "scripts";

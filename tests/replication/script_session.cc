@@ -22,6 +22,7 @@ const std::map<std::string, ScriptSession::Command>& ScriptSession::commands() {
       {"tick", &S::tick},
       {"propose", &S::propose},
       {"change", &S::change},
+      {"cancel", &S::cancel},
       {"transfer", &S::transfer},
       {"forget", &S::forget},
       {"read", &S::read},
@@ -254,6 +255,15 @@ void ScriptSession::change(ScriptWords& words) {
     set_result(result.status());
     if (result.ok()) result_ = std::to_string(result->value);
   });
+}
+
+// `cancel R [index=INDEX]`: the change at INDEX, or at the config in force.
+void ScriptSession::cancel(ScriptWords& words) {
+  const ReplicaId id = words.next_replica();
+  const TestReplica* replica = cluster_.find(id);
+  if (replica == nullptr) return;
+  const LogIndex index{words.number("index", replica->core->log().config_index().value)};
+  cluster_.feed(id, [&](RaftCore& core) { set_result(core.cancel_config_change(index)); });
 }
 
 void ScriptSession::transfer(ScriptWords& words) {

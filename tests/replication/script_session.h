@@ -38,6 +38,7 @@ class ScriptSession {
   void tick(ScriptWords& words);
   void propose(ScriptWords& words);
   void change(ScriptWords& words);
+  void cancel(ScriptWords& words);
   void transfer(ScriptWords& words);
   void forget(ScriptWords& words);
   void read(ScriptWords& words);

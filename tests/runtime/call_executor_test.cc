@@ -113,6 +113,8 @@ TEST_F(CallExecutorTest, UnknownReducersAreLoggedAndRefused) {
   EXPECT_EQ(db.log.messages().at(0),
             "Error: External attempt to call nonexistent reducer \"nope\" failed. Have you run "
             "`spacetime generate` recently?");
+  EXPECT_NE(db.log.lines().at(0).find(R"("function":"nope")"), std::string::npos)
+      << db.log.lines().at(0);
 }
 
 TEST_F(CallExecutorTest, LifecycleReducersAreTheHostsAlone) {

@@ -66,6 +66,8 @@ TEST(Identity, RefusesClaimsAndTextOutOfBounds) {
   Identity identity;
   EXPECT_TRUE(looks_like_identity("0x" + std::string(64, 'A'), identity));
   EXPECT_TRUE(looks_like_identity(std::string(64, '1'), identity));
+  EXPECT_TRUE(looks_like_identity("X'" + std::string(64, '1'), identity));
+  EXPECT_FALSE(looks_like_identity("X'" + std::string(64, '1') + "'", identity));
   EXPECT_FALSE(looks_like_identity("chat", identity));
 }
 

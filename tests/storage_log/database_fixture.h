@@ -75,6 +75,9 @@ class TestNode {
   explicit TestNode(const TestDisks& disks)
       : log_(disks.log->open()), checkpoints_(disks.checkpoints->open()) {}
 
+  TestNode(std::unique_ptr<KeyValueStore> log, std::unique_ptr<KeyValueStore> checkpoints)
+      : log_(std::move(log)), checkpoints_(std::move(checkpoints)) {}
+
   // Creates or recovers the database and begins a term. Nothing else is allowed before it is OK.
   Status start() {
     WL_ASSIGN_OR_RETURN(const auto groups, log_.groups());

@@ -209,6 +209,87 @@ TEST_P(CheckpointDamageTest, FallsBackAsFarAsTheLogReaches) {
 INSTANTIATE_TEST_SUITE_P(S08, CheckpointDamageTest, testing::ValuesIn(kCheckpointDamages),
                          [](const auto& test) { return test.param.name; });
 
+// [S 08/3.7]: with peers, a replica without a usable checkpoint keeps its vote and its log.
+TEST_P(CheckpointDamageTest, LeavesAReplicaWithPeersAtLeastItsVoteAndItsLog) {
+  fill();
+  const Accounts before = node_->accounts();
+  LogJob hint;
+  hint.group = kDatabase;
+  hint.hard_state = node_->appender().hard_state();
+  hint.hard_state->commit_hint = node_->appender().last();
+  ASSERT_TRUE(node_->log().write(hint).ok());
+  crash();
+  GetParam().damage(disks_);
+  LogStore log(disks_.log->open());
+  CheckpointStore checkpoints(disks_.checkpoints->open());
+  const auto group = verify_group(log, kDatabase);
+  ASSERT_TRUE(group.ok());
+  const auto recovered = recover_database(log, checkpoints, *group, ReplayTo::kCommitHint);
+  ASSERT_TRUE(recovered.ok()) << recovered.status().message();
+  const bool serves = GetParam().expected_checkpoint != 0;
+  EXPECT_EQ(recovered->verdict,
+            serves ? DatabaseVerdict::kServes : DatabaseVerdict::kNeedsSnapshot);
+  EXPECT_EQ(recovered->state != nullptr, serves);
+  EXPECT_EQ(recovered->applied, serves ? group->tail.last : LogIndex{0});
+  if (serves) return;
+  EXPECT_NE(recovered->report.notes.back().find("no checkpoint can be used"), std::string::npos);
+  // It goes on voting and storing.
+  ASSERT_TRUE(adopt_group(log, *group).ok());
+  LogJob next;
+  next.group = kDatabase;
+  next.entries.push_back(
+      seal_entry({EntryKind::kBundle, group->tail.term, group->tail.last.next(), group->tail.chain},
+                 std::make_shared<const ByteBuffer>(3)));
+  EXPECT_TRUE(log.write(next).ok());
+}
+
+// The bad pages are named, stay worth repairing over the sweep, and then the newest counts again.
+TEST_F(DatabaseRecoveryTest, UsesTheNewestCheckpointAgainOnceItsPagesAreFetched) {
+  fill();
+  const Accounts before = node_->accounts();
+  crash();
+  const MemoryDisk::Table good = disks_.checkpoints->table(Family::kPage);
+  damage_pages(disks_, 2, 1);
+  std::vector<Digest128> bad;
+  {
+    LogStore log(disks_.log->open());
+    CheckpointStore checkpoints(disks_.checkpoints->open());
+    const auto group = verify_group(log, kDatabase);
+    const auto recovered = recover_database(log, checkpoints, *group, ReplayTo::kTail);
+    ASSERT_TRUE(recovered.ok());
+    EXPECT_EQ(recovered->report.checkpoint, CheckpointId{1});
+    ASSERT_TRUE(recovered->damaged.has_value());
+    EXPECT_EQ(recovered->damaged->checkpoint.id, CheckpointId{2});
+    bad = recovered->damaged->pages;
+    ASSERT_FALSE(bad.empty());
+    ASSERT_TRUE(sweep_checkpoints(checkpoints, *group, *recovered).ok());
+    for (const auto& [key, value] : good) {
+      const auto hash = load_le<Digest128>(as_bytes(key).data() + 8);
+      if (std::find(bad.begin(), bad.end(), hash) == bad.end()) continue;
+      EXPECT_EQ(checkpoints.repair_page(kDatabase, hash, as_bytes("forged")).code(),
+                StatusCode::kInvalidArgument);
+      ASSERT_TRUE(checkpoints.repair_page(kDatabase, hash, as_bytes(value)).ok());
+    }
+  }
+  crash();
+  start();
+  EXPECT_EQ(node_->report().checkpoint, CheckpointId{2});
+  EXPECT_TRUE(node_->report().notes.empty());
+  EXPECT_EQ(node_->accounts(), before);
+}
+
+TEST(EmptyReplicaTest, NeedsASnapshotAndNothingElse) {
+  const TestDisks disks;
+  LogStore log(disks.log->open());
+  CheckpointStore checkpoints(disks.checkpoints->open());
+  ASSERT_TRUE(log.create_uninitialised(kDatabase, ReplicaId{5}).ok());
+  const auto group = verify_group(log, kDatabase);
+  const auto recovered = recover_database(log, checkpoints, *group, ReplayTo::kCommitHint);
+  ASSERT_TRUE(recovered.ok());
+  EXPECT_EQ(recovered->verdict, DatabaseVerdict::kNeedsSnapshot);
+  EXPECT_TRUE(recovered->report.notes.empty());
+}
+
 TEST_F(DatabaseRecoveryTest, RefusesAnEntryWhoseDigestDiffers) {
   start();
   node_->publish();

@@ -1,0 +1,36 @@
+// replication/transport/backoff.h
+//
+// Pauses between attempts to reach a peer: they double from a minimum to a maximum, each shortened
+// by up to half at random, so that nodes that lost the same peer do not return in step.
+//
+// Thread: a value of its user. Sources: [S 08/3.1].
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/prng.h"
+
+namespace worldline::replication {
+
+class Backoff {
+ public:
+  using Duration = std::chrono::microseconds;
+  struct Range {
+    Duration min = std::chrono::milliseconds(50);
+    Duration max = std::chrono::seconds(1);
+  };
+
+  // REQUIRES: 0 < min <= max.
+  Backoff(Range range, uint64_t seed);
+
+  Duration next();  // The pause before the next attempt; the one after it is longer.
+  void reset() { pause_ = range_.min; }
+
+ private:
+  const Range range_;
+  Prng prng_;
+  Duration pause_;  // Unshortened. INVARIANT: within range_.
+};
+
+}  // namespace worldline::replication

@@ -1,0 +1,260 @@
+// The node's use of its Raft groups, without actors: a group of one over a memory disk. The log
+// writer runs when the test says so, so each order of completions can be had.
+#include "actors/replication_desk.h"
+
+#include <deque>
+
+#include <gtest/gtest.h>
+
+#include "storage/log/group_recovery.h"
+#include "storage/log/memory_disk.h"
+
+namespace worldline::actors {
+namespace {
+
+constexpr GroupId kGroup{7};
+constexpr ReplicaId kReplica{1};
+
+ProposalBatchPtr proposal(Term term, uint64_t seq, size_t bytes = 10) {
+  return make_proposal(kGroup, term, ProposalSeq{seq},
+                       {{EntryKind::kBundle, std::make_shared<const ByteBuffer>(bytes, Byte{5})}});
+}
+
+class ReplicationDeskTest : public testing::Test {
+ protected:
+  void SetUp() override { start(); }
+
+  // One life of the process over the same disk.
+  void start() {
+    desk_.reset();
+    log_.reset();
+    store_ = std::make_unique<storage::LogStore>(disk_->open());
+    log_ = std::make_unique<storage::LogWriterQueue>(*store_, router_);
+    ReplicationDeskParts parts;
+    parts.config.self.node = NodeId{3};
+    parts.config.self.incarnation = ++lives_;
+    parts.config.chain = &replication::log_chain;
+    if (uncommitted_max_ != 0) parts.config.limits.uncommitted_bytes_max = uncommitted_max_;
+    parts.log = log_.get();
+    parts.clock = &clock_;
+    parts.submit_checkpoint = [this](CheckpointJob job) { placed_.push_back(std::move(job)); };
+    parts.post_created = [this](GroupId group, const Status& status) {
+      posted_.push_back([group, status](ReplicationDesk& desk) { desk.created(group, status); });
+    };
+    parts.post_destroyed = [this](GroupId group) {
+      posted_.push_back([group](ReplicationDesk& desk) { desk.destroyed(group); });
+    };
+    parts.on_fatal = [](const replication::Fatal& fatal) { ADD_FAILURE() << fatal.text; };
+    parts.on_note = [](const std::string&) {};
+    router_.set_listener([this](const WrittenJobsPtr& jobs) {
+      posted_.push_back([jobs](ReplicationDesk& desk) { desk.written(*jobs); });
+    });
+    desk_ = std::make_unique<ReplicationDesk>(std::move(parts));
+  }
+
+  OpenGroup group() {
+    OpenGroup open;
+    open.group = kGroup;
+    open.replica = kReplica;
+    open.listener.leading = [this](Term term) { led_.push_back(term); };
+    open.listener.committed = [this](ProposalSeq seq) { committed_ = seq; };
+    open.listener.failed = [this](const Status& why) { failure_ = why; };
+    open.gate = gate_;
+    return open;
+  }
+
+  OpenGroup recovered_group() {
+    OpenGroup open = group();
+    const auto verified = storage::verify_group(*store_, kGroup);
+    EXPECT_TRUE(verified.ok()) << verified.status().message();
+    EXPECT_TRUE(storage::adopt_group(*store_, *verified).ok());
+    auto restored = replication::restore_state(*store_, *verified);
+    EXPECT_TRUE(restored.ok()) << restored.status().message();
+    open.restored = std::move(restored).value();
+    open.restored->applied = verified->tail.last;  // As the replay of a group of one does.
+    open.generation = verified->hard_state.generation;
+    return open;
+  }
+
+  // One turn of the log writer: everything that is queued, in writes.
+  void write() {
+    bool is_done = false;
+    ASSERT_TRUE(log_->push_task([&is_done](storage::LogStore&) { is_done = true; }).ok());
+    while (!is_done) {
+      storage::LogWork work;
+      ASSERT_TRUE(log_->take_batch(work));
+      log_->perform(work);
+    }
+  }
+  // Until nothing moves.
+  void settle() {
+    for (int turn = 0; turn < 20; ++turn) {
+      write();
+      while (!posted_.empty()) {
+        const auto next = std::move(posted_.front());
+        posted_.pop_front();
+        next(*desk_);
+      }
+    }
+  }
+  void open_new() {
+    desk_->open(group());
+    settle();
+    ASSERT_EQ(led_.size(), 1u);
+  }
+
+  FakeClock clock_;
+  std::shared_ptr<storage::MemoryDisk> disk_ = std::make_shared<storage::MemoryDisk>();
+  LogRouter router_{[](const Status& why) { ADD_FAILURE() << why.message(); }};
+  std::unique_ptr<storage::LogStore> store_;
+  std::unique_ptr<storage::LogWriterQueue> log_;
+  std::unique_ptr<ReplicationDesk> desk_;
+  std::deque<std::function<void(ReplicationDesk&)>> posted_;
+  std::shared_ptr<UncommittedGate> gate_ = std::make_shared<UncommittedGate>();
+  std::vector<Term> led_;
+  ProposalSeq committed_;
+  Status failure_;
+  std::vector<CheckpointJob> placed_;
+  uint64_t lives_ = 0;
+  size_t uncommitted_max_ = 0;
+};
+
+TEST_F(ReplicationDeskTest, ANewGroupLeadsOnlyWhenItsVoteAndBarrierAreStable) {
+  desk_->open(group());
+  EXPECT_TRUE(led_.empty());
+  settle();
+  EXPECT_EQ(led_, std::vector<Term>{Term{2}}) << "term 1 is that of birth";
+  EXPECT_EQ(desk_->node().find(kGroup)->core().commit(), LogIndex{2});
+}
+
+TEST_F(ReplicationDeskTest, TellsOfACommitOnlyAfterTheWrite) {
+  open_new();
+  desk_->propose(proposal(led_[0], 1));
+  desk_->propose(proposal(led_[0], 2));
+  EXPECT_EQ(committed_, ProposalSeq{0});
+  settle();
+  EXPECT_EQ(committed_, ProposalSeq{2});
+  EXPECT_TRUE(failure_.ok());
+}
+
+TEST_F(ReplicationDeskTest, ReleasesTheGateOfWhatIsCommitted) {
+  open_new();
+  gate_->pass(30);
+  desk_->propose(proposal(led_[0], 1, 30));
+  EXPECT_EQ(gate_->bytes(), 30u);
+  settle();
+  EXPECT_EQ(gate_->bytes(), 0u);
+}
+
+TEST_F(ReplicationDeskTest, KeepsProposalsInOrderWhileTheTailIsFull) {
+  uncommitted_max_ = 25;
+  start();
+  open_new();
+  for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(proposal(led_[0], seq, 20));
+  EXPECT_EQ(desk_->node().find(kGroup)->core().log().last(), LogIndex{3}) << "one fits";
+  settle();
+  EXPECT_EQ(committed_, ProposalSeq{5});
+  EXPECT_EQ(desk_->node().find(kGroup)->core().log().last(), LogIndex{7});
+}
+
+TEST_F(ReplicationDeskTest, RefusesProposalsOfAnotherTerm) {
+  open_new();
+  desk_->propose(proposal(Term{1}, 1));
+  settle();
+  EXPECT_FALSE(failure_.ok());
+  EXPECT_EQ(committed_, ProposalSeq{0});
+}
+
+TEST_F(ReplicationDeskTest, GoesOnInALaterTermAfterARestart) {
+  open_new();
+  desk_->propose(proposal(led_[0], 1));
+  settle();
+  disk_->kill();
+  start();
+  desk_->open(recovered_group());
+  settle();
+  ASSERT_EQ(led_.size(), 2u);
+  EXPECT_GT(led_[1], led_[0]);
+  desk_->propose(proposal(led_[1], 1));
+  settle();
+  EXPECT_EQ(desk_->node().find(kGroup)->core().commit(), LogIndex{5});
+}
+
+TEST_F(ReplicationDeskTest, PlacesACheckpointAtTheEntryItCovers) {
+  open_new();
+  desk_->propose(proposal(led_[0], 1));
+  CheckpointJob job;
+  job.group = kGroup;
+  desk_->checkpoint(ProposalSeq{1}, std::move(job));
+  desk_->propose(proposal(led_[0], 2));
+  EXPECT_TRUE(placed_.empty()) << "nothing of it is stable yet";
+  settle();
+  ASSERT_EQ(placed_.size(), 1u);
+  const replication::RaftLog& log = desk_->node().find(kGroup)->core().log();
+  EXPECT_EQ(placed_[0].cut.index, LogIndex{3});
+  EXPECT_EQ(placed_[0].cut.term, led_[0]);
+  EXPECT_EQ(placed_[0].cut.chain, log.chain_at(LogIndex{3}));
+  storage::Boundary row;
+  row.index = placed_[0].cut.index;
+  row.term = placed_[0].cut.term;
+  row.config = placed_[0].cut.config;
+  const auto boundary = replication::decode_log_boundary(row);
+  ASSERT_TRUE(boundary.ok()) << boundary.status().message();
+  EXPECT_EQ(boundary->config.voters, replication::ReplicaSet{kReplica});
+}
+
+TEST_F(ReplicationDeskTest, PlacesACheckpointOfAnUntouchedStateAtTheBarrier) {
+  open_new();
+  CheckpointJob job;
+  job.group = kGroup;
+  desk_->checkpoint(ProposalSeq{0}, std::move(job));
+  ASSERT_EQ(placed_.size(), 1u);
+  EXPECT_EQ(placed_[0].cut.index, LogIndex{2});
+}
+
+TEST_F(ReplicationDeskTest, LetsGoOfTheLogBehindACheckpoint) {
+  open_new();
+  for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(proposal(led_[0], seq));
+  settle();
+  desk_->checkpointed(kGroup, LogIndex{5});
+  EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{5});
+}
+
+TEST_F(ReplicationDeskTest, TellsNothingOfAClosedGroup) {
+  open_new();
+  desk_->propose(proposal(led_[0], 1));
+  desk_->close(kGroup);
+  settle();
+  EXPECT_EQ(committed_, ProposalSeq{0});
+}
+
+TEST_F(ReplicationDeskTest, RemovingAGroupLeavesATombstone) {
+  open_new();
+  bool is_removed = false;
+  desk_->remove(kGroup, [&is_removed] { is_removed = true; });
+  settle();
+  EXPECT_TRUE(is_removed);
+  EXPECT_EQ(desk_->node().find(kGroup), nullptr);
+  const auto tombstone = store_->tombstone(kGroup);
+  ASSERT_TRUE(tombstone.ok() && tombstone->has_value());
+  EXPECT_EQ((*tombstone)->lowest_allowed, kReplica.next());
+}
+
+TEST_F(ReplicationDeskTest, RemovingAGroupThatIsNotHereIsDone) {
+  bool is_removed = false;
+  desk_->remove(GroupId{99}, [&is_removed] { is_removed = true; });
+  EXPECT_TRUE(is_removed);
+}
+
+TEST_F(ReplicationDeskTest, SaysWhyAGroupCannotBeCreated) {
+  open_new();
+  bool is_removed = false;
+  desk_->remove(kGroup, [&is_removed] { is_removed = true; });
+  settle();
+  desk_->open(group());  // Below its tombstone [S 08/2 I-25].
+  settle();
+  EXPECT_FALSE(failure_.ok());
+}
+
+}  // namespace
+}  // namespace worldline::actors

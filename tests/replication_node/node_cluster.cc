@@ -1,0 +1,369 @@
+#include "node_cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+namespace worldline::replication {
+
+Chain test_chain(Chain previous, const Entry& entry) {
+  uint64_t hash = mix_hash(previous.value, entry.index.value);
+  hash = mix_hash(hash, entry.term.value);
+  if (entry.payload != nullptr)
+    for (const Byte byte : *entry.payload) hash = mix_hash(hash, byte);
+  return Chain{hash};
+}
+
+void TestMachine::apply(std::vector<ApplyEntry> entries) {
+  for (const ApplyEntry& applied : entries) {
+    to_apply = applied.entry.index;
+    if (applied.entry.kind == EntryKind::kBundle)
+      texts.emplace_back(as_text(Bytes(*applied.entry.payload)));
+  }
+}
+
+// --- One node
+// ----------------------------------------------------------------------------------------
+
+void TestNode::write(GroupId group, ReplicaId replica, PersistJob job) {
+  if (disk_hangs) return hanging_.push_back({group, replica, std::move(job)});
+  cluster_.post(disk_latency, [this, group, replica, job = std::move(job), life = incarnation] {
+    make_stable(group, replica, job, life);
+  });
+}
+
+void TestNode::make_stable(GroupId group, ReplicaId replica, const PersistJob& job, uint64_t life) {
+  if (life != incarnation || !is_up()) return;
+  if (disk_hangs) return hanging_.push_back({group, replica, job});
+  DurableReplica& stored = disk[group];
+  if (stored.replica != replica) return;
+  if (job.new_boundary) {
+    stored.boundary = *job.new_boundary;
+    stored.entries.clear();
+  }
+  const uint64_t first = stored.boundary.id.index.value + 1;
+  if (job.truncate_from) stored.entries.resize(job.truncate_from->value - first);
+  for (const Entry& entry : job.entries) {
+    ASSERT_EQ(entry.index.value, first + stored.entries.size());
+    stored.entries.push_back(entry);
+  }
+  if (job.hard_state) stored.hard = *job.hard_state;
+  GroupReplica* target = raft_->find(group);
+  if (target != nullptr && target->id() == replica) target->persisted(job.job);
+  cluster_.settle(*this);
+}
+
+void TestNode::fetch(GroupId group, const FetchRequest& request) {
+  std::vector<Entry> entries;
+  const DurableReplica& stored = disk[group];
+  for (const Entry& entry : stored.entries)
+    if (entry.index >= request.first && entry.index <= request.last) entries.push_back(entry);
+  cluster_.post(disk_latency, [this, group, peer = request.peer, entries, life = incarnation] {
+    if (life != incarnation || !is_up()) return;
+    if (GroupReplica* target = raft_->find(group); target != nullptr)
+      target->fetched(peer, entries);
+    cluster_.settle(*this);
+  });
+}
+
+void TestNode::create(GroupId group, ReplicaId replica, const LogBoundary& boundary) {
+  cluster_.post(disk_latency, [this, group, replica, boundary, life = incarnation] {
+    if (life != incarnation || !is_up()) return;
+    disk[group] = {replica, {boundary.id.term, {}, {}}, boundary, {}};
+    raft_->created(group);
+    cluster_.settle(*this);
+  });
+}
+
+void TestNode::destroy(GroupId group, ReplicaId lowest_allowed) {
+  cluster_.post(disk_latency, [this, group, lowest_allowed, life = incarnation] {
+    if (life != incarnation || !is_up()) return;
+    disk.erase(group);
+    tombstones[group].lowest_allowed = lowest_allowed;
+    raft_->destroyed(group);
+  });
+}
+
+void TestNode::quarantine(GroupId group, ReplicaId replica, const std::string&) {
+  tombstones[group].quarantined = replica;
+}
+
+void TestNode::send(Envelope message) {
+  cluster_.transmit(id_, std::move(message));
+}
+
+void TestNode::send_node(NodeId to, NodeMessage message) {
+  cluster_.transmit_node(id_, to, std::move(message));
+}
+
+// --- The cluster
+// ----------------------------------------------------------------------------------------
+
+NodeCluster::NodeCluster(ClusterOptions options)
+    : options_(std::move(options)), prng_(options_.seed) {
+  for (uint64_t id = 1; id <= options_.node_count; ++id)
+    nodes_.emplace(NodeId{id}, std::make_unique<TestNode>(*this, NodeId{id}));
+  for (const auto& [id, node] : nodes_) {
+    node->disk_latency = options_.disk_latency;
+    start(id);
+  }
+}
+
+void NodeCluster::start(NodeId id) {
+  TestNode& node = *nodes_.at(id);
+  NodeConfig config;
+  config.self.node = id;
+  config.self.incarnation = ++node.incarnation;
+  config.seed = mix_hash(options_.seed, id.value);
+  config.chain = test_chain;
+  if (options_.adjust) options_.adjust(config);
+  node.raft_ = std::make_unique<RaftNode>(config, NodePorts{&node, &node, &node, &node}, now_);
+  for (const auto& [peer, other] : nodes_) {
+    if (peer == id) continue;
+    ASSERT_TRUE(node.raft_->add_peer(peer, now_).ok());
+  }
+  for (const auto& [group, tombstone] : node.tombstones)
+    node.raft_->add_tombstone(group, tombstone);
+  for (const auto& [group, stored] : node.disk) {
+    if (node.tombstones[group].quarantined == stored.replica) continue;
+    RestoredState state{stored.hard, stored.boundary, stored.entries, stored.boundary.id.index};
+    state.hard.term = std::max(state.hard.term, stored.boundary.id.term);
+    node.machines_[group] = {};
+    const Status opened = node.raft_->open(group, stored.replica, state, node.machines_[group]);
+    ASSERT_TRUE(opened.ok()) << opened.message();
+  }
+  run_node_time(node);
+}
+
+void NodeCluster::run_node_time(TestNode& node) {
+  if (!node.is_up()) return;
+  if (!node.is_stopped) {
+    node.raft_->set_wall_clock(Timestamp{now_.time_since_epoch().count()});
+    node.raft_->on_time(now_);
+    settle(node);
+  }
+  const BootTime due = node.is_stopped ? now_ + 5ms : node.raft_->next_deadline();
+  const Micros wait = due == BootTime::max() ? Micros{25'000} : std::max(Micros{1}, due - now_);
+  post(wait, [this, &node, life = node.incarnation] {
+    if (node.incarnation == life) run_node_time(node);
+  });
+}
+
+// State machines answer at once, but never from within a port.
+void NodeCluster::settle(TestNode& node) {
+  for (auto& [group, machine] : node.machines_) {
+    GroupReplica* replica = node.raft_->find(group);
+    if (replica == nullptr || !replica->is_running()) continue;
+    for (int i = 0; i < 1000 && !machine.hangs; ++i) {
+      if (machine.to_apply <= replica->core().applied_index()) break;
+      replica->applied(machine.to_apply);
+    }
+  }
+}
+
+void NodeCluster::add_group(GroupId group, std::vector<NodeId> where) {
+  if (where.empty()) where = node_ids();
+  groups_[group] = members(group, where);
+  LogBoundary boundary;
+  boundary.id = {Term{1}, LogIndex{1}};
+  boundary.config = groups_[group];
+  boundary.config_index = LogIndex{1};
+  for (const NodeId id : where) {
+    TestNode& node = *nodes_.at(id);
+    const Status status =
+        node.raft_->create({group, replica_on(group, id), boundary, &node.machines_[group]});
+    ASSERT_TRUE(status.ok()) << status.message();
+  }
+}
+
+Membership NodeCluster::members(GroupId group, const std::vector<NodeId>& where) const {
+  Membership members;
+  for (const NodeId id : where) {
+    members.voters.push_back(replica_on(group, id));
+    members.members.push_back({replica_on(group, id), id, {}});
+  }
+  return members;
+}
+
+// --- Time
+// ---------------------------------------------------------------------------------------------
+
+void NodeCluster::post(Micros delay, std::function<void()> action) {
+  events_.emplace(std::pair{now_ + delay, ++seq_}, std::move(action));
+}
+
+void NodeCluster::run_for(Micros time) {
+  const BootTime end = now_ + time;
+  while (!events_.empty() && events_.begin()->first.first <= end) {
+    auto next = events_.extract(events_.begin());
+    now_ = std::max(now_, next.key().first);
+    next.mapped()();
+  }
+  now_ = end;
+}
+
+bool NodeCluster::run_until(const std::function<bool()>& holds, Micros limit) {
+  const BootTime end = now_ + limit;
+  while (!holds()) {
+    if (now_ >= end) return false;
+    run_for(Micros{1'000});
+  }
+  return true;
+}
+
+Micros NodeCluster::latency() {
+  if (options_.latency_spread == Micros{0}) return options_.latency;
+  const auto spread = static_cast<uint64_t>(options_.latency_spread.count());
+  return options_.latency + Micros{static_cast<Micros::rep>(prng_.below(spread))};
+}
+
+// --- Links
+// --------------------------------------------------------------------------------------------
+
+void NodeCluster::transmit(NodeId from, Envelope message) {
+  sent_.push_back(message);
+  const NodeId to = message.to.node;
+  if (is_cut(from, to) || (loses && loses(message)) || !nodes_.contains(to)) return;
+  BootTime& busy = link_busy_[{from, to}];
+  busy = std::max(busy, now_ + latency());
+  const size_t bytes = message_bytes(message);
+  const bool is_append = std::holds_alternative<Append>(message.body);
+  post(busy - now_, [this, from, to, bytes, is_append, message = std::move(message)] {
+    TestNode& sender = *nodes_.at(from);
+    if (is_append && sender.is_up()) sender.raft_->on_appends_sent(to, bytes);
+    TestNode& target = *nodes_.at(to);
+    if (!target.is_up()) return;
+    if (target.is_stopped) {  // The kernel keeps it.
+      const BootTime received = now_;
+      post(1ms, [this, &target, message, received, life = target.incarnation] {
+        if (target.is_stopped) return transmit(message.from.node, message);
+        if (target.incarnation == life) target.raft_->recv({message, received}, now_);
+      });
+      return;
+    }
+    target.raft_->recv({message, now_}, now_);
+    settle(target);
+  });
+}
+
+void NodeCluster::transmit_node(NodeId from, NodeId to, NodeMessage message) {
+  ++node_messages_sent_;
+  if (is_cut(from, to) || (loses_node && loses_node(from, to, message)) || !nodes_.contains(to))
+    return;
+  BootTime& busy = link_busy_[{from, to}];
+  busy = std::max(busy, now_ + latency());
+  const uint64_t life = nodes_.at(from)->incarnation;
+  post(busy - now_, [this, from, to, life, message = std::move(message)] {
+    TestNode& target = *nodes_.at(to);
+    if (!target.is_up() || target.is_stopped) return;
+    if (const auto* batch = std::get_if<HeartbeatBatch>(&message); batch != nullptr) {
+      const Status status = target.raft_->recv_batch(from, *batch, now_);
+      EXPECT_TRUE(status.ok()) << status.message();
+    } else if (const auto* reply = std::get_if<HeartbeatReply>(&message); reply != nullptr) {
+      target.raft_->recv_reply(from, *reply, now_);
+    } else {
+      target.raft_->recv_farewell(from, life, std::get<Farewell>(message), now_);
+    }
+    settle(target);
+  });
+}
+
+// --- Faults
+// --------------------------------------------------------------------------------------------
+
+void NodeCluster::crash(NodeId id, StreamLoss how) {
+  TestNode& node = *nodes_.at(id);
+  ++node.incarnation;  // Whatever was posted for the old life finds another one.
+  --node.incarnation;
+  node.raft_.reset();
+  node.hanging_.clear();
+  post(options_.latency, [this, id, how] {
+    for (auto& [other, peer] : nodes_) {
+      if (other == id || !peer->is_up()) continue;
+      if (how == StreamLoss::kRefused)
+        peer->raft_->on_disconnected(id, StreamLoss::kClosedByPeer, now_);
+      peer->raft_->on_disconnected(id, how, now_);
+      settle(*peer);
+    }
+  });
+}
+
+void NodeCluster::restart(NodeId id) {
+  start(id);
+  for (auto& [other, peer] : nodes_) {
+    if (other == id || !peer->is_up() || is_cut(other, id) || is_cut(id, other)) continue;
+    peer->raft_->on_connected(id, nodes_.at(id)->incarnation, now_);
+    nodes_.at(id)->raft_->on_connected(other, peer->incarnation, now_);
+    settle(*peer);
+  }
+}
+
+void NodeCluster::isolate(NodeId node) {
+  for (const auto& [other, peer] : nodes_) {
+    if (other == node) continue;
+    cut(node, other);
+    cut(other, node);
+  }
+}
+
+// --- Looking
+// -------------------------------------------------------------------------------------------
+
+GroupReplica& NodeCluster::replica(GroupId group, NodeId id) {
+  GroupReplica* found = nodes_.at(id)->raft_->find(group);
+  WL_CHECK(found != nullptr);
+  return *found;
+}
+
+std::vector<NodeId> NodeCluster::node_ids() const {
+  std::vector<NodeId> ids;
+  for (const auto& [id, node] : nodes_) ids.push_back(id);
+  return ids;
+}
+
+NodeId NodeCluster::leader_of(GroupId group) {
+  NodeId best;
+  Term term;
+  for (const auto& [id, node] : nodes_) {
+    const GroupReplica* found = node->is_up() ? node->raft_->find(group) : nullptr;
+    if (found == nullptr || !found->is_leader()) continue;
+    if (found->core().term() < term) continue;
+    term = found->core().term();
+    best = id;
+  }
+  return best;
+}
+
+bool NodeCluster::propose(GroupId group, const std::string& text) {
+  const NodeId leader = leader_of(group);
+  if (leader.value == 0) return false;
+  GroupReplica& target = replica(group, leader);
+  Proposal proposal;
+  proposal.payload =
+      std::make_shared<const ByteBuffer>(as_bytes(text).begin(), as_bytes(text).end());
+  const ProposeResult result = target.propose(target.core().term(), {proposal});
+  settle(node(leader));
+  return result.ok();
+}
+
+void NodeCluster::check() {
+  std::map<std::pair<GroupId, Term>, NodeId> leaders;
+  for (const auto& [id, node] : nodes_) {
+    if (!node->is_up()) continue;
+    const Status status = node->raft_->check_invariants();
+    EXPECT_TRUE(status.ok()) << "node " << id.value << ": " << status.message();
+    for (const GroupId group : node->raft_->groups()) {
+      const GroupReplica& found = *node->raft_->find(group);
+      if (found.is_running()) {
+        const Status core = found.core().check_invariants();
+        EXPECT_TRUE(core.ok()) << core.message();
+      }
+      if (!found.is_leader()) continue;
+      const auto [it, is_new] = leaders.emplace(std::pair{group, found.core().term()}, id);
+      EXPECT_TRUE(is_new) << "group " << group.value << " has two leaders in one term";
+    }
+  }
+}
+
+}  // namespace worldline::replication

@@ -1,0 +1,95 @@
+#include "tests/simulation/isolated_run.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace worldline::simulation {
+namespace {
+
+// Runs `work` in a child; its text comes back by a pipe, the manner of its end by waitpid.
+template <typename Work>
+std::string text_of_child(const Work& work, bool& ended_normally) {
+  int ends[2];
+  WL_CHECK(pipe(ends) == 0);
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  WL_CHECK(child >= 0);
+  if (child == 0) {
+    close(ends[0]);
+    const auto say = [&ends](const std::string& text) {
+      size_t done = 0;
+      while (done < text.size()) {
+        const ssize_t written = write(ends[1], text.data() + done, text.size() - done);
+        if (written <= 0) break;
+        done += static_cast<size_t>(written);
+      }
+    };
+    work(say);
+    close(ends[1]);
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string text;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<size_t>(got));
+  close(ends[0]);
+  int status = 0;
+  WL_CHECK(waitpid(child, &status, 0) == child);
+  ended_normally = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return text;
+}
+
+}  // namespace
+
+std::string run_isolated(const RunOptions& options) {
+  bool ended_normally = false;
+  const std::string text = text_of_child(
+      [&options](const auto& say) { say(run_simulation(options).failure); }, ended_normally);
+  return ended_normally ? text : "process ended: a check failed";
+}
+
+Hunt hunt(const RunOptions& options, uint64_t first, uint64_t count) {
+  bool ended_normally = false;
+  // Each line is the seed that is being tried; the last one is where it ended.
+  const std::string text = text_of_child(
+      [&](const auto& say) {
+        for (uint64_t i = 0; i < count; ++i) {
+          RunOptions one = options;
+          one.seed = first + i;
+          say(fmt::format("{}\n", one.seed));
+          const std::string failure = run_simulation(one).failure;
+          if (!failure.empty()) return say("!" + failure);
+        }
+      },
+      ended_normally);
+  Hunt result;
+  const size_t mark = text.find('!');
+  const std::string seeds = text.substr(0, mark);
+  size_t line = 0;
+  for (size_t end = 0; (end = seeds.find('\n', line)) != std::string::npos; line = end + 1) {
+    ++result.runs;
+    result.failing_seed = std::strtoull(seeds.c_str() + line, nullptr, 10);
+  }
+  if (mark != std::string::npos) {
+    result.failure = text.substr(mark + 1);
+  } else if (!ended_normally) {
+    result.failure = "process ended: a check failed";
+  } else {
+    result.failing_seed = 0;
+  }
+  return result;
+}
+
+std::string failure_kind(const std::string& failure) {
+  return failure.substr(0, failure.find(':'));
+}
+
+}  // namespace worldline::simulation

@@ -1,0 +1,312 @@
+#include "tests/simulation/sim_disk.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace worldline::simulation {
+namespace {
+
+constexpr size_t kCheckpointsKept = 2;
+constexpr double kUnsyncedPartSurvives = 0.5;
+
+replication::CheckpointPlace place_of(const Checkpoint& checkpoint) {
+  return {{storage::CheckpointId{checkpoint.id}, {}}, checkpoint.state.digest()};
+}
+
+}  // namespace
+
+SimDisk::SimDisk(uint32_t slot, EventQueue& queue, const Scenario& scenario, DiskOwner& owner)
+    : queue_(queue),
+      owner_(owner),
+      model_(scenario.disk),
+      chance_(scenario.seed, Purpose::kDisk, slot),
+      crash_chance_(scenario.seed, Purpose::kCrashImage, slot),
+      disk_(std::make_shared<storage::MemoryDisk>()) {}
+
+// --- Between lives -------------------------------------------------------------------------------
+
+void SimDisk::create(const storage::GroupBirth& birth, CheckpointPtr genesis) {
+  WL_CHECK(store_ == nullptr);
+  WL_CHECK(!has_replica());
+  storage::LogStore store(disk_->open());
+  const Status status = store.create_group(birth);
+  if (!status.ok()) return owner_.on_disk_broken_rule(status.message());
+  replica_ = birth.replica;
+  image_ = {};
+  image_.hard.replica = birth.replica;
+  checkpoints_.clear();
+  if (genesis == nullptr) return;
+  image_.hard.term = Term{1};
+  image_.boundary = genesis->boundary.id.index;
+  image_.boundary_mark = {genesis->boundary.id.term, genesis->boundary.chain};
+  image_.first = image_.boundary.next();
+  checkpoints_.push_back(std::move(genesis));
+}
+
+Result<Mounted> SimDisk::mount(uint64_t incarnation) {
+  WL_CHECK(store_ == nullptr);
+  WL_CHECK(has_replica());
+  ++life_;
+  auto store = std::make_unique<storage::LogStore>(disk_->open());
+  WL_RETURN_IF_ERROR(store->write_marker(incarnation));
+  WL_ASSIGN_OR_RETURN(const storage::VerifiedGroup group, storage::verify_group(*store, kGroup));
+  WL_RETURN_IF_ERROR(storage::adopt_group(*store, group));
+  const DurableImage loaded = load_image(*store, group);
+  if (is_image_certain_ && !matches_mirror(loaded))
+    owner_.on_disk_broken_rule(
+        fmt::format("the store has boundary {} last {} term {} vote {}, written were {} {} {} {}",
+                    loaded.boundary.value, loaded.last().value, loaded.hard.term.value,
+                    loaded.hard.vote.value, image_.boundary.value, image_.last().value,
+                    image_.hard.term.value, image_.hard.vote.value));
+  image_ = loaded;
+  is_image_certain_ = true;
+  Mounted mounted;
+  WL_ASSIGN_OR_RETURN(mounted.state, replication::restore_state(*store, group));
+  if (mounted.state.applied.value > 0) {
+    const CheckpointPtr checkpoint = counting_checkpoint();
+    if (checkpoint == nullptr || checkpoint->state.digest() != group.boundary.digest)
+      return Status::corruption("no checkpoint for the boundary {}", group.boundary.index.value);
+    mounted.machine = checkpoint->state;
+  }
+  adapter_.emplace(kGroup, replica_, group.hard_state.generation);
+  store_ = std::move(store);
+  return mounted;
+}
+
+void SimDisk::unmount(Loss loss) {
+  ++life_;
+  if (store_ != nullptr && store_->failure().ok()) {
+    const double luck = crash_chance_.unit();
+    size_t kept = 0;
+    if (luck < 0.3) kept = writing_;
+    if (luck > 0.7) kept = crash_chance_.below(jobs_.size() + 1);
+    perform(kept);
+  }
+  store_.reset();
+  adapter_.reset();
+  jobs_.clear();
+  writing_ = 0;
+  fails_next_ = false;
+  if (loss == Loss::kPower) {
+    disk_->crash(crash_chance_);
+  } else {
+    disk_->kill();
+  }
+}
+
+void SimDisk::wipe() {
+  WL_CHECK(store_ == nullptr);
+  disk_ = std::make_shared<storage::MemoryDisk>();
+  replica_ = tombstone_ = {};
+  image_ = {};
+  checkpoints_.clear();
+  is_image_certain_ = true;
+}
+
+// The mark makes sure that no later start trusts the replica again.
+void SimDisk::quarantine(const Status& damage) {
+  WL_CHECK(store_ == nullptr);
+  storage::LogStore store(disk_->open());
+  const Status status = store.quarantine(kGroup, replica_, damage);
+  if (!status.ok()) owner_.on_disk_broken_rule(status.message());
+}
+
+void SimDisk::destroy_replica() {
+  if (store_ == nullptr) store_ = std::make_unique<storage::LogStore>(disk_->open());
+  tombstone_ = replica_.next();
+  const Status status = store_->destroy_group(kGroup, {tombstone_, {}, {}});
+  if (!status.ok()) return owner_.on_disk_failed();
+  replica_ = {};
+  image_ = {};
+  jobs_.clear();
+  writing_ = 0;
+  checkpoints_.clear();
+}
+
+bool SimDisk::rot(Chance& chance) {
+  storage::MemoryDisk::Table& table =
+      disk_->table(chance.with(0.7) ? storage::Family::kLog : storage::Family::kHard);
+  if (table.empty()) return false;
+  auto row = table.begin();
+  std::advance(row, static_cast<std::ptrdiff_t>(chance.below(table.size())));
+  if (row->second.empty()) return false;
+  char& byte = row->second[chance.below(row->second.size())];
+  byte = static_cast<char>(byte ^ static_cast<char>(1u << chance.below(8)));
+  return true;
+}
+
+DurableImage SimDisk::load_image(storage::LogStore& store,
+                                 const storage::VerifiedGroup& group) const {
+  DurableImage image;
+  image.hard = group.hard_state;
+  image.boundary = group.boundary.index;
+  image.boundary_mark = {group.boundary.term, group.boundary.chain};
+  image.first = group.first;
+  storage::EntryCursor cursor = store.scan(kGroup, group.first);
+  while (true) {
+    const auto entry = cursor.next();
+    if (!entry.ok() || !*entry) break;
+    image.marks.push_back({(*entry)->term(), (*entry)->chain()});
+  }
+  return image;
+}
+
+// The beginning may differ: a truncation of it may have been lost or kept.
+bool SimDisk::matches_mirror(const DurableImage& loaded) const {
+  if (!(loaded.hard == image_.hard) || loaded.boundary != image_.boundary ||
+      loaded.boundary_mark != image_.boundary_mark || loaded.last() != image_.last())
+    return false;
+  const LogIndex from = std::max(loaded.first, image_.first);
+  const auto behind = [from](const DurableImage& image) {
+    return image.marks.begin() + static_cast<std::ptrdiff_t>(from.value - image.first.value);
+  };
+  return std::equal(behind(loaded), loaded.marks.end(), behind(image_), image_.marks.end());
+}
+
+// --- One life ------------------------------------------------------------------------------------
+
+void SimDisk::submit(DiskJob job) {
+  if (store_ == nullptr) return;
+  job.handed_over = queue_.now();
+  jobs_.push_back(std::move(job));
+  pump();
+}
+
+void SimDisk::pump() {
+  if (writing_ > 0 || jobs_.empty() || store_ == nullptr) return;
+  const uint64_t most = chance_.between(1, model_.batch_jobs_max);
+  writing_ = std::min<size_t>(jobs_.size(), most);
+  const Micros latency = model_.latency_min + chance_.exponential(model_.latency_mean);
+  queue_.push(latency, {0, 0, this, 0, life_, ++write_, 0});
+}
+
+void SimDisk::on_event(const Event& event) {
+  if (event.life != life_ || event.a != write_ || writing_ == 0 || store_ == nullptr) return;
+  if (stalled_until_ == kNever) return;  // heal() goes on.
+  if (stalled_until_ > queue_.now()) {
+    queue_.push(stalled_until_ - queue_.now(), {0, 0, this, 0, life_, write_, 0});
+    return;
+  }
+  const size_t count = writing_;
+  if (!perform(count)) return owner_.on_disk_failed();
+  complete(count);
+  pump();
+}
+
+// Writes the first `count` jobs, as the log writer does: one batch, but truncations by themselves.
+bool SimDisk::perform(size_t count) {
+  if (fails_next_) {
+    const bool survives = chance_.with(kUnsyncedPartSurvives);
+    disk_->set_faults({survives ? 0u : 1u, survives ? 1u : 0u});
+    is_image_certain_ = false;
+  }
+  if (!write_jobs(count)) return false;
+  for (size_t i = 0; i < count; ++i)
+    if (jobs_[i].truncate_to.value > 0) truncate_prefix(jobs_[i].truncate_to);
+  return store_->failure().ok();
+}
+
+bool SimDisk::write_jobs(size_t count) {
+  std::vector<storage::QueuedJob> batch;
+  LogIndex boundary = image_.boundary;
+  for (size_t i = 0; i < count; ++i) {
+    std::optional<storage::LogJob> job = log_job_of(jobs_[i]);
+    if (!job) continue;
+    // A boundary never goes back: a snapshot may have overtaken the checkpoint.
+    if (jobs_[i].checkpoint != nullptr && job->boundary->index <= boundary) continue;
+    if (job->boundary) boundary = job->boundary->index;
+    batch.push_back({storage::LogTicket{i + 1}, std::move(*job)});
+  }
+  if (batch.empty()) return true;
+  if (!store_->write(batch).ok()) return false;
+  for (const storage::QueuedJob& queued : batch) image_.apply(queued.job);
+  return true;
+}
+
+std::optional<storage::LogJob> SimDisk::log_job_of(const DiskJob& job) {
+  if (job.checkpoint != nullptr)
+    return adapter_->to_checkpoint_job(job.checkpoint->boundary, place_of(*job.checkpoint));
+  if (!job.persist) return std::nullopt;
+  if (!job.persist->new_boundary) return adapter_->to_log_job(*job.persist, nullptr);
+  const LogIndex index = job.persist->new_boundary->id.index;
+  for (const CheckpointPtr& checkpoint : checkpoints_) {
+    if (checkpoint->boundary.id.index != index) continue;
+    const replication::CheckpointPlace place = place_of(*checkpoint);
+    return adapter_->to_log_job(*job.persist, &place);
+  }
+  owner_.on_disk_broken_rule(fmt::format("boundary {} without a staged snapshot", index.value));
+  return std::nullopt;
+}
+
+void SimDisk::complete(size_t count) {
+  std::vector<DiskJob> done;
+  for (size_t i = 0; i < count; ++i) {
+    done.push_back(std::move(jobs_.front()));
+    jobs_.pop_front();
+  }
+  writing_ = 0;
+  for (const DiskJob& job : done) {
+    if (job.persist) owner_.on_job_stable(job.persist->job);
+    if (job.checkpoint != nullptr) owner_.on_checkpoint_counts(job.checkpoint);
+  }
+}
+
+void SimDisk::truncate_prefix(LogIndex upto) {
+  if (upto > image_.boundary)
+    return owner_.on_disk_broken_rule(
+        fmt::format("log deleted up to {} with the checkpoint at {}", upto.value,
+                    image_.boundary.value));
+  store_->truncate_prefix(kGroup, upto.next()).ignore("the failure is sticky and looked at");
+}
+
+// The newest are kept, and the one the boundary names.
+void SimDisk::add_checkpoint(CheckpointPtr checkpoint) {
+  const auto by_index = [](const CheckpointPtr& a, const CheckpointPtr& b) {
+    return a->boundary.id.index < b->boundary.id.index;
+  };
+  const LogIndex index = checkpoint->boundary.id.index;
+  std::erase_if(checkpoints_, [this, index](const CheckpointPtr& kept) {
+    return kept->boundary.id.index == index && index != image_.boundary;
+  });
+  if (index == image_.boundary) return;
+  checkpoints_.insert(
+      std::upper_bound(checkpoints_.begin(), checkpoints_.end(), checkpoint, by_index), checkpoint);
+  while (checkpoints_.size() > kCheckpointsKept &&
+         checkpoints_[1]->boundary.id.index <= image_.boundary)
+    checkpoints_.erase(checkpoints_.begin());
+}
+
+CheckpointPtr SimDisk::counting_checkpoint() const {
+  for (const CheckpointPtr& checkpoint : checkpoints_)
+    if (checkpoint->boundary.id.index == image_.boundary) return checkpoint;
+  return nullptr;
+}
+
+Result<std::vector<replication::Entry>> SimDisk::read(
+    const replication::FetchRequest& request) const {
+  if (store_ == nullptr) return std::vector<replication::Entry>();
+  return replication::read_entries(*store_, kGroup, request);
+}
+
+Micros SimDisk::oldest_write_age() const {
+  return jobs_.empty() ? 0 : queue_.now() - jobs_.front().handed_over;
+}
+
+// --- Faults --------------------------------------------------------------------------------------
+
+void SimDisk::stall(Micros until) {
+  stalled_until_ = std::max(stalled_until_, until);
+}
+
+void SimDisk::heal() {
+  stalled_until_ = 0;
+  fails_next_ = false;
+  model_.latency_mean = std::min<Micros>(model_.latency_mean, kMillisecond);
+  // What is being written ends soon, however slow it was meant to be.
+  if (writing_ > 0) queue_.push(kMillisecond, {0, 0, this, 0, life_, write_, 0});
+}
+
+}  // namespace worldline::simulation

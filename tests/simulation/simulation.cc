@@ -1,0 +1,89 @@
+#include "tests/simulation/simulation.h"
+
+#include <fmt/format.h>
+
+#include "tests/simulation/clients.h"
+#include "tests/simulation/cluster.h"
+#include "tests/simulation/liveness.h"
+#include "tests/simulation/nemesis.h"
+#include "tests/simulation/placement.h"
+
+namespace worldline::simulation {
+namespace {
+
+constexpr uint64_t kEventsMax = 20'000'000;  // A run that needs more has run wild.
+
+class Simulation {
+ public:
+  explicit Simulation(const RunOptions& options)
+      : options_(options),
+        scenario_(draw_scenario(options)),
+        trace_(options.with_trace),
+        cluster_(queue_, scenario_, observer_, trace_),
+        clients_(cluster_, scenario_),
+        nemesis_(cluster_, scenario_, options.skipped),
+        repairer_(cluster_, scenario_) {}
+
+  Outcome run() {
+    cluster_.set_replies(&clients_);
+    cluster_.start();
+    clients_.start();
+    nemesis_.start();
+    repairer_.start();
+    work();
+    nemesis_.stop();
+    repairer_.stop();
+    clients_.stop();
+    Outcome outcome;
+    if (!observer_.failed() && options_.with_liveness) {
+      LivenessPhase phase(cluster_, clients_, scenario_);
+      outcome.was_recoverable = phase.run() != LivenessPhase::Verdict::kUnrecoverable;
+    }
+    if (!observer_.failed()) clients_.judge();
+    report(outcome);
+    return outcome;
+  }
+
+ private:
+  void work() {
+    while (!observer_.failed() && queue_.next_at() <= scenario_.duration) {
+      if (queue_.delivered() > kEventsMax)
+        return observer_.fail(fmt::format("more than {} events", kEventsMax));
+      queue_.step();
+    }
+  }
+
+  void report(Outcome& outcome) {
+    outcome.failure = observer_.failure();
+    outcome.trace_hash = trace_.hash();
+    outcome.events = queue_.delivered();
+    outcome.messages = cluster_.network().delivered();
+    outcome.virtual_time = queue_.now();
+    outcome.calls = clients_.op_count();
+    outcome.calls_done = clients_.done_count();
+    outcome.calls_unknown = clients_.unknown_count();
+    outcome.leaders = observer_.leader_count();
+    outcome.committed = observer_.committed().value;
+    outcome.search_gave_up = clients_.budget_spent();
+    outcome.marks = observer_.marks();
+    outcome.decisions = nemesis_.carried_out();
+  }
+
+  const RunOptions options_;
+  const Scenario scenario_;
+  EventQueue queue_;
+  Observer observer_;
+  Trace trace_;
+  Cluster cluster_;
+  Clients clients_;
+  Nemesis nemesis_;
+  Repairer repairer_;
+};
+
+}  // namespace
+
+Outcome run_simulation(const RunOptions& options) {
+  return Simulation(options).run();
+}
+
+}  // namespace worldline::simulation
