@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/limits.h"
+#include "replication/node/heartbeat_messages.h"
 #include "replication/transport/transport_types.h"
 
 namespace worldline::replication {
@@ -41,7 +42,6 @@ inline constexpr size_t kHandshakeBytesMax = 4 * limits::KiB;
 // 16 Ki envelopes of about 350 B decoded: 6 MiB. 64 Ki entries of about 130 B: 9 MiB.
 inline constexpr size_t kFrameMessagesMax = 16 * limits::KiB;
 inline constexpr size_t kFrameEntriesMax = 64 * limits::KiB;
-inline constexpr size_t kHeartbeatItemsMax = 64 * limits::KiB;  // Three times the tested groups.
 inline constexpr size_t kHeardNodesMax = 1024;
 inline constexpr size_t kSnapChunkBytesMax = 1 * limits::MiB;  // Of content in one message.
 inline constexpr size_t kSnapPartsMax = 64;                    // Eight windows.
