@@ -1,7 +1,7 @@
 // replication/transport/grpc_acceptor.h
 //
-// GrpcAcceptor holds the streams that others opened in one class. There is one per peer that counts:
-// when a peer comes again, the stream it left behind is closed first.
+// GrpcAcceptor holds the streams that others opened in one class. There is one per peer that
+// counts: when a peer comes again, the stream it left behind is closed first.
 //
 // Invariants: exactly one stream waits for a call until stop(); at most incoming_streams_max exist.
 // Ownership: owns its streams. Thread: the lane's.
@@ -32,10 +32,10 @@ class GrpcAcceptor final : private AcceptedStream::Owner {
   void on_over(AcceptedStream& stream) override;
   void offer_next();
 
-  const GrpcContext& context_;  // Borrowed.
-  GrpcService& service_;        // Borrowed.
+  const GrpcContext& context_;                                                // Borrowed.
+  GrpcService& service_;                                                      // Borrowed.
   std::map<const AcceptedStream*, std::unique_ptr<AcceptedStream>> streams_;  // Never iterated
-                                                                             // for order.
+                                                                              // for order.
   std::map<NodeId, AcceptedStream*> current_;  // Identified, newest per node.
   bool is_stopping_ = false;
   std::function<void()> on_empty_;

@@ -4,7 +4,8 @@
 // one frame after the other. Each attempt has a channel of its own, so the address is resolved and
 // the certificates are read anew, and nothing of a failed one lingers.
 //
-// Life: open(), then on_up() or not, then on_over() exactly once, after which nothing is outstanding
+// Life: open(), then on_up() or not, then on_over() exactly once, after which nothing is
+// outstanding
 //   and the owner destroys it.
 // Invariants: at most one write is outstanding; nothing is written before the peer has proved who
 //   it is. Ownership: by its link. Thread: the lane's.

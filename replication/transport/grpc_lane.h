@@ -1,8 +1,8 @@
 // replication/transport/grpc_lane.h
 //
 // GrpcLane is the one thread of a traffic class: a completion queue, what its operations report to,
-// and a bell by which other threads hand it work. Everything about a stream happens here, so streams
-// need no locks; a lane that is busy delays no other.
+// and a bell by which other threads hand it work. Everything about a stream happens here, so
+// streams need no locks; a lane that is busy delays no other.
 //
 // Invariants: a task runs once, in order of post(), on the lane's thread. No operation begins after
 //   close(). Idle: the thread sleeps in the kernel, nothing is polled on a timer.

@@ -3,7 +3,8 @@
 // GrpcLaneSide is everything of one traffic class: its lane, the links to all peers, the streams
 // that peers opened with us.
 //
-// Life: start(), then stop in two steps around the server's shutdown: begin_stop() ends all streams,
+// Life: start(), then stop in two steps around the server's shutdown: begin_stop() ends all
+// streams,
 //   finish_stop() lets the lane's thread end once nothing is outstanding, join() waits for it.
 // Ownership: by the transport; borrows what all classes share. Thread: any, unless stated. The
 //   mutex guards the table of links only.

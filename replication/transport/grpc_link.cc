@@ -7,7 +7,8 @@ namespace {
 
 // Streams of different peers and classes must not share their jitter.
 uint64_t seed_of(const GrpcContext& context, NodeId peer) {
-  return context.config.jitter_seed + 0x9E3779B97F4A7C15 * (4 * peer.value + slot_of(context.cls()));
+  return context.config.jitter_seed +
+         0x9E3779B97F4A7C15 * (4 * peer.value + slot_of(context.cls()));
 }
 
 size_t message_count(const std::vector<MessageBatch>& batches) {
@@ -74,8 +75,8 @@ void GrpcLink::run_on_lane() {
 void GrpcLink::dial() {
   phase_ = Phase::kOpening;
   set_gate(Gate::kQueue);
-  stream_ = std::make_unique<DialledStream>(context_, peer_,
-                                            static_cast<DialledStream::Owner&>(*this));
+  stream_ =
+      std::make_unique<DialledStream>(context_, peer_, static_cast<DialledStream::Owner&>(*this));
   stream_->open(peer_.addresses[attempts_++ % peer_.addresses.size()]);
 }
 
@@ -186,8 +187,8 @@ void GrpcLink::report_dropped(std::vector<MessageBatch> dropped) {
 void GrpcLink::pause_or_dial(bool was_up) {
   // A stream that breaks as soon as it is up gets no free attempt, or this would be a busy loop.
   const auto& range = context_.config.backoff;
-  const auto up_for = was_up ? std::chrono::steady_clock::now() - up_since_
-                             : std::chrono::steady_clock::duration{};
+  const auto up_for =
+      was_up ? std::chrono::steady_clock::now() - up_since_ : std::chrono::steady_clock::duration{};
   if (up_for >= range.min) backoff_.reset();
   if (up_for >= range.max && is_eager()) return dial();
   phase_ = Phase::kPause;

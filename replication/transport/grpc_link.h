@@ -5,8 +5,8 @@
 // dialled at once and always; bulk and calls when there is something to send.
 //
 // Invariants: one stream at a time; a stream that broke takes what was queued with it. The first
-//   attempt after a stream that lasted is immediate, which is how a dead process is told from a dead
-//   machine [S 08/3.4]; the pauses after it grow.
+//   attempt after a stream that lasted is immediate, which is how a dead process is told from a
+//   dead machine [S 08/3.4]; the pauses after it grow.
 // Ownership: shared by the transport and its lane's tasks; borrows the context.
 // Thread: push() from any; all else the lane's. The mutex guards the queue and the gate only.
 // Sources: [S 08/3.1].

@@ -3,9 +3,9 @@
 // GrpcTransport carries batches over gRPC streams with mutual TLS.
 //
 // Each node dials each other node once per traffic class, and sends only on the streams it dialled:
-// one stream per ordered pair and class. So a sender alone decides when to reconnect, two nodes that
-// dial each other at once need no tie-break, and a sender learns by its own attempt whether the
-// other's process is gone (connection refused) or its machine [S 08/3.4]. It costs twice the
+// one stream per ordered pair and class. So a sender alone decides when to reconnect, two nodes
+// that dial each other at once need no tie-break, and a sender learns by its own attempt whether
+// the other's process is gone (connection refused) or its machine [S 08/3.4]. It costs twice the
 // connections, which is nothing for the tens of nodes a cluster has.
 //
 // Each class has a connection and a thread of its own, so a frame of one never waits behind a frame

@@ -139,9 +139,8 @@ Result<std::vector<WireMessage>> MemoryNetwork::pass(const LinkKey& key, const I
   const EncodedFrame frame = encoder_.encode({&one, 1});
   std::vector<Bytes> segments;
   for (const FramePiece& piece : frame.pieces) segments.push_back(piece.bytes);
-  WL_ASSIGN_OR_RETURN(
-      DecodedFrame decoded,
-      decode_frame(segments, {message.from, std::get<1>(key), std::get<2>(key)}));
+  WL_ASSIGN_OR_RETURN(DecodedFrame decoded,
+                      decode_frame(segments, {message.from, std::get<1>(key), std::get<2>(key)}));
   if (decoded.invalid_count > 0) return decoded.first_invalid;
   return std::move(decoded.messages);
 }
@@ -256,7 +255,8 @@ Status MemoryTransport::send(NodeId to, TrafficClass cls, MessageBatch batch) {
 void MemoryTransport::say_goodbye(GoodbyeReason reason, std::chrono::milliseconds) {
   for (const NodeId node : std::set(peers_)) {
     const auto found = network_.links_.find({identity_.node, node, TrafficClass::kControl});
-    if (found == network_.links_.end() || !found->second.is_up || found->second.is_stalled) continue;
+    if (found == network_.links_.end() || !found->second.is_up || found->second.is_stalled)
+      continue;
     network_.transports_.at(node)->listener_.on_goodbye(life(), reason);
   }
 }

@@ -63,7 +63,9 @@ Result<std::vector<Owned<X509>>> parse_certificates(const char* what, const std:
 }
 
 // Never asks for a password: an encrypted key is an error.
-int no_password(char*, int, int, void*) { return 0; }
+int no_password(char*, int, int, void*) {
+  return 0;
+}
 
 Result<Owned<EVP_PKEY>> parse_key(const std::string& pem) {
   WL_ASSIGN_OR_RETURN(const Owned<BIO> bio, open_pem("private key", pem));
@@ -128,7 +130,8 @@ Status check_names(const TlsLeaf& leaf, const TlsExpectation& expected) {
 Status check_chain(const std::vector<Owned<X509>>& chain,
                    const std::vector<Owned<X509>>& authorities, Timestamp now) {
   const Owned<X509_STORE> store(X509_STORE_new());
-  for (const Owned<X509>& authority : authorities) X509_STORE_add_cert(store.get(), authority.get());
+  for (const Owned<X509>& authority : authorities)
+    X509_STORE_add_cert(store.get(), authority.get());
   const Owned<STACK_OF(X509)> others(sk_X509_new_null());
   for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(others.get(), chain[i].get());
   const Owned<X509_STORE_CTX> context(X509_STORE_CTX_new());

@@ -53,7 +53,8 @@ class Cluster final : public NetworkListener {
   uint32_t slots() const { return static_cast<uint32_t>(nodes_.size()); }
   SimNode& node(uint32_t slot) { return *nodes_[slot]; }
 
-  // --- The catalog --------------------------------------------------------------------------------
+  // --- The catalog
+  // --------------------------------------------------------------------------------
   std::optional<uint32_t> slot_of_node(NodeId node) const;
   std::optional<uint32_t> slot_of_replica(ReplicaId replica) const;
   NodeId new_node_id() { return NodeId{++last_node_}; }
@@ -66,7 +67,8 @@ class Cluster final : public NetworkListener {
   // The replica that last called itself leader in the highest term, if it runs.
   SimNode* find_leader();
 
-  // --- Traffic ------------------------------------------------------------------------------------
+  // --- Traffic
+  // ------------------------------------------------------------------------------------
   void send(uint32_t from, replication::Envelope message);
   void request(uint32_t slot, const Request& request);  // Arrives now.
   void reply(uint64_t token, const Reply& reply);

@@ -28,11 +28,12 @@ class Observer {
  public:
   using Marks = std::array<uint64_t, replication::kNoteKindCount>;
 
-  // --- Told by the nodes --------------------------------------------------------------------------
+  // --- Told by the nodes
+  // --------------------------------------------------------------------------
   void on_disk_created(ReplicaId replica, const DurableImage& disk);  // Before any process starts.
   void on_start(const replication::RaftCore& core);
-  void on_stop(ReplicaId replica);          // Its process ended; the disk stays.
-  void on_disk_lost(ReplicaId replica);     // Its last image is remembered.
+  void on_stop(ReplicaId replica);       // Its process ended; the disk stays.
+  void on_disk_lost(ReplicaId replica);  // Its last image is remembered.
   void after_step(const replication::RaftCore& core);
   void on_send(const replication::RaftCore& core, const replication::Envelope& message);
   void on_notes(const replication::Ready& ready);
@@ -40,7 +41,8 @@ class Observer {
   void on_install(ReplicaId replica, const replication::LogBoundary& at, const MachineState& state);
   void fail(std::string text);
 
-  // --- Asked by the others ------------------------------------------------------------------------
+  // --- Asked by the others
+  // ------------------------------------------------------------------------
   bool failed() const { return !failure_.empty(); }
   const std::string& failure() const { return failure_; }
   const Marks& marks() const { return marks_; }

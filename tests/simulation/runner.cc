@@ -7,9 +7,8 @@
 #include <cstring>
 #include <string_view>
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "tests/simulation/shrinker.h"
 
@@ -190,8 +189,8 @@ int run_command(int argc, char** argv) {
   Tally tally;
   uint64_t failures = 0;
   const bool is_timed = command.seconds > 0;
-  for (uint64_t i = 0; is_timed ? elapsed().count() < static_cast<double>(command.seconds)
-                                : i < command.count;
+  for (uint64_t i = 0;
+       is_timed ? elapsed().count() < static_cast<double>(command.seconds) : i < command.count;
        ++i) {
     RunOptions options = command.run;
     options.seed = command.first + i;
@@ -204,7 +203,8 @@ int run_command(int argc, char** argv) {
   }
   const double seconds = elapsed().count();
   fmt::print("{}{} failed; {:.1f} runs/s, {:.0f} events/s\n", print_tally(tally), failures,
-             static_cast<double>(tally.runs) / seconds, static_cast<double>(tally.events) / seconds);
+             static_cast<double>(tally.runs) / seconds,
+             static_cast<double>(tally.events) / seconds);
   return failures == 0 ? 0 : 1;
 }
 

@@ -47,7 +47,7 @@ class DiskOwner {
   virtual ~DiskOwner() = default;
   virtual void on_job_stable(replication::JobId job) = 0;
   virtual void on_checkpoint_counts(const CheckpointPtr& checkpoint) = 0;
-  virtual void on_disk_failed() = 0;          // The process must end.
+  virtual void on_disk_failed() = 0;                       // The process must end.
   virtual void on_disk_broken_rule(std::string text) = 0;  // A bug of ours.
 };
 
@@ -62,8 +62,9 @@ class SimDisk final : public EventSink {
  public:
   SimDisk(uint32_t slot, EventQueue& queue, const Scenario& scenario, DiskOwner& owner);
 
-  // --- Between lives ------------------------------------------------------------------------------
-  // Writes the rows of a new replica; the disk must be mounted by no process.
+  // --- Between lives
+  // ------------------------------------------------------------------------------ Writes the rows
+  // of a new replica; the disk must be mounted by no process.
   void create(const storage::GroupBirth& birth, CheckpointPtr genesis);
   void create_joining(ReplicaId replica);  // It waits for a snapshot.
   // Opens and verifies. kCorruption: the replica must be quarantined.
@@ -77,15 +78,17 @@ class SimDisk final : public EventSink {
   ReplicaId replica() const { return replica_; }
   ReplicaId tombstone() const { return tombstone_; }  // Lowest replica allowed; 0 = any.
 
-  // --- One life -----------------------------------------------------------------------------------
+  // --- One life
+  // -----------------------------------------------------------------------------------
   void submit(DiskJob job);
   void add_checkpoint(CheckpointPtr checkpoint);  // Durable from here on.
-  CheckpointPtr counting_checkpoint() const;  // Of the stored boundary; null before the first.
+  CheckpointPtr counting_checkpoint() const;      // Of the stored boundary; null before the first.
   Result<std::vector<replication::Entry>> read(const replication::FetchRequest& request) const;
   Micros oldest_write_age() const;  // 0 = nothing is being written.
   const DurableImage& durable() const { return image_; }
 
-  // --- Faults -------------------------------------------------------------------------------------
+  // --- Faults
+  // -------------------------------------------------------------------------------------
   void stall(Micros until);  // kNever = until heal().
   void fail_next_write() { fails_next_ = true; }
   void heal();

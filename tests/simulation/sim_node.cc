@@ -131,7 +131,8 @@ void SimNode::resume() {
   for (const auto& item : deferred) {
     if (const auto* event = std::get_if<Event>(&item); event != nullptr) {
       if (event->life == life_) dispatch(*event);
-    } else if (const auto* message = std::get_if<replication::Envelope>(&item); message != nullptr) {
+    } else if (const auto* message = std::get_if<replication::Envelope>(&item);
+               message != nullptr) {
       if (!forgets) deliver(*message);
     } else {
       on_request(std::get<Request>(item));
@@ -259,7 +260,8 @@ void SimNode::on_arrival(replication::Envelope message) {
 }
 
 void SimNode::deliver(const replication::Envelope& message) {
-  cluster_.trace().add(mix(slot_, message.body.index()), mix(message.term.value, message.from.replica.value));
+  cluster_.trace().add(mix(slot_, message.body.index()),
+                       mix(message.term.value, message.from.replica.value));
   if (const auto* gone = std::get_if<replication::GroupGone>(&message.body); gone != nullptr) {
     // It asks the catalog before it destroys anything.
     if (gone->replica == replica() && cluster_.observer().is_removed(replica()))
@@ -268,13 +270,13 @@ void SimNode::deliver(const replication::Envelope& message) {
   }
   const bool is_below = message.to.replica < disk_.tombstone() && message.to.node == id_;
   if (is_below && message.to.replica != replica())
-    cluster_.send(slot_, {kGroup,
-                          {id_, incarnation_, message.to.replica},
-                          message.from,
-                          message.term,
-                          {},
-                          replication::GroupGone{message.to.replica,
-                                                 replication::GoneReason::kTombstone}});
+    cluster_.send(
+        slot_, {kGroup,
+                {id_, incarnation_, message.to.replica},
+                message.from,
+                message.term,
+                {},
+                replication::GroupGone{message.to.replica, replication::GoneReason::kTombstone}});
   if (process_ != nullptr) process_->receive(message);
 }
 
@@ -361,8 +363,8 @@ void SimNode::watch_sleep() {
   const ReplicaId leader = core.leader();
   if (!core.is_quiesced() || leader == replica()) return;
   const std::optional<uint32_t> slot = cluster_.slot_of_replica(leader);
-  const bool is_lost = !slot || peers_[*slot].is_suspect ||
-                       peers_[*slot].incarnation > process_->asleep_under();
+  const bool is_lost =
+      !slot || peers_[*slot].is_suspect || peers_[*slot].incarnation > process_->asleep_under();
   if (!is_lost) return;
   core.node_hint(leader, PeerHint::kSuspect);
   process_->drain();

@@ -40,14 +40,15 @@ class SimNode final : public EventSink, public DiskOwner {
     kPeerDied,
     kCampaign,
     kDestroy,
-    kKill,     // From here on: of the node, not of its process.
+    kKill,  // From here on: of the node, not of its process.
     kRestart,
     kResume,
   };
 
   SimNode(uint32_t slot, Cluster& cluster);
 
-  // --- Identity -----------------------------------------------------------------------------------
+  // --- Identity
+  // -----------------------------------------------------------------------------------
   uint32_t slot() const { return slot_; }
   NodeId id() const { return id_; }
   void set_id(NodeId id) { id_ = id; }
@@ -61,7 +62,8 @@ class SimNode final : public EventSink, public DiskOwner {
   bool is_paused() const { return is_paused_; }
   bool is_running() const { return process_ != nullptr && !is_paused_; }
 
-  // --- Life ---------------------------------------------------------------------------------------
+  // --- Life
+  // ---------------------------------------------------------------------------------------
   void create_replica(const storage::GroupBirth& birth, CheckpointPtr genesis);
   void create_joining_replica(ReplicaId replica);
   void start();
@@ -72,7 +74,8 @@ class SimNode final : public EventSink, public DiskOwner {
   void heal();  // Runs again, with a good disk and a true clock, for good.
   void destroy_replica();
 
-  // --- Events -------------------------------------------------------------------------------------
+  // --- Events
+  // -------------------------------------------------------------------------------------
   void schedule(Micros delay, Code code, uint64_t a = 0, uint64_t b = 0);
   void on_event(const Event& event) override;
   void on_arrival(replication::Envelope message);
@@ -82,7 +85,8 @@ class SimNode final : public EventSink, public DiskOwner {
   enum class Opinion : uint8_t { kAlive, kUnsure, kDead };
   Opinion opinion_of(ReplicaId replica) const;  // Of the failure detector.
 
-  // --- DiskOwner ----------------------------------------------------------------------------------
+  // --- DiskOwner
+  // ----------------------------------------------------------------------------------
   void on_job_stable(replication::JobId job) override;
   void on_checkpoint_counts(const CheckpointPtr& checkpoint) override;
   void on_disk_failed() override;

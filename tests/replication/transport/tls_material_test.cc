@@ -56,13 +56,21 @@ TEST_F(TlsMaterialTest, LooksAtTimesUsageAndNames) {
   };
   constexpr Case kCases[] = {
       {"Sound", [](LeafOptions&) {}, StatusCode::kOk, ""},
-      {"HostOnly", [](LeafOptions& o) { o.uris.clear(); o.dns = {"node-1.db.svc"}; },
+      {"HostOnly",
+       [](LeafOptions& o) {
+         o.uris.clear();
+         o.dns = {"node-1.db.svc"};
+       },
        StatusCode::kOk, ""},
-      {"Wildcard", [](LeafOptions& o) { o.uris.clear(); o.dns = {"*.db.svc"}; }, StatusCode::kOk,
-       ""},
+      {"Wildcard",
+       [](LeafOptions& o) {
+         o.uris.clear();
+         o.dns = {"*.db.svc"};
+       },
+       StatusCode::kOk, ""},
       {"NoUsageField", [](LeafOptions& o) { o.usage.clear(); }, StatusCode::kOk, ""},
-      {"Expired", [](LeafOptions& o) { o.not_after_seconds = -1; },
-       StatusCode::kFailedPrecondition, "expired"},
+      {"Expired", [](LeafOptions& o) { o.not_after_seconds = -1; }, StatusCode::kFailedPrecondition,
+       "expired"},
       {"NotYet", [](LeafOptions& o) { o.not_before_seconds = 600; },
        StatusCode::kFailedPrecondition, "not valid before"},
       {"ServerOnly", [](LeafOptions& o) { o.usage = "serverAuth"; }, StatusCode::kInvalidArgument,
@@ -103,8 +111,8 @@ TEST_F(TlsMaterialTest, LooksAtTheBytes) {
        StatusCode::kInvalidArgument, "private key: "},
       {"OtherKey", [&](TlsMaterial& m) { m.private_key = foreign.private_key; },
        StatusCode::kInvalidArgument, "is not its own"},
-      {"NoAuthorities", [](TlsMaterial& m) { m.authorities.clear(); },
-       StatusCode::kInvalidArgument, "authorities: empty"},
+      {"NoAuthorities", [](TlsMaterial& m) { m.authorities.clear(); }, StatusCode::kInvalidArgument,
+       "authorities: empty"},
       {"OtherAuthority", [&](TlsMaterial& m) { m.authorities = other.pem(); },
        StatusCode::kInvalidArgument, "does not chain"},
       {"BothAuthorities", [&](TlsMaterial& m) { m.authorities = other.pem() + m.authorities; },
@@ -164,8 +172,9 @@ TEST(TransportConfigTest, IsInsecureOnPurposeOnly) {
     const char* address;
     bool is_loopback;
   };
-  constexpr Case kCases[] = {{"127.0.0.1:3001", true}, {"localhost:0", true}, {"[::1]:3001", true},
-                             {"0.0.0.0:3001", false},  {"[::]:3001", false},  {"10.0.0.1:1", false}};
+  constexpr Case kCases[] = {{"127.0.0.1:3001", true}, {"localhost:0", true},
+                             {"[::1]:3001", true},     {"0.0.0.0:3001", false},
+                             {"[::]:3001", false},     {"10.0.0.1:1", false}};
   for (const Case& c : kCases) {
     TransportConfig config = config_of(1);
     config.listen_address = c.address;

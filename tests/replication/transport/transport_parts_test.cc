@@ -45,7 +45,9 @@ size_t bytes_of(const MessageBatch& batch) {
   for (const WireMessage& message : *batch) bytes += wire_bytes_bound(message);
   return bytes;
 }
-Status push(SendQueue& queue, const MessageBatch& batch) { return queue.push(batch, bytes_of(batch)); }
+Status push(SendQueue& queue, const MessageBatch& batch) {
+  return queue.push(batch, bytes_of(batch));
+}
 MessageBatch votes(size_t count) {
   return make_batch(std::vector<WireMessage>(count, envelope_with(VoteReq{})));
 }
@@ -135,7 +137,8 @@ TEST(SendQueueTest, DropsWhatWasNotTaken) {
   ASSERT_TRUE(push(queue, second).ok());
   FrameRun run;
   queue.take(run);
-  EXPECT_EQ(queue.drop_all(), (std::vector<MessageBatch>{first, second})) << "half of the first left";
+  EXPECT_EQ(queue.drop_all(), (std::vector<MessageBatch>{first, second}))
+      << "half of the first left";
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.queued_bytes(), 0u);
   ASSERT_TRUE(push(queue, first).ok());
@@ -248,10 +251,14 @@ TEST(PeerDirectoryTest, RefusesSetsThatCannotBeUsed) {
   std::vector<PeerInfo> too_many;
   for (uint64_t node = 2; node < 1027; ++node) too_many.push_back(peer_of(node));
   const Case cases[] = {
-      {"NodeZero", {peer_of(0)}},         {"Twice", {peer_of(2), peer_of(2)}},
-      {"NoUuid", {no_uuid}},              {"NoAddress", {no_address}},
-      {"LongName", {long_name}},          {"ManyAddresses", {many}},
-      {"BadAddress", {peer_of(2, "h")}},  {"TooMany", too_many},
+      {"NodeZero", {peer_of(0)}},
+      {"Twice", {peer_of(2), peer_of(2)}},
+      {"NoUuid", {no_uuid}},
+      {"NoAddress", {no_address}},
+      {"LongName", {long_name}},
+      {"ManyAddresses", {many}},
+      {"BadAddress", {peer_of(2, "h")}},
+      {"TooMany", too_many},
   };
   for (const Case& c : cases) {
     PeerDirectory directory(NodeId{1});
@@ -267,12 +274,18 @@ TEST(PeerDirectoryTest, ReadsAddresses) {
     const char* host;  // Null: refused.
   };
   constexpr Case kCases[] = {
-      {"node-1.cluster:3001", "node-1.cluster"}, {"10.0.0.1:1", "10.0.0.1"},
-      {"[::1]:65535", "::1"},                    {"node:0", nullptr},
-      {"node:65536", nullptr},                   {"node:", nullptr},
-      {":3001", nullptr},                        {"node", nullptr},
-      {"::1:3001", nullptr},                     {"node:30x", nullptr},
-      {"dns://x:1", nullptr},                    {"no de:1", nullptr},
+      {"node-1.cluster:3001", "node-1.cluster"},
+      {"10.0.0.1:1", "10.0.0.1"},
+      {"[::1]:65535", "::1"},
+      {"node:0", nullptr},
+      {"node:65536", nullptr},
+      {"node:", nullptr},
+      {":3001", nullptr},
+      {"node", nullptr},
+      {"::1:3001", nullptr},
+      {"node:30x", nullptr},
+      {"dns://x:1", nullptr},
+      {"no de:1", nullptr},
       {"node:-1", nullptr},
   };
   for (const Case& c : kCases) {
