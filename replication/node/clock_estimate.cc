@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kSamplesPerPeerMax = 16;  // 1.2 s of heartbeats.
 constexpr Micros kSampleAgeMax{10'000'000};
 constexpr Micros kDriftPerSecond{200};  // Two clocks of 100 ppm each.
+constexpr Micros kTolerance{10'000};    // Between clocks that are synchronised well.
 constexpr Micros kWarnBeyond{500'000};
 constexpr Micros kDrainBeyond{5'000'000};
 
@@ -82,7 +83,8 @@ ClockOffset ClockEstimate::estimate(BootTime now, Timestamp wall) const {
     const Kept& sample = *best(peer);
     const Micros age = now - sample.at;
     if (age > kSampleAgeMax) continue;
-    const Micros error = sample.rtt / 2 + kDriftPerSecond * (age / Micros{1'000'000} + 1);
+    const Micros error =
+        kTolerance + sample.rtt / 2 + kDriftPerSecond * (age / Micros{1'000'000} + 1);
     const Micros offset = sample.wall_minus_boot - own;
     edges.push_back({offset - error, 1});
     edges.push_back({offset + error, -1});

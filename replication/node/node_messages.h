@@ -62,11 +62,7 @@ struct Genesis {
 struct GenesisOffer {
   Genesis genesis;
 };
-struct GenesisStored {
-  Uuid uuid{};
-  Uuid cluster{};
-};
-using BirthMessage = std::variant<SeedHello, PledgeRequest, Pledge, GenesisOffer, GenesisStored>;
+using BirthMessage = std::variant<SeedHello, PledgeRequest, Pledge, GenesisOffer>;
 
 // To a node of the cluster, on the control stream.
 using NodeMessage = std::variant<HeartbeatBatch, HeartbeatReply, Farewell>;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "replication/node/raft_node_state.h"
+#include "replication/node/replica_move.h"
 #include "replication/node/stand_in.h"
 
 namespace worldline::replication {
@@ -105,6 +106,10 @@ void RaftNode::created(GroupId group) {
   state.hard.term = order.boundary.id.term;
   state.applied = order.boundary.id.index;
   host(group, order.replica, std::move(state), *order.machine);
+  // All start as followers; one of them need not wait for a timeout.
+  const bool begins = first_candidate(group, order.boundary.config) == order.replica;
+  if (GroupReplica* born = find(group); begins && born != nullptr)
+    born->campaign(CampaignReason::kOperator).ignore("it goes on by its timeout");
 }
 
 RaftConfig RaftNode::core_config(GroupId group, ReplicaId replica) const {

@@ -1,7 +1,7 @@
 // A node's replication as a whole: groups elect, replicate, rest and come back [S 08/3.1, 3.2].
 #include <gtest/gtest.h>
 
-#include "node_cluster.h"
+#include "tests/replication_node/node_cluster.h"
 
 namespace worldline::replication {
 namespace {

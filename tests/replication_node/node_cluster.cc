@@ -1,4 +1,4 @@
-#include "node_cluster.h"
+#include "tests/replication_node/node_cluster.h"
 
 #include <algorithm>
 #include <utility>
