@@ -73,7 +73,8 @@ void ReplicationDesk::lead_if_alone(GroupId group) {
   replication::GroupReplica* replica = node_->find(group);
   if (replica == nullptr) return;
   const Membership& config = replica->core().log().config();
-  if (config.members.size() == 1 && config.is_voter(replica->id()) && !replica->is_leader())
+  if (config.members.size() == 1 && config.is_voter(replica->id()) &&
+      replica->core().role() == replication::RoleKind::kFollower)
     replica->campaign(replication::CampaignReason::kOperator).ignore("it goes on by its timeout");
   settle(group);
 }

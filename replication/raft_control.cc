@@ -119,8 +119,7 @@ void RaftCore::leave_joint_if_due() {
       log_.config().is_joint() && log_.config_index() <= commit_ && leader.barrier <= commit_;
   if (!is_due) return;
   const bool is_cancelled = leader.cancelled == log_.config_index();
-  Result<Membership> next =
-      is_cancelled ? revert_joint(log_.config()) : leave_joint(log_.config());
+  Result<Membership> next = is_cancelled ? revert_joint(log_.config()) : leave_joint(log_.config());
   WL_CHECK(next.ok());
   note(NoteKind::kAutoLeave, log_.config_index().value);
   append_config(*next);
@@ -307,7 +306,7 @@ Status RaftCore::quiesce() {
                  leader->reads.empty() && leader->transferee.value == 0 &&
                  leader->departing.empty() && !log_.config().is_joint() && jobs_.empty();
   for (const auto& [peer, progress] : leader->progress) {
-    if (is_self(peer) || !progress.is_alive()) continue;  // The dead do not keep anybody awake.
+    if (is_self(peer) || !(progress.is_recent || progress.is_alive())) continue;  // Dead.
     is_idle = is_idle && progress.match == log_.last() && progress.applied == log_.last();
   }
   if (!is_idle) return Status::failed_precondition("the group is not idle");

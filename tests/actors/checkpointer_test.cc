@@ -37,6 +37,7 @@ class GatedStore final : public storage::KeyValueStore {
     return inner_->scan(family, first, end);
   }
 
+  Status resume() override { return inner_->resume(); }
   Status drop_files(storage::Family family, Bytes first, Bytes end) override {
     return inner_->drop_files(family, first, end);
   }

@@ -92,9 +92,11 @@ TEST_F(LogAdapterTest, ANewGroupStartsAtTheSameBoundaryEverywhere) {
 }
 
 TEST_F(LogAdapterTest, AJoiningReplicaStartsWithoutAnyState) {
+  open();
   ASSERT_TRUE(store_->create_uninitialised(kGroup, kReplica).ok());
   RestoredState state = restart();
-  EXPECT_EQ(state.boundary, LogBoundary{});
+  EXPECT_EQ(state.boundary.id, EntryId{});
+  EXPECT_TRUE(state.boundary.config.members.empty());
   EXPECT_EQ(state.hard, HardState{});
   EXPECT_EQ(state.applied, LogIndex{});
 
@@ -103,7 +105,8 @@ TEST_F(LogAdapterTest, AJoiningReplicaStartsWithoutAnyState) {
   job.hard_state = HardState{Term{9}, {}, {}};
   write(job);
   state = restart();
-  EXPECT_EQ(state.boundary, LogBoundary{});
+  EXPECT_EQ(state.boundary.id, EntryId{});
+  EXPECT_TRUE(state.boundary.config.members.empty());
   EXPECT_EQ(state.hard.term, Term{9});
 }
 
@@ -147,7 +150,9 @@ TEST_F(LogAdapterTest, ASnapshotTakesThePlaceOfTheLog) {
   EXPECT_EQ(store_->load_group(kGroup)->boundary->checkpoint, place_.checkpoint);
 
   // The log goes on behind it, in the same job or later.
-  write(job_of(21, 2, Term{6}));
+  PersistJob next = job_of(21, 2, Term{6});
+  if (next.hard_state) next.hard_state->commit_hint = LogIndex{20};
+  write(next);
   const RestoredState state = restart();
   EXPECT_EQ(state.applied, LogIndex{20});
   ASSERT_EQ(state.entries.size(), 2u);
@@ -155,6 +160,7 @@ TEST_F(LogAdapterTest, ASnapshotTakesThePlaceOfTheLog) {
 }
 
 TEST_F(LogAdapterTest, ASnapshotAndWhatFollowsItFitOneJob) {
+  open();
   ASSERT_TRUE(store_->create_uninitialised(kGroup, kReplica).ok());
   chains_[20] = Chain{99};
   PersistJob job = job_of(21, 2, Term{6});
@@ -179,6 +185,7 @@ TEST_P(TailTest, EntriesBehindTheCheckpointStayForFollowers) {
   write(job_of(2, 8, Term{2}));
   checkpoint(LogIndex{6}, Term{2});
   ASSERT_TRUE(store_->truncate_prefix(kGroup, LogIndex{GetParam().first}).ok());
+  ASSERT_TRUE(store_->flush_truncations().ok());
   const RestoredState state = restart();
   const LogIndex begin{GetParam().boundary};
   EXPECT_EQ(state.boundary.id.index, begin);
@@ -217,6 +224,7 @@ TEST_F(LogAdapterTest, FetchesWhatTheLogHolds) {
   EXPECT_EQ(fetch(10, 20, 1000), 0u);
   checkpoint(LogIndex{6}, Term{2});
   ASSERT_TRUE(store_->truncate_prefix(kGroup, LogIndex{5}).ok());
+  ASSERT_TRUE(store_->flush_truncations().ok());
   EXPECT_EQ(fetch(4, 6, 1000), 0u) << "gone";
 }
 

@@ -49,6 +49,8 @@ class TestMachine final : public StateMachine {
   std::vector<ReadToken> failed_reads;
   LogIndex to_apply;
   bool hangs = false;  // Does not say that it applied.
+  GroupId group;
+  std::set<GroupId>* owing = nullptr;  // Of its node: who has to say that it applied.
 };
 
 // What survives a restart.
@@ -114,7 +116,10 @@ class TestNode final : public LogPort, public MessagePort, public SnapshotPort, 
   NodeCluster& cluster_;
   const NodeId id_;
   std::unique_ptr<RaftNode> raft_;
+  TestMachine& fresh_machine(GroupId group);
+
   std::map<GroupId, TestMachine> machines_;
+  std::set<GroupId> owing_;
   std::vector<Slow> hanging_;
 };
 

@@ -28,23 +28,33 @@ TEST(SimulationTest, EqualSeedsGiveEqualRuns) {
   }
 }
 
-TEST(SimulationTest, NoScheduleBreaksAPromise) {
-  const uint64_t first = number_from("WL_FIRST", 1);
-  const uint64_t runs = number_from("WL_RUNS", 2000);
+// Runs the batch and counts what happened in it.
+Tally run_batch(uint64_t first, uint64_t runs, bool with_liveness) {
   std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(first),
               static_cast<unsigned long long>(first + runs - 1));
   Tally tally;
   for (uint64_t seed = first; seed < first + runs; ++seed) {
     RunOptions options;
     options.seed = seed;
+    options.with_liveness = with_liveness;
     announce_run(options);
     const Outcome outcome = run_simulation(options);
     tally.add(outcome);
     EXPECT_TRUE(outcome.ok()) << outcome.failure << "\n  " << repro_line(options);
   }
   std::printf("%s\n", print_tally(tally).c_str());
+  return tally;
+}
+
+TEST(SimulationTest, NoScheduleBreaksAPromise) {
+  const uint64_t runs = number_from("WL_RUNS", 2000);
+  const Tally tally = run_batch(number_from("WL_FIRST", 1), runs, false);
   EXPECT_GT(tally.leaders, runs);
   EXPECT_GT(tally.calls_done, 10 * runs) << "the clients were hardly served";
+}
+
+TEST(SimulationTest, AHealedMajorityServesAgain) {
+  run_batch(number_from("WL_FIRST", 1), number_from("WL_LIVENESS_RUNS", 600), true);
 }
 
 }  // namespace
