@@ -74,12 +74,12 @@ void AcceptedStream::on_read(bool ok) {
   if (!ok) return refuse(grpc::Status::OK);  // The dialler has nothing more to say, or is gone.
   if (is_closing_) return refuse(grpc::Status::CANCELLED);
   if (!frame_.assign(received_)) return fail(grpc::StatusCode::INTERNAL, "unreadable buffer");
-  auto decoded = decode_frame(frame_.segments(),
-                              {peer_, context_.config.identity.node, context_.cls()});
+  auto decoded =
+      decode_frame(frame_.segments(), {peer_, context_.config.identity.node, context_.cls()});
   if (!decoded.ok()) {
     add(context_.counters.invalid_frames);
-    context_.listener.on_note({TransportNoteKind::kBadFrame, peer_.node, context_.cls(),
-                               decoded.status().message()});
+    context_.listener.on_note(
+        {TransportNoteKind::kBadFrame, peer_.node, context_.cls(), decoded.status().message()});
     return fail(grpc_code_of(decoded.status()), decoded.status().message());
   }
   if (phase_ == Phase::kGreeting)
@@ -96,7 +96,9 @@ void AcceptedStream::resume() {
   add(context_.counters.receive_pauses);
 }
 
-void AcceptedStream::on_window_open() { context_.lane.post(resume_); }
+void AcceptedStream::on_window_open() {
+  context_.lane.post(resume_);
+}
 
 void AcceptedStream::hear_handshake(const DecodedFrame& frame) {
   const Status status = frame.handshake

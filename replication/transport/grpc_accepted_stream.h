@@ -73,11 +73,11 @@ class AcceptedStream final : private WindowWaker {
   const std::shared_ptr<ReceiveWindow> window_;
 
   Phase phase_ = Phase::kOffered;
-  NodeLife peer_;         // Zero until the handshake.
-  int outstanding_ = 0;   // Operations that have not reported.
+  NodeLife peer_;        // Zero until the handshake.
+  int outstanding_ = 0;  // Operations that have not reported.
   bool is_reading_ = false;
   bool is_writing_ = false;
-  bool is_closing_ = false;  // close() was called.
+  bool is_closing_ = false;         // close() was called.
   std::shared_ptr<Resume> resume_;  // Cuts the window's task off from this when it is over.
   grpc::Status final_status_;
 

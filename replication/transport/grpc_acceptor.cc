@@ -7,7 +7,9 @@ namespace worldline::replication {
 GrpcAcceptor::GrpcAcceptor(const GrpcContext& context, GrpcService& service)
     : context_(context), service_(service) {}
 
-void GrpcAcceptor::start() { offer_next(); }
+void GrpcAcceptor::start() {
+  offer_next();
+}
 
 void GrpcAcceptor::offer_next() {
   auto stream = std::make_unique<AcceptedStream>(context_, service_,
@@ -23,9 +25,9 @@ void GrpcAcceptor::on_arrived(AcceptedStream& stream) {
   offer_next();
   if (streams_.size() <= context_.config.incoming_streams_max + 1) return stream.listen();
   add(context_.counters.handshakes_refused);
-  stream.refuse(grpc::Status(
-      grpc::StatusCode::RESOURCE_EXHAUSTED,
-      fmt::format("more than {} streams", context_.config.incoming_streams_max)));
+  stream.refuse(
+      grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                   fmt::format("more than {} streams", context_.config.incoming_streams_max)));
 }
 
 void GrpcAcceptor::on_identified(AcceptedStream& stream) {

@@ -11,7 +11,9 @@ struct PieceOwner {
   SharedBytes payload;
 };
 
-void release_piece(void* owner) { delete static_cast<PieceOwner*>(owner); }
+void release_piece(void* owner) {
+  delete static_cast<PieceOwner*>(owner);
+}
 
 }  // namespace
 

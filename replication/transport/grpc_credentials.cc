@@ -27,8 +27,7 @@ class ExchangeableServerCredentials final : public grpc::ServerCredentials {
   }
   bool is_valid() const { return credentials_ != nullptr; }
 
-  void SetAuthMetadataProcessor(
-      const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
+  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
@@ -36,16 +35,16 @@ class ExchangeableServerCredentials final : public grpc::ServerCredentials {
   }
 
   // Before each handshake, on whatever thread the library is.
-  static grpc_ssl_certificate_config_reload_status fetch(
-      void* self, grpc_ssl_server_certificate_config** out) {
+  static grpc_ssl_certificate_config_reload_status fetch(void* self,
+                                                         grpc_ssl_server_certificate_config** out) {
     auto& credentials = *static_cast<ExchangeableServerCredentials*>(self);
     const GrpcCredentials::Versioned current = credentials.source_.current();
     if (credentials.given_version_.exchange(current.version) == current.version)
       return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     grpc_ssl_pem_key_cert_pair pair{current.material->private_key.c_str(),
                                     current.material->certificate_chain.c_str()};
-    *out = grpc_ssl_server_certificate_config_create(current.material->authorities.c_str(), &pair,
-                                                     1);
+    *out =
+        grpc_ssl_server_certificate_config_create(current.material->authorities.c_str(), &pair, 1);
     return *out == nullptr ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL
                            : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
@@ -59,8 +58,7 @@ class ExchangeableServerCredentials final : public grpc::ServerCredentials {
 
 GrpcCredentials::GrpcCredentials(std::optional<TlsMaterial> material)
     : is_secure_(material.has_value()) {
-  if (material)
-    current_ = {std::make_shared<const TlsMaterial>(std::move(*material)), uint64_t{1}};
+  if (material) current_ = {std::make_shared<const TlsMaterial>(std::move(*material)), uint64_t{1}};
 }
 
 bool GrpcCredentials::exchange(TlsMaterial material) {
@@ -89,8 +87,7 @@ std::shared_ptr<grpc::ChannelCredentials> GrpcCredentials::for_dialling() const 
   options.watch_identity_key_cert_pairs();
   options.set_verify_server_certs(true);
   // The chain is verified; the host name is not, names_of() and check_certificate() replace it.
-  options.set_certificate_verifier(
-      std::make_shared<grpc::experimental::NoOpCertificateVerifier>());
+  options.set_certificate_verifier(std::make_shared<grpc::experimental::NoOpCertificateVerifier>());
   options.set_check_call_host(false);
   return grpc::experimental::TlsCredentials(options);
 }

@@ -39,7 +39,7 @@ class GrpcCredentials {
   bool exchange(TlsMaterial material);
 
   std::shared_ptr<grpc::ChannelCredentials> for_dialling() const;
-  // kInternal: the library does not take the material.
+  // To be kept until the server is gone. kInternal: the library does not take the material.
   Result<std::shared_ptr<grpc::ServerCredentials>> for_listening();
 
   struct Versioned {

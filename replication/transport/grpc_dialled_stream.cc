@@ -178,8 +178,8 @@ void DialledStream::cancel(StreamEnd end) {
 
 void DialledStream::on_timeout(bool ok) {
   if (!ok || phase_ == Phase::kUp || phase_ == Phase::kOver) return;
-  cancel({EndReason::kSilent, fmt::format("no answer within {} ms",
-                                          context_.config.attempt_timeout.count())});
+  cancel({EndReason::kSilent,
+          fmt::format("no answer within {} ms", context_.config.attempt_timeout.count())});
 }
 
 void DialledStream::finish() {
@@ -190,7 +190,9 @@ void DialledStream::finish() {
   call_->Finish(&status_, finish_op_.begin());
 }
 
-void DialledStream::on_finished(bool) { add(context_.counters.streams_ended); }
+void DialledStream::on_finished(bool) {
+  add(context_.counters.streams_ended);
+}
 
 StreamEnd DialledStream::end_of_call() const {
   if (end_) return *end_;

@@ -11,7 +11,9 @@ namespace worldline::replication {
 GrpcLane::GrpcLane(TrafficClass cls, std::unique_ptr<grpc::ServerCompletionQueue> queue)
     : cls_(cls), queue_(std::move(queue)) {}
 
-GrpcLane::~GrpcLane() { WL_CHECK(!thread_.joinable()); }
+GrpcLane::~GrpcLane() {
+  WL_CHECK(!thread_.joinable());
+}
 
 void GrpcLane::start() {
   thread_ = std::thread([this] { run(); });

@@ -7,8 +7,8 @@ namespace worldline::replication {
 GrpcLaneSide::GrpcLaneSide(const Shared& shared, TrafficClass cls,
                            std::unique_ptr<grpc::ServerCompletionQueue> queue)
     : lane_(cls, std::move(queue)),
-      context_{shared.config, shared.listener, shared.directory, shared.credentials, lane_,
-               counters_},
+      context_{shared.config,      shared.listener, shared.directory,
+               shared.credentials, lane_,           counters_},
       acceptor_(context_, shared.service) {}
 
 void GrpcLaneSide::start() {
@@ -75,10 +75,9 @@ void GrpcLaneSide::close_link(const LinkPtr& link, EndReason reason) {
   });
 }
 
-void GrpcLaneSide::refresh(NodeId node, GrpcLink::Done done) {
+bool GrpcLaneSide::refresh(NodeId node, GrpcLink::Done done) {
   const LinkPtr link = find(node);
-  if (link == nullptr) return done();
-  if (!lane_.post_function([link, done] { link->refresh(done); })) done();
+  return link != nullptr && lane_.post_function([link, done] { link->refresh(done); });
 }
 
 void GrpcLaneSide::say_goodbye(GoodbyeReason reason, const GrpcLink::Done& done) {

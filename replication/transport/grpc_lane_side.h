@@ -38,8 +38,8 @@ class GrpcLaneSide {
 
   Status push(NodeId to, MessageBatch batch, size_t bytes);
   void apply(const PeerChanges& changes);  // In the order of calls.
-  // `done` runs on the lane, or here if there is nothing to do.
-  void refresh(NodeId node, GrpcLink::Done done);
+  // `done` runs on the lane. False: no such link any more, and it does not run.
+  bool refresh(NodeId node, GrpcLink::Done done);
   // `done` runs once per link, at once if it has no stream.
   void say_goodbye(GoodbyeReason reason, const GrpcLink::Done& done);
   std::vector<NodeId> peers() const;

@@ -45,8 +45,6 @@ class GrpcLink final : public LaneTask,
   // Ends for good; `on_closed` runs when nothing is outstanding.
   void close(EndReason reason, Done on_closed);
 
-  NodeId peer() const { return peer_.node; }
-
  private:
   friend class LaneOp<GrpcLink>;
   enum class Phase : uint8_t { kIdle, kOpening, kUp, kPause, kClosed };

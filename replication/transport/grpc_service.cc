@@ -12,7 +12,9 @@ class GrpcService::Impl final
 GrpcService::GrpcService() : impl_(std::make_unique<Impl>()) {}
 GrpcService::~GrpcService() = default;
 
-grpc::Service* GrpcService::service() { return impl_.get(); }
+grpc::Service* GrpcService::service() {
+  return impl_.get();
+}
 
 void GrpcService::request(TrafficClass cls, grpc::ServerContext& context, AcceptedCall& call,
                           grpc::ServerCompletionQueue& queue, void* tag) {

@@ -64,16 +64,14 @@ class RefreshQueue : public std::enable_shared_from_this<RefreshQueue> {
  private:
   void next() {
     Item item{};
-    {
+    const auto done = [self = shared_from_this()] { self->next(); };
+    do {
       const std::lock_guard lock(mutex_);
-      if (items_.empty()) {
-        is_running_ = false;
-        return;
-      }
+      is_running_ = !items_.empty();
+      if (!is_running_) return;
       item = items_.front();
       items_.pop_front();
-    }
-    item.side->refresh(item.node, [self = shared_from_this()] { self->next(); });
+    } while (!item.side->refresh(item.node, done));
   }
 
   std::mutex mutex_;
@@ -108,11 +106,13 @@ class GrpcTransport::Impl {
   GrpcCredentials credentials_;
   GrpcService service_;
   std::array<std::unique_ptr<GrpcLaneSide>, kTrafficClasses.size()> sides_;
+  std::shared_ptr<grpc::ServerCredentials> server_credentials_;  // Asked at each TLS handshake.
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   const std::shared_ptr<RefreshQueue> refreshes_ = std::make_shared<RefreshQueue>();
 
-  std::mutex mutex_;         // Of set_peers(), reload_tls() and stop(): one at a time.
+  std::mutex stop_mutex_;    // A second stop() waits for the first.
+  std::mutex mutex_;         // Of set_peers() and reload_tls(): one at a time.
   bool is_stopped_ = false;  // Guarded by mutex_.
 };
 
@@ -128,16 +128,18 @@ void GrpcTransport::Impl::set_arguments(grpc::ServerBuilder& builder) const {
                              static_cast<int>(config_.keepalive_timeout.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             static_cast<int>(config_.handshake_timeout.count()));
   // Without these two a server answers frequent keepalive with "too many pings".
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 100);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
 }
 
 Status GrpcTransport::Impl::start() {
-  WL_ASSIGN_OR_RETURN(const auto server_credentials, credentials_.for_listening());
+  WL_ASSIGN_OR_RETURN(server_credentials_, credentials_.for_listening());
   grpc::ServerBuilder builder;
   set_arguments(builder);
-  builder.AddListeningPort(config_.listen_address, server_credentials, &port_);
+  builder.AddListeningPort(config_.listen_address, server_credentials_, &port_);
   builder.RegisterService(service_.service());
   const GrpcLaneSide::Shared shared{config_, listener_, directory_, credentials_, service_};
   for (const TrafficClass cls : kTrafficClasses)
@@ -154,9 +156,12 @@ Status GrpcTransport::Impl::start() {
 }
 
 void GrpcTransport::Impl::stop() {
-  const std::lock_guard lock(mutex_);
-  if (is_stopped_) return;
-  is_stopped_ = true;
+  const std::lock_guard stop_lock(stop_mutex_);
+  {
+    const std::lock_guard lock(mutex_);  // Not held below: a callback may wait for it.
+    if (is_stopped_) return;
+    is_stopped_ = true;
+  }
   refreshes_->stop();
   for (const auto& one : sides_) one->begin_stop();
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
@@ -202,9 +207,6 @@ Result<TlsLeaf> GrpcTransport::Impl::reload_tls(TlsMaterial material, Timestamp 
   for (const auto& one : sides_)
     for (const NodeId node : one->peers()) items.push_back({one.get(), node});
   refreshes_->add_all(items);
-  listener_.on_note({TransportNoteKind::kCertificatesLoaded, config_.identity.node,
-                     TrafficClass::kControl,
-                     fmt::format("valid until {} s", leaf.not_after.micros / 1'000'000)});
   return leaf;
 }
 
@@ -218,7 +220,9 @@ TransportCounters GrpcTransport::Impl::counters() const {
 // ---- The outside --------------------------------------------------------------------------------
 
 GrpcTransport::GrpcTransport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-GrpcTransport::~GrpcTransport() { impl_->stop(); }
+GrpcTransport::~GrpcTransport() {
+  impl_->stop();
+}
 
 Result<std::unique_ptr<GrpcTransport>> GrpcTransport::start(TransportConfig config,
                                                             TransportListener& listener,
@@ -231,7 +235,9 @@ Result<std::unique_ptr<GrpcTransport>> GrpcTransport::start(TransportConfig conf
   return std::unique_ptr<GrpcTransport>(new GrpcTransport(std::move(impl)));
 }
 
-uint16_t GrpcTransport::port() const { return impl_->port(); }
+uint16_t GrpcTransport::port() const {
+  return impl_->port();
+}
 Result<TlsLeaf> GrpcTransport::reload_tls(TlsMaterial material, Timestamp now) {
   return impl_->reload_tls(std::move(material), now);
 }
@@ -244,7 +250,11 @@ Status GrpcTransport::send(NodeId to, TrafficClass cls, MessageBatch batch) {
 void GrpcTransport::say_goodbye(GoodbyeReason reason, std::chrono::milliseconds within) {
   impl_->say_goodbye(reason, within);
 }
-TransportCounters GrpcTransport::counters() const { return impl_->counters(); }
-void GrpcTransport::stop() { impl_->stop(); }
+TransportCounters GrpcTransport::counters() const {
+  return impl_->counters();
+}
+void GrpcTransport::stop() {
+  impl_->stop();
+}
 
 }  // namespace worldline::replication

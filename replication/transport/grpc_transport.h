@@ -39,7 +39,7 @@ class GrpcTransport final : public Transport {
 
   // New connections use the new material; present ones to peers are opened anew, one by one and
   // without loss. The old material stays if the new one does not pass [S 09/1.6]. REQUIRES: not
-  // insecure. kUnavailable: stopped.
+  // insecure. kUnavailable: stopped. Returns what to log and to watch.
   Result<TlsLeaf> reload_tls(TlsMaterial material, Timestamp now);
 
   Status set_peers(std::vector<PeerInfo> peers) override;

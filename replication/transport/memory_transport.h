@@ -36,7 +36,7 @@ class MemoryTransport;
 struct MemoryFaults {
   uint32_t loss_one_in = 0;
   uint32_t double_one_in = 0;
-  uint32_t reorder_one_in = 0;  // Overtakes what is queued before it.
+  uint32_t reorder_one_in = 0;    // Overtakes what is queued before it.
   uint32_t delay_rounds_max = 0;  // Each message waits up to this many rounds more.
 };
 
@@ -108,8 +108,7 @@ class MemoryNetwork {
 class MemoryTransport final : public Transport {
  public:
   // `network` and `listener` are borrowed; they outlive this. The node must not be attached yet.
-  MemoryTransport(MemoryNetwork& network, const NodeIdentity& identity,
-                  TransportListener& listener,
+  MemoryTransport(MemoryNetwork& network, const NodeIdentity& identity, TransportListener& listener,
                   std::array<SendQueueLimits, kTrafficClasses.size()> limits = kLimits);
   ~MemoryTransport() override { stop(); }
 

@@ -56,8 +56,7 @@ Status PeerDirectory::validate(const std::vector<PeerInfo>& peers) const {
     if (peer.addresses.empty() || peer.addresses.size() > kPeerAddressesMax)
       return Status::invalid_argument("node {} has {} addresses, not 1 to {}", peer.node.value,
                                       peer.addresses.size(), kPeerAddressesMax);
-    for (const std::string& address : peer.addresses)
-      WL_RETURN_IF_ERROR(validate_address(address));
+    for (const std::string& address : peer.addresses) WL_RETURN_IF_ERROR(validate_address(address));
   }
   return Status::ok_status();
 }

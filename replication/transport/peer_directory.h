@@ -51,7 +51,7 @@ class PeerDirectory {
 
   const NodeId self_;
   mutable std::mutex mutex_;
-  std::map<NodeId, PeerInfo> peers_;     // Guarded by mutex_.
+  std::map<NodeId, PeerInfo> peers_;   // Guarded by mutex_.
   std::map<NodeId, uint64_t> newest_;  // Guarded by mutex_. A number per node ever known.
 };
 

@@ -17,7 +17,9 @@ bool equal_without_case(std::string_view a, std::string_view b) {
   });
 }
 
-std::string hex(const std::array<Byte, 16>& id) { return to_hex(id); }
+std::string hex(const std::array<Byte, 16>& id) {
+  return to_hex(id);
+}
 
 Status check_ids(const NodeIdentity& other, const NodeIdentity& self) {
   if (other.cluster != self.cluster)

@@ -48,8 +48,6 @@ const char* transport_note_name(TransportNoteKind kind) {
       return "message refused";
     case TransportNoteKind::kUnknownMessage:
       return "unknown message";
-    case TransportNoteKind::kCertificatesLoaded:
-      return "certificates loaded";
   }
   return "unknown";
 }

@@ -96,7 +96,6 @@ enum class TransportNoteKind : uint8_t {
   kBadFrame,          // The stream was ended.
   kMessageRefused,    // One message was dropped, its frame was sound.
   kUnknownMessage,    // From a newer program; dropped.
-  kCertificatesLoaded,
 };
 const char* transport_note_name(TransportNoteKind kind);
 struct TransportNote {

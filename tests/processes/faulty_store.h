@@ -48,6 +48,7 @@ class FaultyStore final : public storage::KeyValueStore {
     WL_RETURN_IF_ERROR(faults_.wait());
     return below_->sync();
   }
+  Status resume() override { return below_->resume(); }
   Status drop_files(storage::Family family, Bytes first, Bytes end) override {
     return below_->drop_files(family, first, end);
   }

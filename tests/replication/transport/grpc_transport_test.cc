@@ -93,12 +93,10 @@ TEST(GrpcTransportTest, RefusesWhatNobodyWouldAccept) {
   EXPECT_EQ(nodes.a.send(NodeId{9}, TrafficClass::kLog, 1).code(), StatusCode::kNotFound);
   EXPECT_EQ(nodes.a.send(b, TrafficClass::kCalls, 1, 2 * limits::kClientMessageBytesMax).code(),
             StatusCode::kTooLarge);
-  const auto misplaced =
-      make_batch({numbered(TrafficClass::kControl, 1, nodes.a.life(), b)});
+  const auto misplaced = make_batch({numbered(TrafficClass::kControl, 1, nodes.a.life(), b)});
   EXPECT_EQ(nodes.a.transport().send(b, TrafficClass::kLog, misplaced).code(),
             StatusCode::kInvalidArgument);
-  const auto borrowed_name =
-      make_batch({numbered(TrafficClass::kLog, 1, nodes.b.life(), b)});
+  const auto borrowed_name = make_batch({numbered(TrafficClass::kLog, 1, nodes.b.life(), b)});
   EXPECT_EQ(nodes.a.transport().send(b, TrafficClass::kLog, borrowed_name).code(),
             StatusCode::kInvalidArgument);
   nodes.a.stop();
@@ -150,8 +148,8 @@ TEST(GrpcTransportTest, SlowsASenderDownInsteadOfPilingUp) {
   constexpr size_t kPayload = 16 * limits::KiB;
   for (;;) {
     const Status status = nodes.a.send(nodes.b.id(), TrafficClass::kLog, accepted, kPayload);
-    if (status.code() == StatusCode::kOverloaded && nodes.b.transport()
-                .counters()[slot_of(TrafficClass::kLog)].receive_pauses > 0)
+    if (status.code() == StatusCode::kOverloaded &&
+        nodes.b.transport().counters()[slot_of(TrafficClass::kLog)].receive_pauses > 0)
       break;
     if (status.code() == StatusCode::kOverloaded) {
       std::this_thread::yield();
@@ -162,15 +160,14 @@ TEST(GrpcTransportTest, SlowsASenderDownInsteadOfPilingUp) {
   }
   for (uint64_t i = 0; i < 10; ++i)
     send_patiently(nodes.a, nodes.b.id(), TrafficClass::kControl, i);
-  EXPECT_TRUE(nodes.b.listener().wait(
-      [](const Heard& heard) { return heard.of(TrafficClass::kControl).size() == 10; }))
-      << "control waits for log";
+  EXPECT_TRUE(nodes.b.listener().wait([](const Heard& heard) {
+    return heard.of(TrafficClass::kControl).size() == 10;
+  })) << "control waits for log";
   const auto held = nodes.b.listener().heard().of(TrafficClass::kLog).size();
   EXPECT_LE(held * kPayload, 64 * limits::KiB + 2 * kFrameBytesTarget);
   nodes.b.listener().let_go();
-  EXPECT_TRUE(nodes.b.listener().wait([accepted](const Heard& heard) {
-    return heard.of(TrafficClass::kLog).size() == accepted;
-  }));
+  EXPECT_TRUE(nodes.b.listener().wait(
+      [accepted](const Heard& heard) { return heard.of(TrafficClass::kLog).size() == accepted; }));
   EXPECT_TRUE(is_sequence(nodes.b.listener().heard().of(TrafficClass::kLog), accepted));
 }
 
@@ -194,9 +191,9 @@ TEST(GrpcTransportTest, ABlockedReceiverOfOneClassDelaysNoOther) {
   for (const TrafficClass cls :
        {TrafficClass::kControl, TrafficClass::kBulk, TrafficClass::kCalls}) {
     send_patiently(nodes.a, nodes.b.id(), cls, 0);
-    EXPECT_TRUE(nodes.b.listener().wait(
-        [cls](const Heard& heard) { return heard.of(cls).size() == 1; }))
-        << traffic_class_name(cls);
+    EXPECT_TRUE(nodes.b.listener().wait([cls](const Heard& heard) {
+      return heard.of(cls).size() == 1;
+    })) << traffic_class_name(cls);
   }
   const std::lock_guard lock(mutex);
   is_open = true;
@@ -327,9 +324,8 @@ TEST(GrpcTransportTest, EndsTheStreamsOfARemovedPeer) {
     return heard.is_down(NodeId{1}, TrafficClass::kControl, EndReason::kRejected);
   })) << "who was removed is told so";
   nodes.a.meet({&nodes.b});
-  EXPECT_TRUE(nodes.a.listener().wait([](const Heard& heard) {
-    return heard.count_up(NodeId{2}) >= 4;
-  }));
+  EXPECT_TRUE(
+      nodes.a.listener().wait([](const Heard& heard) { return heard.count_up(NodeId{2}) >= 4; }));
   send_patiently(nodes.a, NodeId{2}, TrafficClass::kLog, 7);
   EXPECT_TRUE(nodes.b.listener().wait(
       [](const Heard& heard) { return !heard.of(TrafficClass::kLog).empty(); }));
@@ -359,8 +355,8 @@ TEST(GrpcTransportTest, EndsStreamsOfBytesThatAreNoFrames) {
   FrameEncoder encoder;
   TransportConfig third = config_of(3);
   nodes.b.transport().set_peers({nodes.a.info(), TestNode(third).info()}).ignore("checked below");
-  const std::string greeting = bytes_of(
-      encoder.encode(Handshake{third.identity, TrafficClass::kLog, NodeId{2}}));
+  const std::string greeting =
+      bytes_of(encoder.encode(Handshake{third.identity, TrafficClass::kLog, NodeId{2}}));
   const std::string frame =
       encoded(numbered(TrafficClass::kLog, 5, {NodeId{3}, 1}, NodeId{2}, 100));
   std::string damaged = frame;
@@ -387,9 +383,9 @@ TEST(GrpcTransportTest, EndsStreamsOfBytesThatAreNoFrames) {
   EXPECT_GE(nodes.b.transport().counters()[slot_of(TrafficClass::kLog)].invalid_frames, 5u);
   EXPECT_TRUE(nodes.b.listener().heard().of(TrafficClass::kLog).empty());
   send_patiently(nodes.a, NodeId{2}, TrafficClass::kLog, 7);
-  EXPECT_TRUE(nodes.b.listener().wait(
-      [](const Heard& heard) { return heard.of(TrafficClass::kLog).size() == 1; }))
-      << "others are not disturbed";
+  EXPECT_TRUE(nodes.b.listener().wait([](const Heard& heard) {
+    return heard.of(TrafficClass::kLog).size() == 1;
+  })) << "others are not disturbed";
 }
 
 // ---- The end ------------------------------------------------------------------------------------

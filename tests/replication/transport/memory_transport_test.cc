@@ -1,8 +1,9 @@
 // The network in memory: what it promises when it is sound, and that its faults are what they say
 // and the same for the same seed.
+#include "replication/transport/memory_transport.h"
+
 #include <gtest/gtest.h>
 
-#include "replication/transport/memory_transport.h"
 #include "tests/replication/transport/wire_fixture.h"
 
 namespace worldline::replication::testing {
@@ -50,11 +51,10 @@ class MemoryTransportTest : public ::testing::Test {
     for (const NodeId node : {kA, kB, kC}) start(node, 1);
   }
   void start(NodeId node, uint64_t incarnation) {
-    transports_[node] = std::make_unique<MemoryTransport>(
-        network_, identity_of(node, incarnation), listeners_[node]);
-    EXPECT_TRUE(transports_[node]
-                    ->set_peers({memory_peer(kA), memory_peer(kB), memory_peer(kC)})
-                    .ok());
+    transports_[node] = std::make_unique<MemoryTransport>(network_, identity_of(node, incarnation),
+                                                          listeners_[node]);
+    EXPECT_TRUE(
+        transports_[node]->set_peers({memory_peer(kA), memory_peer(kB), memory_peer(kC)}).ok());
     lives_[node] = {node, incarnation};
   }
   Status send(NodeId from, NodeId to, uint64_t token) {
@@ -110,8 +110,8 @@ TEST_F(MemoryTransportTest, LosesWhatIsOnACutLink) {
   send_many(kA, kB, 5);
   network_.cut(kA, kB);
   EXPECT_EQ(network_.pump(), 0u);
-  EXPECT_EQ(listeners_[kA].downs, (std::vector<std::pair<NodeId, EndReason>>{
-                                      {kB, EndReason::kSilent}}));
+  EXPECT_EQ(listeners_[kA].downs,
+            (std::vector<std::pair<NodeId, EndReason>>{{kB, EndReason::kSilent}}));
   EXPECT_EQ(send(kA, kB, 5).code(), StatusCode::kUnavailable);
   EXPECT_TRUE(send(kB, kA, 6).ok()) << "the other direction is whole";
   network_.heal(kA, kB);
@@ -135,9 +135,8 @@ TEST_F(MemoryTransportTest, TellsTheDeathOfAProcessAndItsNextLife) {
   transports_[kB]->say_goodbye(GoodbyeReason::kShutdown, std::chrono::milliseconds(1));
   EXPECT_EQ(listeners_[kA].goodbyes.size(), 1u);
   transports_[kB].reset();
-  EXPECT_EQ(listeners_[kA].downs,
-            (std::vector<std::pair<NodeId, EndReason>>{{kB, EndReason::kClosed},
-                                                       {kB, EndReason::kRefused}}));
+  EXPECT_EQ(listeners_[kA].downs, (std::vector<std::pair<NodeId, EndReason>>{
+                                      {kB, EndReason::kClosed}, {kB, EndReason::kRefused}}));
   EXPECT_EQ(network_.pump(), 0u);
   start(kB, 2);
   EXPECT_EQ(listeners_[kA].ups.back().peer, (NodeLife{kB, 2}));

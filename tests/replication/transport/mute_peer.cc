@@ -4,7 +4,6 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-
 #include <proto/replication.grpc.pb.h>
 
 #include "base/crc32c.h"
@@ -113,7 +112,9 @@ PeerInfo MutePeer::info() const {
   return peer;
 }
 
-bool MutePeer::wait_envelopes(size_t count) { return service_->wait_envelopes(count); }
+bool MutePeer::wait_envelopes(size_t count) {
+  return service_->wait_envelopes(count);
+}
 
 namespace {
 
@@ -129,8 +130,8 @@ bool finish_op(grpc::CompletionQueue& queue) {
 
 RawAnswer send_raw(uint16_t port, TrafficClass cls, const std::vector<std::string>& frames) {
   constexpr const char* kMethods[] = {"Control", "Log", "Bulk", "Calls"};
-  grpc::GenericStub stub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
-                                             grpc::InsecureChannelCredentials()));
+  grpc::GenericStub stub(
+      grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()));
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
   const auto call = stub.PrepareCall(

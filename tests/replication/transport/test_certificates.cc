@@ -89,7 +89,9 @@ TestAuthority::TestAuthority(const std::string& name) : impl_(std::make_unique<I
 
 TestAuthority::~TestAuthority() = default;
 
-std::string TestAuthority::pem() const { return pem_of(impl_->certificate.get()); }
+std::string TestAuthority::pem() const {
+  return pem_of(impl_->certificate.get());
+}
 
 TlsMaterial TestAuthority::issue(const LeafOptions& options) {
   const Owned<EVP_PKEY> key = new_key();
@@ -117,6 +119,8 @@ LeafOptions leaf_of_node(const std::string& name) {
   return options;
 }
 
-Timestamp test_now() { return Timestamp{static_cast<int64_t>(std::time(nullptr)) * 1'000'000}; }
+Timestamp test_now() {
+  return Timestamp{static_cast<int64_t>(std::time(nullptr)) * 1'000'000};
+}
 
 }  // namespace worldline::replication::testing

@@ -270,8 +270,7 @@ void SilentNetwork::Impl::forward(int from) {
   const ssize_t count = read(from, buffer, sizeof buffer);
   ssize_t sent = 0;
   while (sent < count) {
-    const ssize_t step =
-        send(to, buffer + sent, static_cast<size_t>(count - sent), MSG_NOSIGNAL);
+    const ssize_t step = send(to, buffer + sent, static_cast<size_t>(count - sent), MSG_NOSIGNAL);
     if (step <= 0) break;
     sent += step;
   }

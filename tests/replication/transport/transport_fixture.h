@@ -53,7 +53,7 @@ class RecordingListener final : public TransportListener {
  public:
   // Waits until `condition` holds for what was heard; false after the deadline.
   bool wait(const std::function<bool(const Heard&)>& condition);
-  Heard heard() const;  // Without the held batches.
+  Heard heard() const;          // Without the held batches.
   void hold(TrafficClass cls);  // Keeps batches of the class from now on.
   void let_go();                // Of what is held, and holds nothing any more.
   // Called for each batch, on the lane's thread.

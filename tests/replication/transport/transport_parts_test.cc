@@ -1,4 +1,8 @@
 // The parts of the transport that need no network: queue, window, pauses, peers, names, handshakes.
+#include <atomic>
+#include <condition_variable>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "base/prng.h"
@@ -185,6 +189,48 @@ TEST(ReceiveWindowTest, WakesNobodyAfterDetach) {
   ReceiveCredit moved = std::move(credit);
   moved = ReceiveCredit();
   EXPECT_EQ(waker.count, 0);
+}
+
+// Credits go in other threads while the stream takes more: it never sleeps through room.
+TEST(ReceiveWindowTest, LosesNoWakeUpBetweenThreads) {
+  struct Gate final : WindowWaker {
+    void on_window_open() override {
+      const std::lock_guard lock(mutex);
+      is_open = true;
+      opened.notify_one();
+    }
+    std::mutex mutex;
+    std::condition_variable opened;
+    bool is_open = false;
+  } gate;
+  const auto window = std::make_shared<ReceiveWindow>(100, gate);
+  std::mutex mutex;
+  std::vector<ReceiveCredit> credits;  // Guarded by mutex.
+  std::atomic<bool> is_over{false};
+  const auto release = [&] {
+    while (!is_over) {
+      std::vector<ReceiveCredit> released;
+      const std::lock_guard lock(mutex);
+      released.swap(credits);
+    }
+  };
+  std::thread first(release), second(release);
+  for (int i = 0; i < 20'000; ++i) {
+    while (!window->may_read()) {
+      std::unique_lock lock(gate.mutex);
+      ASSERT_TRUE(
+          gate.opened.wait_for(lock, std::chrono::seconds(60), [&] { return gate.is_open; }));
+      gate.is_open = false;
+    }
+    ReceiveCredit credit = window->take(60);
+    const std::lock_guard lock(mutex);
+    credits.push_back(std::move(credit));
+  }
+  is_over = true;
+  first.join();
+  second.join();
+  credits.clear();
+  EXPECT_EQ(window->held_bytes(), 0u);
 }
 
 // ---- Peers --------------------------------------------------------------------------------------
