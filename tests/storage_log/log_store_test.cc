@@ -238,56 +238,59 @@ TEST_F(LogStoreTest, KeepsAReplicaThatWaitsForItsFirstSnapshot) {
 
 struct ForbiddenCase {
   const char* name;
-  void (*change)(LogJob&);
+  void (*change)(LogJob&, const TailRow& tail);
   const char* check;  // Part of the message of the check that fires.
 };
 // Before it: entries 2 to 11 of term 1, boundary at 4, term 2, vote for 70, commit hint 6.
 const ForbiddenCase kForbiddenCases[] = {
-    {"TruncatingBelowTheBoundary", [](LogJob& job) { job.truncate_from = LogIndex{4}; },
-     "boundary"},
-    {"TruncatingWhatIsCommitted", [](LogJob& job) { job.truncate_from = LogIndex{6}; },
-     "commit_hint"},
+    {"TruncatingBelowTheBoundary",
+     [](LogJob& job, const TailRow&) { job.truncate_from = LogIndex{4}; }, "boundary"},
+    {"TruncatingWhatIsCommitted",
+     [](LogJob& job, const TailRow&) { job.truncate_from = LogIndex{6}; }, "commit_hint"},
     {"AGap",
-     [](LogJob& job) {
+     [](LogJob& job, const TailRow&) {
        JobBuilder jobs(kGroup, {LogIndex{12}, Term{1}, Chain{1}});
        job.entries = jobs.next("x").entries;
      },
      "tail.last.next"},
     {"AnEntryOfAnOlderTerm",
-     [](LogJob& job) {
+     [](LogJob& job, const TailRow&) {
        JobBuilder jobs(kGroup, {LogIndex{11}, Term{1}, Chain{1}});
        jobs.set_term(Term{0});
        job.entries = jobs.next("x").entries;
      },
      "term"},
     {"AnEntryOfATermNotYetStored",
-     [](LogJob& job) {
-       JobBuilder jobs(kGroup, {LogIndex{11}, Term{1}, Chain{1}});
+     [](LogJob& job, const TailRow& tail) {
+       JobBuilder jobs(kGroup, tail);
        jobs.set_term(Term{3});
        job.entries = jobs.next("x").entries;
      },
      "term"},
-    {"AnotherVoteInTheSameTerm", [](LogJob& job) { job.hard_state->vote = ReplicaId{71}; }, "vote"},
-    {"AnOlderTerm", [](LogJob& job) { job.hard_state->term = Term{1}; }, "term"},
-    {"AnotherReplica", [](LogJob& job) { job.hard_state->replica = ReplicaId{71}; }, "replica"},
-    {"ACommitHintBehindTheLog", [](LogJob& job) { job.hard_state->commit_hint = LogIndex{12}; },
+    {"AnotherVoteInTheSameTerm",
+     [](LogJob& job, const TailRow&) { job.hard_state->vote = ReplicaId{71}; }, "vote"},
+    {"AnOlderTerm", [](LogJob& job, const TailRow&) { job.hard_state->term = Term{1}; }, "term"},
+    {"AnotherReplica", [](LogJob& job, const TailRow&) { job.hard_state->replica = ReplicaId{71}; },
+     "replica"},
+    {"ACommitHintBehindTheLog",
+     [](LogJob& job, const TailRow&) { job.hard_state->commit_hint = LogIndex{12}; },
      "commit_hint"},
-    {"ALowerCommitHint", [](LogJob& job) { job.hard_state->commit_hint = LogIndex{5}; },
-     "commit_hint"},
+    {"ALowerCommitHint",
+     [](LogJob& job, const TailRow&) { job.hard_state->commit_hint = LogIndex{5}; }, "commit_hint"},
     {"AnOlderBoundary",
-     [](LogJob& job) {
+     [](LogJob& job, const TailRow&) {
        job.boundary.emplace();
        job.boundary->index = LogIndex{3};
      },
      "boundary"},
     {"ABoundaryBehindTheLog",
-     [](LogJob& job) {
+     [](LogJob& job, const TailRow&) {
        job.boundary.emplace();
        job.boundary->index = LogIndex{12};
      },
      "boundary"},
     {"ASnapshotBelowTheBoundary",
-     [](LogJob& job) {
+     [](LogJob& job, const TailRow&) {
        job.boundary.emplace();
        job.boundary->index = LogIndex{4};
        job.boundary_use = BoundaryUse::kSnapshot;
@@ -307,7 +310,7 @@ TEST_P(ForbiddenJobTest, EndsTheProcessBeforeAByteIsWritten) {
   job.group = kGroup;
   job.hard_state = setup.hard_state;
   ASSERT_TRUE(store->write(job).ok()) << "unchanged, it may be written again";
-  GetParam().change(job);
+  GetParam().change(job, *store->load_group(kGroup)->tail);
   EXPECT_DEATH(store->write(job).ignore("dies"), GetParam().check);
 }
 INSTANTIATE_TEST_SUITE_P(S08, ForbiddenJobTest, testing::ValuesIn(kForbiddenCases),
