@@ -2,6 +2,7 @@
 // [S 08/1.13, 1.14, 1.15, 3.3].
 #include <algorithm>
 
+#include "replication/mutants.h"
 #include "replication/raft_core.h"
 
 namespace worldline::replication {
@@ -45,7 +46,8 @@ Status RaftCore::can_change_config(LogIndex expected_index) const {
   if (stopped_ || leader == nullptr) return Status::failed_precondition("not the leader");
   if (leader->barrier > commit_)
     return Status::failed_precondition("the leader's first entry is not committed yet");
-  if (log_.config().is_joint() || log_.config_index() > commit_)
+  // Mutant: a second change before the first is committed (raft-rs, single-term changes).
+  if ((log_.config().is_joint() || log_.config_index() > commit_) && !WL_MUTANT(107))
     return Status::failed_precondition("change in progress at entry {}", log_.config_index().value);
   if (leader->transferee.value != 0)
     return Status::failed_precondition("leadership is being transferred to replica {}",
@@ -256,6 +258,7 @@ void RaftCore::confirm_reads() {
   auto& leader = std::get<LeaderRole>(role_);
   if (leader.read_round == 0) return;
   const auto reached = [this, &leader](uint64_t ctx) {
+    if (WL_MUTANT(12)) return true;  // etcd #20418: answers without asking anybody.
     return joint_majority(log_.config(), [this, &leader, ctx](ReplicaId replica) {
       const auto found = leader.progress.find(replica);
       return is_self(replica) || (found != leader.progress.end() && found->second.read_ctx >= ctx);

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include "replication/mutants.h"
+
 namespace worldline::replication {
 namespace {
 
@@ -156,7 +158,8 @@ bool RaftCore::admit_term(const Envelope& message) {
     return true;
   }
   const bool is_other_leader = term_leader_.value != 0 && term_leader_ != message.from.replica;
-  if (is_from_leader(message.body) && is_other_leader) {
+  // NuRaft #531: steps down and goes on.
+  if (is_from_leader(message.body) && is_other_leader && !WL_MUTANT(2)) {
     fail(1, FatalScope::kGroup,
          fmt::format("replicas {} and {} both lead term {}", term_leader_.value,
                      message.from.replica.value, hard_.term.value));
@@ -280,8 +283,9 @@ void RaftCore::send_now(ReplicaId replica, MessageBody body) {
 void RaftCore::send_stable(Envelope message, LogIndex match) {
   const auto* vote = std::get_if<VoteResp>(&message.body);
   const bool needs_vote = vote != nullptr && vote->granted() && durable_.vote != hard_.vote;
-  const bool needs_hard = needs_vote || message.term > durable_.term;
-  const bool needs_log = match > stable_;
+  // A vote leaves before it is durable; an acknowledgement does: tikv #994.
+  const bool needs_hard = (needs_vote || message.term > durable_.term) && !WL_MUTANT(104);
+  const bool needs_log = match > stable_ && !WL_MUTANT(18);
   if (!needs_hard && !needs_log) return send_now(std::move(message));
   auto job = jobs_.begin();
   // A promise of (term, vote): `message.term` is hard_.term, or an older one that is durable.
@@ -366,8 +370,8 @@ void RaftCore::persisted(JobId id) {
   OutstandingJob job = std::move(jobs_.front());
   jobs_.pop_front();
   if (job.hard) durable_ = *job.hard;
-  if (job.epoch == write_epoch_) {
-    stable_ = std::max(stable_, job.last);
+  if (job.epoch == write_epoch_ || WL_MUTANT(32)) {  // redpanda #15201: truncation races the flush.
+    stable_ = std::max(stable_, std::min(job.last, log_.last()));
   } else {
     // A later job may already have overwritten these entries: neither stable nor any attached
     // acknowledgement may be believed (the A-B-A case).
@@ -391,7 +395,8 @@ void RaftCore::persisted(JobId id) {
 void RaftCore::release(OutstandingJob& job) {
   for (Envelope& message : job.send_after) {
     const auto* response = std::get_if<AppendResp>(&message.body);
-    if (job.epoch != write_epoch_ && response != nullptr && response->ok) continue;
+    const bool is_stale = job.epoch != write_epoch_ && !WL_MUTANT(32);
+    if (is_stale && response != nullptr && response->ok) continue;
     send_now(std::move(message));
   }
 }

@@ -146,7 +146,7 @@ class RaftCore {
   // --- raft_election.cc --------------------------------------------------------------------------
   bool in_lease() const;
   bool is_promotable() const;
-  bool is_up_to_date(EntryId candidate) const { return candidate >= log_.last_id(); }
+  bool is_up_to_date(EntryId candidate) const;
   void reset_election_timer();
   void become_follower(Term term, ReplicaId leader);
   void start_campaign(CampaignReason reason);

@@ -1,4 +1,5 @@
 // Who leads: timers, pre-votes, votes [S 08/1.6, T 3.4, T 9.6].
+#include "replication/mutants.h"
 #include "replication/raft_core.h"
 
 namespace worldline::replication {
@@ -192,23 +193,31 @@ void RaftCore::tally_pre_votes(PrecandidateRole& round) {
 }
 
 void RaftCore::tally_votes(CandidateRole& round) {
-  const VoteState state = joint_vote(log_.config(), [this, &round](ReplicaId voter) {
-    if (is_self(voter)) return is_vote_durable() ? Ballot::kGranted : Ballot::kMissing;
+  const bool counts_itself = is_vote_durable() || WL_MUTANT(102);  // I-13: leads one term twice.
+  const VoteState state = joint_vote(log_.config(), [this, &round, counts_itself](ReplicaId voter) {
+    if (is_self(voter)) return counts_itself ? Ballot::kGranted : Ballot::kMissing;
     const auto answer = round.answers.find(voter);
     return answer == round.answers.end() ? Ballot::kMissing : ballot_of(answer->second);
   });
   // Our own vote must be durable even if the others' suffice: else a crash could let this replica
   // lead the same term twice (I-13).
-  if (state == VoteState::kWon && is_vote_durable()) return become_leader();
+  if (state == VoteState::kWon && counts_itself) return become_leader();
   if (state == VoteState::kLost) lose_round();
 }
 
 // --- Pre-votes -----------------------------------------------------------------------------------
 
+bool RaftCore::is_up_to_date(EntryId candidate) const {
+  // NuRaft #668: a log that is empty behind its boundary counts as one of term 0.
+  if (WL_MUTANT(1) && log_.last() == log_.boundary().id.index) return true;
+  return candidate >= log_.last_id();
+}
+
 // At least as strict as the vote itself [S 08/1.17 S5].
 VoteAnswer RaftCore::judge_pre_vote(const Envelope& message, const PreVoteReq& request) const {
   if (message.term <= hard_.term) return VoteAnswer::kOldTerm;
   if (in_lease()) return VoteAnswer::kLeaderAlive;
+  if (WL_MUTANT(3)) return VoteAnswer::kOk;  // ClickHouse #121252: looks at liveness only.
   return is_up_to_date(request.last) ? VoteAnswer::kOk : VoteAnswer::kStaleLog;
 }
 
@@ -236,7 +245,8 @@ void RaftCore::on(const Envelope& message, const PreVoteResp& response) {
 VoteAnswer RaftCore::judge_vote(const Envelope& message, const VoteReq& request) const {
   const bool is_repeated = hard_.vote == message.from.replica;
   if (!is_repeated) {
-    if (hard_.vote.value != 0) return VoteAnswer::kVotedOther;
+    // camunda #5356: a vote is replaced within its term.
+    if (hard_.vote.value != 0 && !WL_MUTANT(28)) return VoteAnswer::kVotedOther;
     if (leader_.value != 0) return VoteAnswer::kLeaderAlive;
   }
   return is_up_to_date(request.last) ? VoteAnswer::kOk : VoteAnswer::kStaleLog;

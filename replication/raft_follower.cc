@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "replication/mutants.h"
 #include "replication/raft_core.h"
 
 namespace worldline::replication {
@@ -78,7 +79,9 @@ std::optional<LogIndex> RaftCore::store_entries(const Append& append, size_t ski
   LogIndex match{append.prev.index.value + skip};
   for (size_t i = skip; i < append.entries.size(); ++i) {
     const Entry& entry = append.entries[i];
-    const bool is_known = log_.has(entry.index) && log_.term_at(entry.index) == entry.term;
+    // Mutant: nebula #5881, an overlapping resend cuts off equal entries.
+    const bool is_known =
+        log_.has(entry.index) && log_.term_at(entry.index) == entry.term && !WL_MUTANT(24);
     if (is_known && log_.chain_at(entry.index) != entry.chain) {
       fail(4, FatalScope::kGroup, fmt::format("entry {} has two contents", entry.index.value));
       return std::nullopt;
@@ -94,7 +97,8 @@ std::optional<LogIndex> RaftCore::store_entries(const Append& append, size_t ski
     }
     match = entry.index;
   }
-  verified_ = std::max(verified_, match);
+  // Mutant: CCF #8172, the whole log counts as verified.
+  verified_ = std::max(verified_, WL_MUTANT(21) ? log_.last() : match);
   return match;
 }
 
@@ -103,7 +107,7 @@ std::optional<LogIndex> RaftCore::store_entries(const Append& append, size_t ski
 void RaftCore::accept_append(const Envelope& message, const Append& append, LogIndex match) {
   if (append.commit > verified_ && commit_ < append.commit)
     note(NoteKind::kVerifiedBound, append.commit.value, verified_.value);
-  set_commit(std::min(append.commit, verified_));
+  set_commit(std::min(append.commit, WL_MUTANT(19) ? log_.last() : verified_));
   AppendResp response;
   response.ok = true;
   response.match = match;
@@ -116,6 +120,8 @@ void RaftCore::accept_append(const Envelope& message, const Append& append, LogI
 
 // A8: the hint skips whole terms, so at most one probe per distinct term is needed.
 void RaftCore::reject_append(const Envelope& message, const Append& append) {
+  // nebula #2483: any conflict rolls the log back to the commit.
+  if (WL_MUTANT(23) && commit_ < log_.last()) truncate(commit_.next());
   AppendResp response;
   response.reject_prev = append.prev.index;
   response.last_index = log_.last();
@@ -146,7 +152,8 @@ void RaftCore::on(const Envelope& message, const Heartbeat& heartbeat) {
   // An unknown index is simply beyond `verified`.
   if (heartbeat.commit > verified_ && commit_ < heartbeat.commit)
     note(NoteKind::kVerifiedBound, heartbeat.commit.value, verified_.value);
-  set_commit(std::min(heartbeat.commit, verified_));
+  // Mutant: scylladb #10578.
+  set_commit(std::min(heartbeat.commit, WL_MUTANT(20) ? log_.last() : verified_));
   if (heartbeat.quiesce && !join_quiescence(heartbeat))
     response.status = HeartbeatStatus::kRefuseQuiesce;
   response.applied = applied_;
@@ -187,8 +194,8 @@ void RaftCore::snapshot_staged(const SnapshotMeta& meta) {
     // An older image would move the state backwards.
     note(NoteKind::kSnapshotIgnored, id.index.value, commit_.value);
     answer_staged(std::min(commit_, stable_));
-  } else if (log_.has(id.index) && log_.term_at(id.index) == id.term) {
-    keep_log_for_snapshot(meta);
+  } else if (log_.has(id.index) && log_.term_at(id.index) == id.term && !WL_MUTANT(29)) {
+    keep_log_for_snapshot(meta);  // Mutant: camunda #6092, the suffix goes.
   } else {
     start_install(meta);
   }

@@ -1,6 +1,7 @@
 // What a leader does: replicate, count, commit [S 08/1.8, 1.9, T 3.5, 3.6].
 #include <algorithm>
 
+#include "replication/mutants.h"
 #include "replication/raft_core.h"
 
 namespace worldline::replication {
@@ -291,7 +292,7 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
   }
   if (quiesced_) return;
   if (progress->state == ProgressState::kProbe) {
-    progress->paused = false;
+    progress->paused = WL_MUTANT(14) && progress->paused;  // hashicorp/raft #612: never again.
   } else if (progress->state == ProgressState::kReplicate && progress->match < log_.last()) {
     // One empty Append is acknowledged or rejected, and so empties a window that was lost.
     note(NoteKind::kWindowProbe, peer.value, progress->match.value);
@@ -315,10 +316,15 @@ void RaftCore::on(const Envelope& message, const Hello& hello) {
 
 LogIndex RaftCore::quorum_index() const {
   const auto& leader = std::get<LeaderRole>(role_);
-  return joint_committed_index(log_.config(), [&leader](ReplicaId replica) {
+  const auto acknowledged = [this, &leader](ReplicaId replica) {
+    if (WL_MUTANT(7) && is_self(replica))
+      return log_.last();  // etcd #14370: counts what is unsaved.
     const auto found = leader.progress.find(replica);
     return found != leader.progress.end() ? found->second.match : LogIndex{};
-  });
+  };
+  // Mutant: a joint config is left to its incoming half.
+  if (WL_MUTANT(103)) return internal::half_committed_index(log_.config().voters, acknowledged);
+  return joint_committed_index(log_.config(), acknowledged);
 }
 
 void RaftCore::maybe_commit() {
@@ -328,8 +334,8 @@ void RaftCore::maybe_commit() {
   for (int pass = 0; pass < 3; ++pass) {
     const LogIndex reached = std::min(quorum_index(), log_.last());
     // A new leader may only count entries of its own term [T 3.6.2].
-    const bool counts =
-        reached > commit_ && reached >= leader.barrier && log_.term_at(reached) == hard_.term;
+    const bool is_own = reached >= leader.barrier && log_.term_at(reached) == hard_.term;
+    const bool counts = reached > commit_ && (is_own || WL_MUTANT(101));  // Figure 8 of the paper.
     if (!counts) return;
     const LogIndex before = commit_;
     set_commit(reached);

@@ -189,14 +189,40 @@ class RegisterSearch {
   size_t stuck_ = kNone;
 };
 
+using FirstSeen = std::unordered_map<uint64_t, uint64_t>;
+
+bool lower(FirstSeen& first_seen, uint64_t value, uint64_t moment) {
+  const auto [place, is_new] = first_seen.emplace(value, moment);
+  if (!is_new && place->second <= moment) return false;
+  place->second = moment;
+  return true;
+}
+
+// Of each value the earliest return that tells of it. An unknown compare-and-set that was seen had
+// found what it expected, and so tells of that.
+FirstSeen find_first_seen(const std::vector<RegisterOp>& ops) {
+  FirstSeen first_seen;
+  for (const RegisterOp& op : ops)
+    if (op.returned != kNotReturned && op.kind != RegisterOp::Kind::kWrite)
+      lower(first_seen, op.seen, op.returned);
+  // Each pass follows chains of them by one step at least.
+  for (size_t pass = 0; pass < ops.size(); ++pass) {
+    bool has_changed = false;
+    for (const RegisterOp& op : ops) {
+      if (op.returned != kNotReturned || op.kind != RegisterOp::Kind::kCompareAndSet) continue;
+      const auto seen = first_seen.find(op.value);
+      if (seen == first_seen.end()) continue;
+      const uint64_t moment = seen->second;
+      has_changed = lower(first_seen, op.expected, moment) || has_changed;
+    }
+    if (!has_changed) break;
+  }
+  return first_seen;
+}
+
 // Leaves out what had no visible effect, and ends what was seen (see the header).
 std::vector<RegisterOp> settle_unknown(std::vector<RegisterOp> ops) {
-  std::unordered_map<uint64_t, uint64_t> first_seen;  // Value -> earliest return that tells of it.
-  for (const RegisterOp& op : ops) {
-    if (op.returned == kNotReturned || op.kind == RegisterOp::Kind::kWrite) continue;
-    const auto [place, is_new] = first_seen.emplace(op.seen, op.returned);
-    if (!is_new) place->second = std::min(place->second, op.returned);
-  }
+  const FirstSeen first_seen = find_first_seen(ops);
   std::vector<RegisterOp> settled;
   for (RegisterOp& op : ops) {
     if (op.returned == kNotReturned) {

@@ -9,9 +9,9 @@
 // Kroening's partition, as in Porcupine).
 //
 // An operation whose outcome is unknown has no return: it may take effect at any time later, or
-// never. Written values are unique, so one whose value nobody saw can be left out, and one that was
-// seen took effect before the first of those who saw it returned: both lose nothing and keep the
-// number of open calls small.
+// never. Written values are unique, so one whose value nobody saw (nor needed) can be left out, and
+// one that was seen took effect before the first of those who saw it returned: both lose nothing
+// and keep the number of open calls small.
 //
 // Ownership: pure functions. Units: times are any increasing numbers.
 #pragma once

@@ -36,9 +36,8 @@ bool is_lost(Cluster& cluster, ReplicaId replica) {
 
 bool may_lose(Cluster& cluster, ReplicaId replica) {
   const auto survives = [&cluster, replica](const replication::Membership& config) {
-    return replication::joint_majority(config, [&](ReplicaId voter) {
-      return voter != replica && !is_lost(cluster, voter);
-    });
+    return replication::joint_majority(
+        config, [&](ReplicaId voter) { return voter != replica && !is_lost(cluster, voter); });
   };
   if (!survives(cluster.observer().committed_config())) return false;
   for (uint32_t slot = 0; slot < cluster.slots(); ++slot) {
@@ -76,9 +75,8 @@ void Nemesis::on_event(const Event& event) {
       Chance chance(mix(scenario_.seed, event.b), Purpose::kNemesis, event.a, 1);
       if (!std::binary_search(skipped_.begin(), skipped_.end(), decision)) {
         carried_out_.push_back(decision);
-        cluster_.trace().print(cluster_.queue().now(), fmt::format("fault {}:{}",
-                                                                   fault_class_name(fault),
-                                                                   event.b));
+        cluster_.trace().print(cluster_.queue().now(),
+                               fmt::format("fault {}:{}", fault_class_name(fault), event.b));
         fire(fault, chance);
       }
       return schedule(fault);
@@ -147,7 +145,11 @@ uint32_t Nemesis::draw_victim(Chance& chance) {
   return leader != nullptr ? leader->slot() : any;
 }
 
+// Half of them about as long as it takes to elect another leader: what is shorter than that is
+// hardly noticed, and what is longer leaves nothing to meet.
 Micros Nemesis::draw_duration(FaultClass fault, Chance& chance) {
+  const Micros election = scenario_.election_time();
+  if (chance.with(0.5)) return chance.between(election, 4 * election);
   return chance.log_uniform(10 * kMillisecond, scenario_.rates[place_of(fault)].duration_max);
 }
 
@@ -237,8 +239,7 @@ void Nemesis::partition(Chance& chance) {
 void Nemesis::block(Partition& partition) {
   if (partition.is_blocked) return;
   partition.is_blocked = true;
-  for (const auto& [from, to] : partition.links)
-    cluster_.network().block(from, to, partition.how);
+  for (const auto& [from, to] : partition.links) cluster_.network().block(from, to, partition.how);
 }
 
 void Nemesis::unblock(Partition& partition) {
@@ -263,7 +264,10 @@ void Nemesis::clog(Chance& chance) {
   const auto from = static_cast<uint32_t>(chance.below(cluster_.slots()));
   const auto to = static_cast<uint32_t>(chance.below(cluster_.slots()));
   const Micros length = std::min(draw_duration(FaultClass::kSlowLink, chance), 5 * kSecond);
-  cluster_.network().clog(from, to, cluster_.queue().now() + length);
+  const auto streams = static_cast<uint32_t>(chance.between(1, (1u << Network::kStreams) - 1));
+  const Micros until = cluster_.queue().now() + length;
+  cluster_.network().clog(from, to, streams, until);
+  if (chance.with(0.5)) cluster_.network().clog(to, from, streams, until);
 }
 
 void Nemesis::break_stream(Chance& chance) {
@@ -310,14 +314,20 @@ void Nemesis::destroy_data(FaultClass fault, Chance& chance) {
 
 void Nemesis::force_checkpoint(Chance& chance) {
   SimNode& node = cluster_.node(draw_victim(chance));
-  if (ReplicaProcess* process = running(node); process != nullptr) process->cut_checkpoint();
+  const ReplicaId peer =
+      cluster_.node(static_cast<uint32_t>(chance.below(cluster_.slots()))).replica();
+  const bool offers = chance.with(0.5);
+  ReplicaProcess* process = running(node);
+  if (process == nullptr) return;
+  process->cut_checkpoint();
+  if (offers) process->offer_unasked(peer);
 }
 
 // --- Operators -----------------------------------------------------------------------------------
 
 void Nemesis::change_members(Chance& chance) {
-  SimNode* leader = chance.with(0.95) ? cluster_.find_leader()
-                                      : &cluster_.node(draw_victim(chance));
+  SimNode* leader =
+      chance.with(0.95) ? cluster_.find_leader() : &cluster_.node(draw_victim(chance));
   if (leader == nullptr || !leader->is_running()) return;
   request_random_change(cluster_, *leader, chance);
 }
@@ -325,8 +335,8 @@ void Nemesis::change_members(Chance& chance) {
 void Nemesis::move_leadership(Chance& chance) {
   SimNode& any = cluster_.node(draw_victim(chance));
   const uint64_t how = chance.below(8);
-  const ReplicaId target = cluster_.node(static_cast<uint32_t>(chance.below(cluster_.slots())))
-                               .replica();
+  const ReplicaId target =
+      cluster_.node(static_cast<uint32_t>(chance.below(cluster_.slots()))).replica();
   const Micros length = draw_duration(FaultClass::kLeadership, chance);
   ReplicaProcess* process = running(any);
   if (process == nullptr) return;

@@ -48,7 +48,7 @@ class Nemesis final : public EventSink {
   void break_stream(Chance& chance);
   void disturb_disk(Chance& chance);
   void fail_disk(Chance& chance);
-  void force_checkpoint(Chance& chance);
+  void force_checkpoint(Chance& chance);  // And offers it where nobody asked for it.
   void change_members(Chance& chance);
   void move_leadership(Chance& chance);
   void give_hint(Chance& chance);

@@ -12,7 +12,9 @@ constexpr Micros kLateDuplicateMean = 2 * kSecond;
 constexpr size_t kHeldMax = 128;
 
 size_t stream_of(const replication::MessageBody& body) {
-  return std::holds_alternative<replication::Append>(body) ? 1 : 0;
+  if (std::holds_alternative<replication::Append>(body)) return Network::kLog;
+  if (std::holds_alternative<replication::SnapOffer>(body)) return Network::kBulk;
+  return Network::kControl;
 }
 
 uint64_t pair_of(uint32_t from, uint32_t to) {
@@ -37,7 +39,12 @@ Network::Network(EventQueue& queue, const Scenario& scenario, NetworkListener& l
 
 bool Network::is_open(uint32_t from, uint32_t to) const {
   const Link& path = link(from, to);
-  return path.blocks == 0 && path.clogged_until <= queue_.now();
+  return path.blocks == 0 && path.clogged_until[kControl] <= queue_.now();
+}
+
+bool Network::is_bulk_open(uint32_t from, uint32_t to) const {
+  const Link& path = link(from, to);
+  return path.blocks == 0 && path.clogged_until[kBulk] <= queue_.now();
 }
 
 Micros Network::draw_delay(uint32_t from, uint32_t to) {
@@ -66,11 +73,12 @@ void Network::send(uint32_t from, uint32_t to, replication::Envelope message) {
 void Network::schedule(uint32_t from, uint32_t to, replication::Envelope message, Micros extra) {
   Link& path = link(from, to);
   Micros at = queue_.now() + draw_delay(from, to) + extra;
-  at = std::max(at, path.clogged_until);
+  const size_t stream = stream_of(message.body);
+  at = std::max(at, path.clogged_until[stream]);
   const bool is_free =
       extra > 0 || (model_.reorder > 0 && path.reorder.with(model_.reorder));
   if (!is_free) {
-    Micros& last = path.last_at[stream_of(message.body)];
+    Micros& last = path.last_at[stream];
     at = std::max(at, last + 1);
     last = at;
   }
@@ -123,8 +131,11 @@ void Network::unblock(uint32_t from, uint32_t to) {
     send(from, to, std::move(message));
 }
 
-void Network::clog(uint32_t from, uint32_t to, Micros until) {
-  link(from, to).clogged_until = std::max(link(from, to).clogged_until, until);
+void Network::clog(uint32_t from, uint32_t to, uint32_t streams, Micros until) {
+  for (size_t stream = 0; stream < kStreams; ++stream) {
+    Micros& end = link(from, to).clogged_until[stream];
+    if ((streams >> stream) & 1) end = std::max(end, until);
+  }
 }
 
 void Network::break_streams(uint32_t a, uint32_t b, Micros reopen_after) {
@@ -145,7 +156,7 @@ void Network::heal() {
   for (uint32_t from = 0; from < slots_; ++from) {
     for (uint32_t to = 0; to < slots_; ++to) {
       Link& path = link(from, to);
-      path.clogged_until = 0;
+      for (Micros& until : path.clogged_until) until = 0;
       // Nothing that was sent before keeps what is sent now waiting.
       for (Micros& last : path.last_at) last = 0;
       path.blocks = std::min<uint32_t>(path.blocks, 1);

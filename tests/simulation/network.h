@@ -1,7 +1,7 @@
 // tests/simulation/network.h
 //
-// The network between slots (addresses). Each directed link has two ordered streams, one for
-// control and one for log entries; what is sent is delivered late, twice, out of order or never,
+// The network between slots (addresses). Each directed link has three ordered streams, for control,
+// log entries and snapshots, which get stuck one by one or together; what is sent is delivered late, twice, out of order or never,
 // as the scenario and the nemesis want it.
 //
 // Invariants: without faults a stream is in order; a broken stream loses what was on its way.
@@ -30,16 +30,23 @@ enum class Blocking : uint8_t { kDrop, kHold };
 
 class Network final : public EventSink {
  public:
+  static constexpr size_t kStreams = 3;
+  static constexpr size_t kControl = 0;
+  static constexpr size_t kLog = 1;
+  static constexpr size_t kBulk = 2;
+
   Network(EventQueue& queue, const Scenario& scenario, NetworkListener& listener);
 
   void send(uint32_t from, uint32_t to, replication::Envelope message);
-  bool is_open(uint32_t from, uint32_t to) const;
+  bool is_open(uint32_t from, uint32_t to) const;       // For control messages.
+  bool is_bulk_open(uint32_t from, uint32_t to) const;  // For pieces of a snapshot.
   Micros draw_delay(uint32_t from, uint32_t to);  // Of something that is no Raft message.
 
   // --- Faults; blocks are counted, so that partitions may overlap --------------------------------
   void block(uint32_t from, uint32_t to, Blocking how);
   void unblock(uint32_t from, uint32_t to);
-  void clog(uint32_t from, uint32_t to, Micros until);
+  // Streams of the mask (bit per stream) deliver nothing before `until`.
+  void clog(uint32_t from, uint32_t to, uint32_t streams, Micros until);
   // Both directions lose what is on its way; both ends are told, and open a new stream later.
   void break_streams(uint32_t a, uint32_t b, Micros reopen_after);
   // No fault any more, and short delays, for good.
@@ -49,7 +56,6 @@ class Network final : public EventSink {
   uint64_t delivered() const { return delivered_; }
 
  private:
-  static constexpr size_t kStreams = 2;
   struct Link {
     Link(uint64_t seed, uint32_t from, uint32_t to);
     Chance delay;
@@ -59,7 +65,7 @@ class Network final : public EventSink {
     Chance misdelivery;
     uint32_t blocks = 0;
     Blocking how = Blocking::kDrop;
-    Micros clogged_until = 0;
+    Micros clogged_until[kStreams] = {};
     Micros last_at[kStreams] = {};
     uint32_t generation = 0;   // Of the streams; what was sent on an older one is lost.
     uint32_t under_way = 0;

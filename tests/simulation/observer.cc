@@ -87,8 +87,8 @@ void Observer::check_delta(const RaftCore& core, View& view) {
   // The durable pair is never ahead of the core's, and what the core believes durable is.
   const storage::HardState& hard = view.disk->hard;
   const replication::HardState& believed = core.durable_hard_state();
-  if (believed.term > hard.term || (believed.term == hard.term && believed.vote.value != 0 &&
-                                    believed.vote != hard.vote))
+  if (believed.term > hard.term ||
+      (believed.term == hard.term && believed.vote.value != 0 && believed.vote != hard.vote))
     fail(fmt::format("I-18: replica {} believes term {} vote {} durable, on disk are {} and {}",
                      replica, believed.term.value, believed.vote.value, hard.term.value,
                      hard.vote.value));
@@ -141,8 +141,7 @@ void Observer::follow_commit(const RaftCore& core) {
   const ReplicaId replica = core.config().self.replica;
   const LogIndex known = std::min(core.commit(), committed());
   // The chain covers everything before: comparing the last common place compares all.
-  if (known.value > 0 && log.has(known) &&
-      log.chain_at(known) != committed_[known.value - 1].chain)
+  if (known.value > 0 && log.has(known) && log.chain_at(known) != committed_[known.value - 1].chain)
     return fail(fmt::format("I-3, I-6: replica {}: committed entry {} (term {}) differs (term {})",
                             replica.value, known.value, committed_[known.value - 1].term.value,
                             log.term_at(known).value));
@@ -160,15 +159,13 @@ void Observer::follow_commit(const RaftCore& core) {
 // I-7, from the images of the disks; a majority of each half of the config in force.
 void Observer::check_committed_durable(const RaftCore& core, LogIndex index, Chain chain) {
   const replication::Membership& config = core.log().config();
-  const bool is_durable = replication::joint_majority(config, [&](ReplicaId replica) {
-    return is_durable_at(replica, index, chain);
-  });
+  const bool is_durable = replication::joint_majority(
+      config, [&](ReplicaId replica) { return is_durable_at(replica, index, chain); });
   if (is_durable) return;
   // An entry can commit under the config before one that was appended in the same step.
   const replication::ConfigAt& at = core.log().config_at(index);
-  if (replication::joint_majority(at.config, [&](ReplicaId replica) {
-        return is_durable_at(replica, index, chain);
-      }))
+  if (replication::joint_majority(
+          at.config, [&](ReplicaId replica) { return is_durable_at(replica, index, chain); }))
     return;
   fail(fmt::format("I-7: replica {}: entry {} is committed without a durable majority",
                    core.config().self.replica.value, index.value));
@@ -210,6 +207,11 @@ void Observer::check_leader(const RaftCore& core, const View& view) {
   if (hard.term != core.term() || hard.vote != self.replica)
     fail(fmt::format("I-13: replica {} leads term {} with vote {} in term {} on disk",
                      self.replica.value, core.term().value, hard.vote.value, hard.term.value));
+  // A new leader may not know yet that the first of the two is committed; the observer does.
+  const replication::ConfigAt* before = core.log().config_before_last();
+  if (before != nullptr && before->index > committed())
+    fail(fmt::format("I-15: replica {} leads with the configs of entries {} and {} uncommitted",
+                     self.replica.value, before->index.value, core.log().config_index().value));
   check_commit_keeps_up(core);
 }
 
@@ -243,8 +245,8 @@ void Observer::check_commit_keeps_up(const RaftCore& core) {
     return matches[half.size() / 2];
   };
   const replication::Membership& config = core.log().config();
-  const LogIndex q = std::min({reached(config.voters), reached(config.voters_outgoing),
-                               core.log().last()});
+  const LogIndex q =
+      std::min({reached(config.voters), reached(config.voters_outgoing), core.log().last()});
   const bool counts = q > core.commit() && q >= core.barrier() && core.log().has(q) &&
                       core.log().term_at(q) == core.term();
   if (counts)
@@ -318,8 +320,8 @@ void Observer::check_state(const char* what, ReplicaId replica, LogIndex index, 
                            const storage::Digest128& digest) {
   Committed& known = committed_[index.value - 1];
   if (known.chain != chain)
-    return fail(fmt::format("I-6: replica {} {} another entry {}", replica.value, what,
-                            index.value));
+    return fail(
+        fmt::format("I-6: replica {} {} another entry {}", replica.value, what, index.value));
   if (!known.is_applied) {
     known.is_applied = true;
     known.digest = digest;
@@ -336,8 +338,8 @@ void Observer::count_op(const replication::Entry& entry, const MachineState& sta
   if (command->op != 0) ++ops_[command->op];
   if (command->kind != OpKind::kAppend) return;
   if (state.list_length != list_hashes_.size())
-    return fail(fmt::format("list: length {} after {} values", state.list_length,
-                            list_hashes_.size()));
+    return fail(
+        fmt::format("list: length {} after {} values", state.list_length, list_hashes_.size()));
   list_hashes_.push_back(state.list_hash);
 }
 

@@ -6,8 +6,9 @@
 // Checked here: I-1 leaders per term; I-2, I-4 log matching; I-3 committed entries stay; I-5 leader
 // completeness; I-6 equal applied entries and states; I-7 committed means durable on a majority of
 // each half; I-8 nothing goes back; I-9 one vote per term, over all lives; I-13 a leader's vote is
-// durable; I-14 commit keeps up with the acknowledgements; I-16; I-18 and S1: no promise leaves
-// before its write. What one replica can check of itself is RaftCore::check_invariants().
+// durable; I-14 commit keeps up with the acknowledgements; I-15 one change at a time; I-16; I-18
+// and S1: no promise leaves before its write. What one replica can check of itself is
+// RaftCore::check_invariants().
 //
 // Ownership: one Simulation. Disks are borrowed by replica. Cost: O(what changed) per step.
 #pragma once

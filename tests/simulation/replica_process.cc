@@ -299,6 +299,7 @@ void ReplicaProcess::propose(const Request& request) {
     filler.value = node_.chance().below(10);
     proposals.push_back({EntryKind::kBundle, encode_command(filler, request.padding_bytes)});
   }
+  core_.wake();  // A call wakes the group, wherever it arrives [S 08/3.3 Q4].
   const replication::ProposeResult result = core_.propose(core_.term(), proposals);
   if (!result.ok()) return refuse(request.token);
   // An entry of an older term may still be remembered here: it lost its place.

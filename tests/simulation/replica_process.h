@@ -63,6 +63,7 @@ class ReplicaProcess {
   void on_snapshot_result(uint64_t snap_id, replication::SnapshotOutcome outcome);
   void cut_checkpoint();  // If one may be cut now.
   void quiesce();         // If the group may sleep now.
+  void offer_unasked(ReplicaId peer);
   void on_stream_opened() { hello_due_ = true; }
   void drain();
 
@@ -105,6 +106,8 @@ class ReplicaProcess {
   void tell_if_gone(const replication::Envelope& message);
   void maybe_quiesce();
   void tell_if_woken();
+  CheckpointPtr checkpoint_for(ReplicaId peer) const;  // Null: none it could use.
+  uint64_t send_offer(ReplicaId peer, const CheckpointPtr& checkpoint);
   void on_offer(const replication::SnapshotMeta& meta);
   void send_result(uint32_t slot, uint64_t snap_id, replication::SnapshotOutcome outcome);
 

@@ -72,12 +72,8 @@ void ReplicaProcess::on_checkpoint_counts(const CheckpointPtr& checkpoint) {
 void ReplicaProcess::on_offer_due(ReplicaId peer) {
   const auto found = outgoing_.find(peer);
   if (found == outgoing_.end() || core_.role() != RoleKind::kLeader) return;
-  const CheckpointPtr checkpoint = node_.disk().counting_checkpoint();
-  const replication::MemberInfo* member = core_.log().config().find(peer);
-  const bool fits = checkpoint != nullptr && member != nullptr &&
-                    checkpoint->boundary.id.index >= core_.log().boundary().id.index &&
-                    checkpoint->boundary.config.contains(peer);
-  if (!fits) {
+  const CheckpointPtr checkpoint = checkpoint_for(peer);
+  if (checkpoint == nullptr) {
     if (++found->second.tries < kOfferTriesMax) {
       cut_checkpoint();
       return node_.schedule(kOfferRetry, SimNode::kOfferDue, peer.value);
@@ -86,17 +82,37 @@ void ReplicaProcess::on_offer_due(ReplicaId peer) {
     core_.snapshot_result(peer, SnapshotOutcome::kFailed);
     return drain();
   }
-  const uint64_t snap_id = cluster_.offer(checkpoint, node_);
-  found->second.snap_id = snap_id;
   core_.snapshot_pinned(peer, checkpoint->boundary.id.index);
-  replication::SnapshotMeta meta;
-  meta.boundary = checkpoint->boundary;
-  meta.snap_id = snap_id;
-  cluster_.send(node_.slot(), {kGroup, core_.config().self, {member->node, 0, peer}, core_.term(),
-                               core_.log().config_index(), replication::SnapOffer{meta}});
-  node_.did(Step::kSnapshot);
+  const uint64_t snap_id = send_offer(peer, checkpoint);
+  found->second.snap_id = snap_id;
   node_.schedule(kOfferTimeout, SimNode::kOfferTimeout, peer.value, snap_id);
   drain();
+}
+
+CheckpointPtr ReplicaProcess::checkpoint_for(ReplicaId peer) const {
+  CheckpointPtr checkpoint = node_.disk().counting_checkpoint();
+  const bool fits = checkpoint != nullptr && core_.log().config().contains(peer) &&
+                    checkpoint->boundary.id.index >= core_.log().boundary().id.index &&
+                    checkpoint->boundary.config.contains(peer);
+  return fits ? checkpoint : nullptr;
+}
+
+uint64_t ReplicaProcess::send_offer(ReplicaId peer, const CheckpointPtr& checkpoint) {
+  replication::SnapshotMeta meta;
+  meta.boundary = checkpoint->boundary;
+  meta.snap_id = cluster_.offer(checkpoint, node_);
+  const NodeId to = core_.log().config().find(peer)->node;
+  cluster_.send(node_.slot(), {kGroup, core_.config().self, {to, 0, peer}, core_.term(),
+                               core_.log().config_index(), replication::SnapOffer{meta}});
+  node_.did(Step::kSnapshot);
+  return meta.snap_id;
+}
+
+// A snapshot may come at any time and be of any use [S 08/3.8].
+void ReplicaProcess::offer_unasked(ReplicaId peer) {
+  const bool may_offer = core_.role() == RoleKind::kLeader && peer != core_.config().self.replica;
+  const CheckpointPtr checkpoint = may_offer ? checkpoint_for(peer) : nullptr;
+  if (checkpoint != nullptr) send_offer(peer, checkpoint);
 }
 
 void ReplicaProcess::on_offer_timeout(ReplicaId peer, uint64_t snap_id) {
@@ -138,8 +154,8 @@ void ReplicaProcess::on_chunk(uint64_t snap_id) {
   const Cluster::Offered* offered = cluster_.find_offer(snap_id);
   const SimNode& sender = cluster_.node(offered->slot);
   const bool flows = sender.is_running() && sender.incarnation() == offered->incarnation &&
-                     cluster_.network().is_open(offered->slot, node_.slot()) &&
-                     cluster_.network().is_open(node_.slot(), offered->slot);
+                     cluster_.network().is_bulk_open(offered->slot, node_.slot()) &&
+                     cluster_.network().is_bulk_open(node_.slot(), offered->slot);
   const bool fails = cluster_.scenario().has(FaultClass::kCheckpoint) &&
                      incoming_->chunks_left == 1 && node_.chance().with(kFailedShare);
   if (!flows && ++incoming_->stalls > kChunkStallsMax) {

@@ -25,8 +25,12 @@ uint32_t draw_classes(Chance& chance) {
   const auto single = static_cast<FaultClass>(chance.below(kFaultClassCount));
   uint32_t mixture = 0;
   const double density = 0.15 + 0.5 * chance.unit();
-  for (size_t i = 0; i < kFaultClassCount; ++i)
-    if (chance.with(density)) mixture |= bit(static_cast<FaultClass>(i));
+  for (size_t i = 0; i < kFaultClassCount; ++i) {
+    // Without a change of leaders the other classes show little.
+    const bool moves_leaders = i <= static_cast<size_t>(FaultClass::kPartition);
+    if (chance.with(moves_leaders ? std::max(density, 0.5) : density))
+      mixture |= bit(static_cast<FaultClass>(i));
+  }
   if (swarm < 0.25) return always | bit(single);
   if (swarm < 0.5) return always | bit(FaultClass::kCrash);
   return always | mixture;
@@ -70,8 +74,9 @@ void draw_limits(uint64_t seed, Scenario& out) {
   limits.apply_batch_bytes_max = draw(limits.apply_batch_bytes_max, 1, 256);
   limits.cached_bytes_max = draw(limits.cached_bytes_max, 1, 512);
   limits.pending_reads_max = draw(limits.pending_reads_max, 1, 4);
-  limits.retained_entries = draw(limits.retained_entries, 1, 32);
-  limits.retained_bytes = draw(limits.retained_bytes, 1, 1024);
+  // Zero keeps nothing behind a checkpoint: logs that are empty but for their boundary.
+  limits.retained_entries = draw(limits.retained_entries + 1, 1, 32) - 1;
+  limits.retained_bytes = draw(limits.retained_bytes + 1, 1, 1024) - 1;
   limits.follower_retained_bytes_max = draw(limits.follower_retained_bytes_max, 1, 2048);
 }
 
@@ -120,7 +125,7 @@ void draw_workload(const RunOptions& options, Chance& chance, Scenario& out) {
 
 void draw_rates(Chance& chance, Scenario& out) {
   for (size_t i = 0; i < kFaultClassCount; ++i) {
-    const Micros interval = chance.log_uniform(150 * kMillisecond, 6 * kSecond);
+    const Micros interval = chance.log_uniform(100 * kMillisecond, 4 * kSecond);
     const Micros duration = chance.log_uniform(200 * kMillisecond, 10 * kSecond);
     if (out.has(static_cast<FaultClass>(i))) out.rates[i] = {interval, duration};
   }
