@@ -156,7 +156,7 @@ void RaftCore::fetched(ReplicaId peer, std::vector<Entry> entries) {
 }
 
 void RaftCore::start_snapshot(ReplicaId peer, Progress& progress) {
-  if (!progress.was_heard) {
+  if (!progress.is_alive()) {
     progress.paused = true;  // Nobody is there to receive one.
     return;
   }

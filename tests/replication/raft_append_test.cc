@@ -165,6 +165,24 @@ TEST(RaftAppend, AcknowledgementsFollowTheirJobs) {
   EXPECT_EQ(append(10).size(), 1u) << "stable: at once";
 }
 
+// A2: in front of the commit there is nothing to store; the answer is what is stable already, and
+// does not wait for more.
+TEST(RaftAppend, BelowTheCommitIsAcknowledgedAtOnceAsFarAsStable) {
+  SingleReplica::Options options;
+  options.disk = Pace::kManual;
+  SingleReplica follower(kFollower, restored_of(boundary(), {}, Term{kTerm}), options);
+  EXPECT_TRUE(
+      follower.receive(kLeader, kTerm, append_of(boundary().id, boundary().chain, {9, 9}, 12))
+          .empty());
+  ASSERT_EQ(follower.core().commit(), LogIndex{12});
+  ASSERT_EQ(follower.core().stable(), LogIndex{10});
+  const auto answers = bodies_of<AppendResp>(
+      follower.receive(kLeader, kTerm, append_of(boundary().id, boundary().chain, {9}, 12)));
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(answers[0].ok);
+  EXPECT_EQ(answers[0].match, LogIndex{10});
+}
+
 // I-18: jobs complete in order, or the process ends.
 TEST(RaftAppend, AJobThatOvertakesAnotherIsFatal) {
   SingleReplica::Options options;

@@ -181,6 +181,21 @@ TEST(RaftVote, ThatWasNotStableNeverLeft) {
   EXPECT_EQ(vote_answer(voter.write()), VoteAnswer::kOk);
 }
 
+// Also when the others' grants are enough, and when its own does not count: a crash could let it
+// lead the same term twice (I-13).
+TEST(RaftVote, OfItselfMustBeStableBeforeItLeads) {
+  SingleReplica::Options options;
+  options.disk = Pace::kManual;
+  SingleReplica candidate(kVoter, log_ending_at(place(1, 3), 1), options);
+  candidate.receive(kAsker, 1, Heartbeat{LogIndex{1}, 0, false});
+  candidate.receive(kAsker, 1, TimeoutNow{});
+  candidate.receive(kAsker, 2, VoteResp{});
+  candidate.receive(kOther, 2, VoteResp{});
+  EXPECT_EQ(candidate.core().role(), RoleKind::kCandidate);
+  candidate.write();
+  EXPECT_EQ(candidate.core().role(), RoleKind::kLeader);
+}
+
 // Row 28 (akka-raft #56): the role may change between two requests of a term.
 TEST(RaftVote, IsKeptThroughRolesOfOneTerm) {
   SingleReplica voter(kVoter, log_ending_at(place(1, 3), 1));
