@@ -25,6 +25,10 @@ Status ClusterBirth::validate(const BirthConfig& config) {
   if (!unique.contains(config.address))
     return Status::invalid_argument("this node's address {} is not among the seeds",
                                     config.address);
+  for (const std::string& address : config.seeds)
+    if (address.empty() || address.size() > kNodeAddressBytesMax)
+      return Status::invalid_argument("a seed's address has {} bytes; 1 to {} are possible",
+                                      address.size(), kNodeAddressBytesMax);
   return Status::ok_status();
 }
 

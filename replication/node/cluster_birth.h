@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "replication/node/birth_codec.h"
 #include "replication/node/node_messages.h"
 
 namespace worldline::replication {

@@ -273,6 +273,11 @@ void RaftNode::recv(const Inbound& inbound, BootTime now) {
 // G1 and G2 as far as they concern the node; the rest is the core's.
 bool RaftNode::admit(const Inbound& inbound) {
   const Envelope& message = inbound.message;
+  const bool is_newer_self =
+      message.from.node == config_.self.node && message.from.incarnation > config_.self.incarnation;
+  if (is_newer_self && !std::exchange(is_fenced_, true))
+    ports_.node->report({ReportKind::kFenced, message.group, message.from.replica, 24,
+                         "a newer life of this node is out there; this one must end"});
   const bool is_ours = message.to.node == config_.self.node &&
                        message.from.node != config_.self.node && message.from.node.value != 0;
   if (!is_ours) {

@@ -82,8 +82,10 @@ class RaftNode final : private ReplicaHost {
   Status add_peer(NodeId peer, BootTime now);
   void remove_peer(NodeId peer);
   void on_connected(NodeId peer, uint64_t incarnation, BootTime now);
+  // The control stream ended. A log stream that ends alone: on_log_broken().
   void on_disconnected(NodeId peer, StreamLoss how, BootTime now);
-  // Appends left the transport's queue, or were lost with it; bytes as message_bytes() has them.
+  void on_log_broken(NodeId peer, BootTime now);
+  // Appends left the transport's queue, or were refused by it; bytes as message_bytes() has them.
   void on_appends_sent(NodeId peer, size_t bytes);
 
   // --- The local disk [S 08/3.12] ---------------------------------------------------------------
@@ -193,10 +195,12 @@ class RaftNode final : private ReplicaHost {
   BootTime now_;
   BootTime next_tick_at_;
   std::optional<BootTime> expected_at_;  // When on_time() should come; nullopt: whenever.
-  BootTime resumed_at_;                  // End of the last pause.
+  BootTime resumed_at_;                  // End of the last pause,
+  NodeTick resumed_tick_;                // also in ticks.
   NodeTick tick_;
   bool is_ticking_ = false;
   bool is_leaving_ = false;        // drain() began.
+  bool is_fenced_ = false;         // Reported.
   bool is_stepping_down_ = false;  // What is said now would come from leaders of the past.
   Timestamp wall_;
   uint8_t disk_percent_ = 0;

@@ -78,6 +78,7 @@ void RaftNode::on_connected(NodeId node, uint64_t incarnation, BootTime now) {
   if (peer == nullptr || !detector_.on_heard(node, incarnation, now_)) return;
   peer->is_connected = true;
   peer->sender.start_afresh();
+  peer->outbox.reset();
   run_verdicts();
   for (auto& [group, entry] : hosted_) {
     const RaftCore& core = entry->replica->core();
@@ -94,8 +95,16 @@ void RaftNode::on_disconnected(NodeId node, StreamLoss how, BootTime now) {
   if (peer == nullptr) return;
   peer->is_connected = false;
   peer->sender.start_afresh();
-  peer->outbox.reset();
   detector_.on_stream_end(node, how, now_);
+  on_log_broken(node, now_);
+  run_verdicts();
+}
+
+void RaftNode::on_log_broken(NodeId node, BootTime now) {
+  note_time(now);
+  Peer* peer = find_peer(node);
+  if (peer == nullptr) return;
+  peer->outbox.reset();
   for (auto& [group, entry] : hosted_) {
     if (!entry->replica->is_leader()) continue;
     const ReplicaId member = entry->replica->member_at(node);
@@ -106,7 +115,6 @@ void RaftNode::on_disconnected(NodeId node, StreamLoss how, BootTime now) {
       entry->unreachable.insert(member);  // Told on waking (cockroach #104212).
     }
   }
-  run_verdicts();
 }
 
 // --- Batches out
@@ -164,14 +172,13 @@ void RaftNode::send_batches() {
 
 // Nobody is vouched for by a peer that says nothing: those who rest behind it get time again.
 void RaftNode::watch_quiet_peers() {
-  const uint64_t grace = grace_ticks();
   for (auto& [node, peer] : peers_) {
     const std::optional<NodeTick> heard = receiver_.batch_heard(node);
-    if (!peer->is_quiet_to_us && heard && ticks_between(*heard, tick_) > grace) {
+    if (!peer->is_quiet_to_us && heard && !is_fresh(*heard)) {
       peer->is_quiet_to_us = true;
       wake_silent(receiver_.silent_for(node));
     }
-    if (!peer->is_quiet_to_leaders && ticks_between(peer->vouched_at, tick_) > grace) {
+    if (!peer->is_quiet_to_leaders && !is_fresh(peer->vouched_at)) {
       peer->is_quiet_to_leaders = true;
       wake_silent(peer->sender.standing());
     }

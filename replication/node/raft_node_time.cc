@@ -46,7 +46,7 @@ uint64_t RaftNode::grace_ticks() const {
 }
 
 bool RaftNode::is_fresh(NodeTick heard) const {
-  return ticks_between(heard, tick_) <= grace_ticks();
+  return ticks_between(std::max(heard, resumed_tick_), tick_) <= grace_ticks();
 }
 
 // --- Ticks
@@ -93,6 +93,7 @@ void RaftNode::pause(BootTime now) {
   const auto skipped = static_cast<uint64_t>((now - next_tick_at_) / kTickLength) + 1;
   tick_.value += skipped;
   next_tick_at_ += kTickLength * static_cast<Micros::rep>(skipped);
+  resumed_tick_ = tick_;
   detector_.on_paused(now);
   campaigns_.clear();
   for (auto& [node, peer] : peers_) peer->vouched_at = tick_;
@@ -101,8 +102,11 @@ void RaftNode::pause(BootTime now) {
     receiver_.take_heard(group);  // Of before the pause.
   }
   step_down_everywhere();
-  for (auto& [group, entry] : hosted_)
-    if (entry->replica->is_running()) entry->replica->paused();
+  // Timers restart. Those at rest have none that runs: their time begins with the resumed tick.
+  for (const GroupId group : wheel_.active()) {
+    Hosted* entry = find_hosted(group);
+    if (entry != nullptr && entry->rest == RestKind::kAwake) entry->replica->paused();
+  }
 }
 
 void RaftNode::run_tick() {

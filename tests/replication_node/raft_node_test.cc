@@ -279,6 +279,21 @@ TEST(RaftNode, DropsWhatIsNotForItAndWhatIsOfAnOlderLife) {
   EXPECT_EQ(dropped(), before + 5);
 }
 
+// I-24: the older of two lives of one node must end.
+TEST(RaftNode, ReportsANewerLifeOfItself) {
+  Led led;
+  const NodeId follower = led.follower();
+  Envelope message{kGroup,  led.address(follower), led.address(follower),
+                   Term{5}, LogIndex{1},           Heartbeat{}};
+  led.tell(follower, message);
+  EXPECT_TRUE(led.cluster.node(follower).reports.empty()) << "the same life";
+  message.from.incarnation += 1;
+  led.tell(follower, message);
+  led.tell(follower, message);
+  ASSERT_EQ(led.cluster.node(follower).reports.size(), 1u) << "once";
+  EXPECT_EQ(led.cluster.node(follower).reports[0].kind, ReportKind::kFenced);
+}
+
 // --- Pauses [S 08/3.5]
 // -----------------------------------------------------------------------------------
 
@@ -317,6 +332,53 @@ TEST(RaftNode, DropsControlMessagesThatWaitedOutThePause) {
   EXPECT_LT(led.at(follower).core().term(), Term{50});
   raft.recv({vote, resumed}, resumed);
   EXPECT_EQ(led.at(follower).core().term(), Term{50});
+}
+
+// Thousands that were led here must not begin elections at once when the node resumes.
+TEST(RaftNode, SleepersOfAPausedNodeWakeInTurn) {
+  ClusterOptions options;
+  options.adjust = [](NodeConfig& config) { config.wakes_per_second_max = 40; };
+  NodeCluster cluster(options);
+  for (uint64_t group = 1; group <= 60; ++group) cluster.add_group(GroupId{group});
+  cluster.run_for(5s);
+  RaftNode& raft = cluster.node(1).raft();
+  ASSERT_EQ(raft.active_groups(), 0u);
+  const uint64_t epoch = raft.lead_epoch();
+  cluster.isolate(kOne);
+  cluster.node(1).is_stopped = true;
+  cluster.run_for(3s);
+  cluster.node(1).is_stopped = false;
+  cluster.run_for(30ms);
+  ASSERT_EQ(raft.counters().pauses, 1u);
+  EXPECT_GT(raft.lead_epoch(), epoch);
+  size_t led = 0;
+  for (const GroupId group : raft.groups()) led += raft.find(group)->is_leader();
+  EXPECT_EQ(led, 0u);
+  EXPECT_LE(raft.active_groups(), 5u);
+  cluster.check();
+  cluster.heal();
+  ASSERT_TRUE(cluster.run_until(
+      [&] {
+        for (uint64_t group = 1; group <= 60; ++group)
+          if (!cluster.has_leader(GroupId{group})) return false;
+        return true;
+      },
+      10s));
+  cluster.check();
+}
+
+TEST(RaftNode, ABrokenLogStreamAloneLeavesHeartbeatsAlone) {
+  Led led;
+  const NodeId leader = led.leader();
+  const NodeId peer = led.follower();
+  RaftNode& raft = led.cluster.node(leader).raft();
+  ASSERT_TRUE(led.cluster.propose(kGroup, "x"));
+  raft.on_log_broken(peer, led.cluster.now());
+  EXPECT_EQ(led.at(leader).core().progress(led.at(peer).id())->state, ProgressState::kProbe);
+  const uint64_t batches = raft.counters().batches_sent;
+  led.cluster.run_for(300ms);
+  EXPECT_GE(raft.counters().batches_sent, batches + 6);
+  EXPECT_EQ(led.cluster.node(peer).machine(kGroup).texts.size(), 1u);
 }
 
 TEST(RaftNode, AShortDelayIsNoPause) {
