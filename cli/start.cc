@@ -85,6 +85,13 @@ std::pair<std::string, uint16_t> split_address(const std::string& text) {
   return {address, static_cast<uint16_t>(std::strtoul(text.c_str() + colon + 1, nullptr, 10))};
 }
 
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream list(text);
+  for (std::string part; std::getline(list, part, ',');) parts.push_back(part);
+  return parts;
+}
+
 gateway::MetricsExposure metrics_exposure(const std::string& choice) {
   if (choice == "loopback") return gateway::MetricsExposure::kLoopback;
   return choice == "off" ? gateway::MetricsExposure::kOff : gateway::MetricsExposure::kAll;
@@ -116,6 +123,10 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   config.auth.public_key_path = options.jwt_pub_key_path;
   config.auth.issuer = options.auth_issuer;
   config.auth.allow_anonymous = options.allow_anonymous;
+  config.auth.external_issuers = split_list(options.external_issuers);
+  config.auth.block_private_issuers = options.block_private_issuers;
+  config.auth.key_set_timeout = options.jwks_timeout;
+  config.auth.key_set_bytes_max = static_cast<size_t>(options.jwks_bytes);
   if (!options.create_issuer.empty()) config.auth.create_issuer = options.create_issuer;
   config.clock = &clock;
   return config;

@@ -31,6 +31,10 @@ struct StartOptions {
   std::string auth_issuer = "localhost";  // `iss` of our tokens; part of every identity.
   bool allow_anonymous = true;            // false: a request without token gets 401.
   std::string create_issuer;              // Whose tokens may create databases; empty = all.
+  std::string external_issuers = "*";     // Whose tokens are accepted too: a,b or * for all.
+  bool block_private_issuers = true;      // Do not ask issuers in private networks.
+  std::chrono::milliseconds jwks_timeout{5'000};
+  int64_t jwks_bytes = 1024 * 1024;  // One answer of an issuer.
 
   int64_t io_threads = 0;                         // 0 = chosen from the number of cores.
   int64_t max_body_bytes = 2 * 1024 * 1024;       // HTTP bodies except publish.

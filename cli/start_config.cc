@@ -58,6 +58,14 @@ constexpr ConfigKey kKeys[] = {
      "`iss` of our tokens; changing it changes every identity"},
     {"auth.anonymous", K::kBool, &Options::allow_anonymous, "", 0, 0, "",
      "false: requests without a token are answered with 401"},
+    {"auth.external-issuers", K::kText, &Options::external_issuers, "", 0, 0, "",
+     "issuers whose tokens are accepted too: exact `iss`, separated by commas; * = all"},
+    {"auth.block-private-issuers", K::kBool, &Options::block_private_issuers, "", 0, 0, "",
+     "do not ask issuers in private networks for their keys"},
+    {"auth.jwks-timeout", K::kDuration, &Options::jwks_timeout, "", 10, kMinute, "",
+     "how long an issuer may take to answer"},
+    {"auth.jwks-max-bytes", K::kSize, &Options::jwks_bytes, "", bytes(KiB), bytes(16 * MiB), "",
+     "one answer of an issuer"},
     {"auth.create-issuer", K::kText, &Options::create_issuer, "", 0, 0, "",
      "only tokens with this `iss` may create databases; empty = all"},
     {"limits.io-threads", K::kInteger, &Options::io_threads, "", 0, 256, "",
@@ -251,6 +259,12 @@ bool is_ignored_table(const std::string& name) {
 
 std::string toml_value_text(const toml::node& node) {
   if (const auto text = node.value_exact<std::string>()) return *text;
+  if (const toml::array* list = node.as_array()) {  // As on the command line: a,b.
+    std::string joined;
+    for (const toml::node& element : *list)
+      joined += (joined.empty() ? "" : ",") + element.value<std::string>().value_or("");
+    return joined;
+  }
   std::ostringstream out;
   out << toml::node_view<const toml::node>(node);
   return out.str();

@@ -57,6 +57,12 @@ void check_auth(const AuthConfig& c, Faults& faults) {
   faults.require(
       !c.issuer.empty() && c.issuer.size() <= 128 && c.issuer.find('|') == std::string::npos,
       "auth.issuer", "must be 1 to 128 bytes without |");
+  for (const std::string& issuer : c.external_issuers)
+    faults.require(!issuer.empty() && issuer.size() <= 128 && issuer.find('|') == std::string::npos,
+                   "auth.external-issuers", "must be 1 to 128 bytes each, without |");
+  faults.require(c.key_set_timeout.count() > 0, "auth.jwks-timeout", "must be positive");
+  faults.require(c.key_set_bytes_max >= limits::KiB, "auth.jwks-max-bytes",
+                 "must be at least 1 KiB");
   faults.require(c.token_bytes_max >= limits::KiB, "auth.token_bytes_max",
                  "must be at least 1 KiB");
 }

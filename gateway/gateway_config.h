@@ -61,6 +61,11 @@ struct AuthConfig {
   std::chrono::seconds websocket_token_life{60};  // [S 02/11.6]
   std::chrono::seconds expiry_leeway{60};         // [S 02/11.4]
   size_t token_bytes_max = 16 * limits::KiB;      // A longer token is not looked at.
+  // Whose tokens are accepted besides ours: exact `iss`, or `*` for all. [auth.external-issuers]
+  std::vector<std::string> external_issuers{"*"};
+  bool block_private_issuers = true;       // [auth.block-private-issuers] Not even by name.
+  milliseconds key_set_timeout{5'000};     // [auth.jwks-timeout] One request to an issuer.
+  size_t key_set_bytes_max = limits::MiB;  // [auth.jwks-max-bytes] One answer of an issuer.
 };
 
 struct GatewayConfig {

@@ -12,6 +12,7 @@
 #include "actors/messages.h"
 #include "base/clock.h"
 #include "gateway/auth/token_service.h"
+#include "gateway/auth/token_verifier.h"
 #include "gateway/gateway_config.h"
 #include "gateway/metrics.h"
 #include "gateway/rate_limit.h"
@@ -22,6 +23,7 @@ struct GatewayCore {
   const GatewayConfig& config;
   actors::NodeApi& node;
   const TokenService& tokens;
+  const TokenVerifier& verifier;
   const Clock& clock;
   GatewayMetrics& metrics;
   RateLimit& upgrades;

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 
 #include "gateway/asio_boundary.h"
+#include "gateway/auth/issuer_directory.h"
+#include "gateway/auth/url_fetcher.h"
 #include "gateway/gateway_core.h"
 #include "gateway/http_connection.h"
 #include "gateway/io_thread.h"
@@ -26,16 +28,32 @@ constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::milliseconds kStopPoll{1};
 
+struct AuthParts {
+  std::unique_ptr<TokenService> tokens;
+  std::unique_ptr<NetworkFetcher> fetcher;
+};
+
+FetchLimits fetch_limits(const AuthConfig& config) {
+  FetchLimits limits;
+  limits.timeout = config.key_set_timeout;
+  limits.bytes_max = config.key_set_bytes_max;
+  limits.private_addresses =
+      config.block_private_issuers ? PrivateAddresses::kRefused : PrivateAddresses::kAllowed;
+  return limits;
+}
+
 }  // namespace
 
 class Gateway::Impl {
  public:
-  Impl(const GatewayConfig& config, actors::NodeApi& node, std::unique_ptr<TokenService> tokens)
+  Impl(const GatewayConfig& config, actors::NodeApi& node, AuthParts auth)
       : config_(config),
         clock_(config.clock != nullptr ? *config.clock : system_clock_),
-        tokens_(std::move(tokens)),
+        auth_(std::move(auth)),
+        issuers_(config.auth.external_issuers, *auth_.fetcher, clock_),
+        verifier_(*auth_.tokens, issuers_),
         upgrades_(config.connect_rate_max),
-        core_{config_, node, *tokens_, clock_, metrics_, upgrades_} {}
+        core_{config_, node, *auth_.tokens, verifier_, clock_, metrics_, upgrades_} {}
 
   ~Impl() { stop().ignore("whoever wants to know called stop()"); }
 
@@ -53,7 +71,9 @@ class Gateway::Impl {
   const GatewayConfig config_;
   const SystemClock system_clock_;
   const Clock& clock_;
-  const std::unique_ptr<TokenService> tokens_;
+  const AuthParts auth_;
+  IssuerDirectory issuers_;
+  const TokenVerifier verifier_;
   GatewayMetrics metrics_;
   RateLimit upgrades_;
   GatewayCore core_;
@@ -159,6 +179,7 @@ Status Gateway::Impl::stop() {
     const auto grace = std::chrono::steady_clock::now() + config_.stop_grace;
     is_empty = wait_until_empty(grace);
   }
+  auth_.fetcher->stop();  // Before the threads: its callbacks answer requests.
   if (is_empty)
     for (const auto& thread : threads_) thread->request_exit();
   else
@@ -180,8 +201,10 @@ Gateway::~Gateway() = default;
 
 Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayConfig& config, actors::NodeApi& node) {
   WL_RETURN_IF_ERROR(config.validate());
-  WL_ASSIGN_OR_RETURN(auto tokens, TokenService::open(config.auth));
-  auto impl = std::make_unique<Impl>(config, node, std::move(tokens));
+  AuthParts auth;
+  WL_ASSIGN_OR_RETURN(auth.tokens, TokenService::open(config.auth));
+  WL_ASSIGN_OR_RETURN(auth.fetcher, NetworkFetcher::start(fetch_limits(config.auth)));
+  auto impl = std::make_unique<Impl>(config, node, std::move(auth));
   WL_RETURN_IF_ERROR(impl->open());
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }

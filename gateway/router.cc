@@ -1,6 +1,9 @@
 #include "gateway/router.h"
 
 #include <array>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "gateway/route_arguments.h"
@@ -177,24 +180,39 @@ Result<std::optional<std::string>> token_of(const HttpRequest& request,
   return std::optional<std::string>(value.substr(kScheme.size()));
 }
 
-Status authenticate(const Route& route, RouteCall& call) {
-  if (route.auth == Auth::kNone) return {};
-  WL_ASSIGN_OR_RETURN(const auto token,
-                      token_of(call.request, call.query, route.auth == Auth::kDatabase));
-  const int64_t now = call.core.now_seconds();
-  if (token) {
-    WL_ASSIGN_OR_RETURN(TokenClaims claims, call.core.tokens.verify(*token, now));
-    call.credentials = Credentials{std::move(claims), *token};
-  } else if (route.auth == Auth::kDatabase && call.core.config.auth.allow_anonymous) {
-    WL_ASSIGN_OR_RETURN(IssuedToken minted, call.core.tokens.mint(now));
-    call.credentials = Credentials{std::move(minted.claims), std::move(minted.token)};
-  } else if (route.auth != Auth::kIfGiven) {
+// The identity headers of every answer of such a route.
+void tell_identity(const RouteCall& call) {
+  call.responder->decorate({{"spacetime-identity", call.credentials->claims.identity.to_hex()},
+                            {"spacetime-identity-token", call.credentials->token}});
+}
+
+// Without a token: an identity of its own where the route has that, else what the route demands.
+Status admit_unknown(const Route& route, RouteCall& call) {
+  if (route.auth == Auth::kIfGiven) return {};
+  if (route.auth != Auth::kDatabase || !call.core.config.auth.allow_anonymous)
     return Status::unauthenticated("Authorization required");
-  }
-  if (route.auth == Auth::kDatabase)
-    call.responder->decorate({{"spacetime-identity", call.credentials->claims.identity.to_hex()},
-                              {"spacetime-identity-token", call.credentials->token}});
+  WL_ASSIGN_OR_RETURN(IssuedToken minted, call.core.tokens.mint(call.core.now_seconds()));
+  call.credentials = Credentials{std::move(minted.claims), std::move(minted.token)};
+  tell_identity(call);
   return {};
+}
+
+// Sets the credentials. `done` runs before this returns, unless the keys of another issuer must be
+// fetched.
+void authenticate(const Route& route, const std::shared_ptr<RouteCall>& call,
+                  std::function<void(const Status&)> done) {
+  if (route.auth == Auth::kNone) return done({});
+  const auto token = token_of(call->request, call->query, route.auth == Auth::kDatabase);
+  if (!token.ok()) return done(token.status());
+  if (!*token) return done(admit_unknown(route, *call));
+  call->core.verifier.verify(
+      **token, call->core.now_seconds(),
+      [&route, call, token = **token, done = std::move(done)](Result<TokenClaims> claims) {
+        if (!claims.ok()) return done(claims.status());
+        call->credentials = Credentials{std::move(*claims), token};
+        if (route.auth == Auth::kDatabase) tell_identity(*call);
+        done({});
+      });
 }
 
 // Behind authentication and look-up: the handler, or why it does not run.
@@ -210,28 +228,20 @@ void finish(const Match& match, RouteCall call, const std::optional<HttpResponse
   }
 }
 
-void dispatch(const Match& match, RouteCall call, std::optional<HttpResponse> refusal) {
-  const auto responder = call.responder;
-  // A wrong method below /v1/database is authenticated all the same [S 02/1.2].
-  const Route& route = match.route != nullptr ? *match.route : *match.first;
-  if (const Status status = authenticate(route, call); !status.ok()) {
-    responder->respond(error_response(status));
-    return;
-  }
+void look_up(const Match& match, const Route& route, const std::shared_ptr<RouteCall>& call,
+             const std::optional<HttpResponse>& refusal) {
   if (route.lookup == Lookup::kLater) {
-    finish(match, std::move(call), refusal);
+    finish(match, std::move(*call), refusal);
     return;
   }
-  auto database = parse_database(call.parameters[0]);
+  const auto responder = call->responder;
+  auto database = parse_database(call->parameters[0]);
   if (!database.ok()) {
     responder->respond(error_response(database.status()));
     return;
   }
-  call.database = std::move(*database);
-  actors::NodeApi& node = call.core.node;
-  const actors::DatabaseRef wanted = call.database;
-  node.resolve_database(wanted, [match, responder, refusal = std::move(refusal),
-                                 call = std::make_shared<RouteCall>(std::move(call))](auto found) {
+  call->database = std::move(*database);
+  call->core.node.resolve_database(call->database, [match, responder, refusal, call](auto found) {
     if (found.ok())
       finish(match, std::move(*call), refusal);
     else
@@ -239,8 +249,20 @@ void dispatch(const Match& match, RouteCall call, std::optional<HttpResponse> re
   });
 }
 
+void dispatch(const Match& match, RouteCall call, const std::optional<HttpResponse>& refusal) {
+  // A wrong method below /v1/database is authenticated all the same [S 02/1.2].
+  const Route& route = match.route != nullptr ? *match.route : *match.first;
+  const auto shared = std::make_shared<RouteCall>(std::move(call));
+  authenticate(route, shared, [match, &route, shared, refusal](const Status& status) {
+    if (status.ok())
+      look_up(match, route, shared, refusal);
+    else
+      shared->responder->respond(error_response(status));
+  });
+}
+
 void route(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> responder,
-           std::optional<HttpResponse> refusal) {
+           const std::optional<HttpResponse>& refusal) {
   const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/v1";
   if (is_api) responder->decorate(cors_headers());
   if (is_api && request.method == Method::kOptions) {
@@ -275,7 +297,7 @@ void route(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> re
                      std::nullopt,
                      {},
                      std::move(responder)},
-           std::move(refusal));
+           refusal);
 }
 
 }  // namespace

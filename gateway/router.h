@@ -5,7 +5,9 @@
 //
 // Invariants: every request gets exactly one answer; answers below /v1 carry the CORS headers and
 // those of /v1/database the identity headers, errors included [S 02/1.2, 1.5].
-// Thread: the connection's I/O thread. Errors: HTTP statuses and texts of [S 02/1.3].
+// Thread: the connection's I/O thread; a handler runs elsewhere if keys of another issuer had to be
+// fetched or the database looked up first, and only reads what is frozen. Errors: HTTP statuses and
+// texts of [S 02/1.3].
 #pragma once
 
 #include <memory>

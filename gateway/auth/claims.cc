@@ -83,13 +83,18 @@ Result<std::string> decode_segment(std::string_view segment) {
   return std::string(as_text(*bytes));
 }
 
-Result<std::string> read_algorithm(const std::string& header_json) {
+Result<TokenHeader> read_header(const std::string& header_json) {
   WL_ASSIGN_OR_RETURN(const Json header, parse_object(header_json));
   const auto algorithm = header.find("alg");
   if (algorithm == header.end() || !algorithm->is_string())
     return invalid("JSON error: missing field `alg`");
   if (header.contains("crit")) return invalid("InvalidToken");  // RFC 7515 4.1.11: must refuse.
-  return algorithm->get<std::string>();
+  TokenHeader read{algorithm->get<std::string>(), std::nullopt};
+  if (const auto id = header.find("kid"); id != header.end() && !id->is_null()) {
+    if (!id->is_string()) return invalid("JSON error: `kid` must be a string");
+    read.key_id = id->get<std::string>();
+  }
+  return read;
 }
 
 Result<Claims> read_claims(const std::string& payload_json) {

@@ -27,7 +27,12 @@ struct TokenParts {
 std::optional<TokenParts> split_token(std::string_view token);
 
 Result<std::string> decode_segment(std::string_view segment);  // Base64url, JSON object text.
-Result<std::string> read_algorithm(const std::string& header_json);
+
+struct TokenHeader {
+  std::string algorithm;
+  std::optional<std::string> key_id;
+};
+Result<TokenHeader> read_header(const std::string& header_json);
 
 struct Claims {
   std::string issuer;

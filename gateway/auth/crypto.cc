@@ -6,6 +6,7 @@
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
@@ -46,6 +47,24 @@ std::string written(const Bio& bio) {
   const long bytes = BIO_get_mem_data(bio.get(), &data);
   WL_CHECK(bytes > 0);
   return {data, static_cast<size_t>(bytes)};
+}
+
+using Number = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
+using Parameters = std::unique_ptr<OSSL_PARAM, decltype(&OSSL_PARAM_free)>;
+
+Number number_of(Bytes big_endian) {
+  return {BN_bin2bn(big_endian.data(), static_cast<int>(big_endian.size()), nullptr), &BN_free};
+}
+
+// A public key of the named type; null if the library finds the numbers unfit.
+EVP_PKEY* build_public_key(const char* type, OSSL_PARAM* parameters) {
+  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr), &EVP_PKEY_CTX_free);
+  EVP_PKEY* key = nullptr;
+  if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+    return nullptr;
+  return key;
 }
 
 // Refuses to prompt for the pass phrase of an encrypted key.
@@ -108,6 +127,48 @@ Result<PublicKey> PublicKey::parse_pem(std::string_view pem) {
   PublicKey parsed(own(key));
   if (!is_p256(key)) return Status::invalid_argument("not an ECDSA P-256 key");
   return parsed;
+}
+
+Result<PublicKey> PublicKey::from_point(Bytes x, Bytes y) {
+  const auto refused = [] { return Status::invalid_argument("not a point of P-256"); };
+  if (x.size() != kHalfBytes || y.size() != kHalfBytes) return refused();
+  ByteBuffer point{POINT_CONVERSION_UNCOMPRESSED};
+  append(point, x);
+  append(point, y);
+  std::string group = SN_X9_62_prime256v1;
+  std::array<OSSL_PARAM, 3> parameters{
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
+      OSSL_PARAM_construct_end()};
+  EVP_PKEY* const key = build_public_key("EC", parameters.data());
+  if (key == nullptr) return refused();
+  return PublicKey(own(key));
+}
+
+Result<RsaPublicKey> RsaPublicKey::from_numbers(Bytes modulus, Bytes exponent) {
+  const Number n = number_of(modulus);
+  const Number e = number_of(exponent);
+  if (!n || !e || BN_num_bits(n.get()) < kModulusBitsMin || BN_num_bits(n.get()) > kModulusBitsMax)
+    return Status::invalid_argument("an RSA modulus must have {} to {} bits", kModulusBitsMin,
+                                    kModulusBitsMax);
+  if (BN_num_bits(e.get()) < 2 || BN_num_bits(e.get()) > 64 || BN_is_odd(e.get()) == 0)
+    return Status::invalid_argument("an RSA exponent must be odd and have 2 to 64 bits");
+  const std::unique_ptr<OSSL_PARAM_BLD, decltype(&OSSL_PARAM_BLD_free)> builder(
+      OSSL_PARAM_BLD_new(), &OSSL_PARAM_BLD_free);
+  WL_CHECK(OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) == 1);
+  WL_CHECK(OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) == 1);
+  const Parameters parameters(OSSL_PARAM_BLD_to_param(builder.get()), &OSSL_PARAM_free);
+  EVP_PKEY* const key = build_public_key("RSA", parameters.get());
+  if (key == nullptr) return Status::invalid_argument("not an RSA public key");
+  return RsaPublicKey(own(key));
+}
+
+bool RsaPublicKey::verify(std::string_view text, Bytes signature) const {
+  const DigestContext context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  const Bytes input = as_bytes(text);
+  return EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, raw(key_)) == 1 &&
+         EVP_DigestVerify(context.get(), signature.data(), signature.size(), input.data(),
+                          input.size()) == 1;
 }
 
 bool PublicKey::verify(std::string_view text, Bytes signature) const {

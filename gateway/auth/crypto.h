@@ -37,11 +37,26 @@ class PrivateKey {
 class PublicKey {
  public:
   static Result<PublicKey> parse_pem(std::string_view pem);  // SPKI, P-256 only.
+  static Result<PublicKey> from_point(Bytes x, Bytes y);     // P-256; big-endian coordinates.
   // false: the signature does not belong to the text.
   bool verify(std::string_view text, Bytes signature) const;
 
  private:
   explicit PublicKey(std::shared_ptr<void> key) : key_(std::move(key)) {}
+  std::shared_ptr<void> key_;  // EVP_PKEY; never null.
+};
+
+// Verifies RS256: PKCS #1 v1.5 with SHA-256.
+class RsaPublicKey {
+ public:
+  static constexpr int kModulusBitsMin = 2048;
+  static constexpr int kModulusBitsMax = 8192;
+
+  static Result<RsaPublicKey> from_numbers(Bytes modulus, Bytes exponent);  // Big-endian.
+  bool verify(std::string_view text, Bytes signature) const;
+
+ private:
+  explicit RsaPublicKey(std::shared_ptr<void> key) : key_(std::move(key)) {}
   std::shared_ptr<void> key_;  // EVP_PKEY; never null.
 };
 

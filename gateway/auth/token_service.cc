@@ -17,10 +17,11 @@ bool expired(const Claims& claims, int64_t now_seconds, std::chrono::seconds lee
 // Step 1 of [S 02/11.4]: signature first, so that nothing of a forged payload is believed.
 Result<Claims> verify_locally(const TokenParts& parts, const PublicKey& key,
                               const std::string& payload) {
-  WL_ASSIGN_OR_RETURN(const std::string header, decode_segment(parts.header));
-  WL_ASSIGN_OR_RETURN(const std::string algorithm, read_algorithm(header));
+  WL_ASSIGN_OR_RETURN(const std::string header_json, decode_segment(parts.header));
+  WL_ASSIGN_OR_RETURN(const TokenHeader header, read_header(header_json));
   // QUIRK [S 02/15 no. 10] not copied: an EC key verifies ES256 and nothing else.
-  if (algorithm != "ES256") return Status::unauthenticated("Invalid token: InvalidAlgorithm");
+  if (header.algorithm != "ES256")
+    return Status::unauthenticated("Invalid token: InvalidAlgorithm");
   const auto signature = base64url_decode(parts.signature);
   if (!signature) return Status::unauthenticated("Invalid token: Base64 error: signature");
   if (!key.verify(parts.signed_text, *signature))
@@ -81,23 +82,47 @@ Result<std::string> TokenService::mint_websocket_token(const TokenClaims& claims
   return sign(payload);
 }
 
-Result<TokenClaims> TokenService::verify(std::string_view token, int64_t now_seconds) const {
+// Everything behind the signature: the claims were read from `payload`.
+Result<TokenClaims> TokenService::accept(const Claims& claims, std::string payload,
+                                         int64_t now_seconds) const {
+  if (expired(claims, now_seconds, config_.expiry_leeway))
+    return Status::unauthenticated("Invalid token: ExpiredSignature");
+  WL_ASSIGN_OR_RETURN(const schema::Identity identity, check_identity(claims));
+  return TokenClaims{identity, claims.issuer, claims.subject, std::move(payload)};
+}
+
+TokenCheck TokenService::check(std::string_view token, int64_t now_seconds) const {
+  const auto parts = split_token(token);
+  if (token.size() > config_.token_bytes_max || !parts)
+    return {Status::unauthenticated("Invalid token: InvalidToken"), std::nullopt};
+  auto payload = decode_segment(parts->payload);
+  if (!payload.ok()) return {payload.status(), std::nullopt};
+  const auto claims = verify_locally(*parts, public_key_, *payload);
+  if (claims.ok()) return {accept(*claims, std::move(*payload), now_seconds), std::nullopt};
+  // Steps 2 and 3: whose token is it? Nothing of it is believed, but what would be refused anyway
+  // is not worth a request.
+  const auto issuer = peek_issuer(*payload);
+  if (!issuer || *issuer == config_.issuer) return {claims.status(), std::nullopt};
+  const auto unverified = read_claims(*payload);
+  if (!unverified.ok()) return {unverified.status(), std::nullopt};
+  auto accepted = accept(*unverified, std::move(*payload), now_seconds);
+  if (!accepted.ok()) return {std::move(accepted), std::nullopt};
+  return {claims.status(), issuer};
+}
+
+Result<TokenClaims> TokenService::verify_foreign(std::string_view token, const JwkSet& keys,
+                                                 int64_t now_seconds) const {
   const auto parts = split_token(token);
   if (token.size() > config_.token_bytes_max || !parts)
     return Status::unauthenticated("Invalid token: InvalidToken");
   WL_ASSIGN_OR_RETURN(std::string payload, decode_segment(parts->payload));
-  const auto claims = verify_locally(*parts, public_key_, payload);
-  if (!claims.ok()) {
-    // Steps 2 and 3: whose token is it? Unsigned, so used for the error text only.
-    const auto issuer = peek_issuer(payload);
-    if (!issuer || *issuer == config_.issuer) return claims.status();
-    return Status::unauthenticated(
-        "Error fetching public key for issuer {}: external issuers are not supported", *issuer);
-  }
-  if (expired(*claims, now_seconds, config_.expiry_leeway))
-    return Status::unauthenticated("Invalid token: ExpiredSignature");
-  WL_ASSIGN_OR_RETURN(const schema::Identity identity, check_identity(*claims));
-  return TokenClaims{identity, claims->issuer, claims->subject, std::move(payload)};
+  WL_ASSIGN_OR_RETURN(const std::string header_json, decode_segment(parts->header));
+  WL_ASSIGN_OR_RETURN(const TokenHeader header, read_header(header_json));
+  const auto signature = base64url_decode(parts->signature);
+  if (!signature) return Status::unauthenticated("Invalid token: Base64 error: signature");
+  WL_RETURN_IF_ERROR(keys.verify(header, parts->signed_text, *signature));
+  WL_ASSIGN_OR_RETURN(const Claims claims, read_claims(payload));
+  return accept(claims, std::move(payload), now_seconds);
 }
 
 }  // namespace worldline::gateway

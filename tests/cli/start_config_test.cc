@@ -112,6 +112,17 @@ TEST(StartConfigTest, SingleKeysOfTheReferenceOnlyWarnToo) {
   EXPECT_EQ(start.options.heap_limit_mb, 64);
 }
 
+TEST(StartConfigTest, AnArrayOfTheFileIsTheListOfTheCommandLine) {
+  EXPECT_EQ(resolved({}).options.external_issuers, "*");
+  const TemporaryDirectory directory;
+  directory.write("worldline.toml", "[auth]\nexternal-issuers = [\"https://a\", \"https://b\"]\n");
+  StartArguments arguments;
+  arguments.settings = {{"node.data-dir", directory.path()}};
+  EXPECT_EQ(resolved(arguments).options.external_issuers, "https://a,https://b");
+  directory.write("worldline.toml", "[auth]\nexternal-issuers = []\n");
+  EXPECT_EQ(resolved(arguments).options.external_issuers, "");
+}
+
 TEST(StartConfigTest, AListenAddressIsAnIpAddressAndAPort) {
   for (const char* good : {"127.0.0.1:0", "0.0.0.0:65535", "[::1]:3000", "[::]:1"}) {
     StartArguments arguments;

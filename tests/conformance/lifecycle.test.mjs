@@ -63,6 +63,8 @@ test('a connect hook that refuses drops the socket and leaves nothing', async t 
   const call = await db.call('set_gate', [true, false]);
   assert.equal(call.status, 403);
   assert.equal(call.text, 'the gate is shut');
+  const sql = await db.sql('SELECT * FROM gate');
+  assert.deepEqual([sql.status, sql.text], [403, 'the gate is shut']);
 });
 
 test('a disconnect hook that fails still removes the client', async t => {

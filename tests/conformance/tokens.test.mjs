@@ -1,6 +1,7 @@
 // Tokens signed with the server's own key, so that every rule of chapter 02, section 11.4 is tried
 // with a signature that is right.
-import { sign } from 'node:crypto';
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, rejected, test } from './harness.mjs';
@@ -113,4 +114,108 @@ test('a connection outlives its token, an upgrade does not', async t => {
   assert.equal(late.status, 401);
   const answer = await client.answer(client.call('clear_room', Buffer.alloc(4)));
   assert.equal(answer.outcome, 'Ok');
+});
+
+/** An OpenID issuer on this machine, with an RSA and a P-256 key. */
+async function issuer(t) {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = (kid, { publicKey }) => ({ kid, ...publicKey.export({ format: 'jwk' }) });
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    const documents = {
+      '/.well-known/openid-configuration': { jwks_uri: `${url}/keys` },
+      '/keys': { keys: [jwk('rsa', rsa), jwk('ec', ec), { kid: 'o', kty: 'oct', k: 'AA' }] },
+    };
+    const found = documents[request.url];
+    response.writeHead(found ? 200 : 404).end(JSON.stringify(found ?? {}));
+  });
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+  t.cleanups.push(() => server.close());
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const signed = (header, claims, signature) => {
+    const text = `${part(header)}.${part(claims)}`;
+    return `${text}.${signature(Buffer.from(text)).toString('base64url')}`;
+  };
+  const by = {
+    rsa: text => sign('sha256', text, rsa.privateKey),
+    ec: text => sign('sha256', text, { key: ec.privateKey, dsaEncoding: 'ieee-p1363' }),
+    secret: text =>
+      createHmac('sha256', rsa.publicKey.export({ type: 'spki', format: 'pem' }))
+        .update(text)
+        .digest(),
+  };
+  return { url, asked, signed, by };
+}
+
+test('tokens of an OpenID issuer are accepted with its keys, and nothing else of it', async t => {
+  const { url, asked, signed, by } = await issuer(t);
+  const server = await t.startServer({ flags: ['--set', 'auth.block-private-issuers=false'] });
+  const db = await t.publish('chat', { url: server.url });
+  const claims = { ...base(), iss: url, sub: 'alice', aud: ['my-app'], exp: now() + 600 };
+  const accepted = [
+    signed({ alg: 'RS256', kid: 'rsa' }, claims, by.rsa),
+    signed({ alg: 'RS256' }, claims, by.rsa),
+    signed({ alg: 'ES256', kid: 'ec' }, claims, by.ec),
+    signed({ alg: 'ES256' }, { ...claims, exp: undefined }, by.ec),
+    signed({ alg: 'ES256' }, { ...claims, iss: `${url}/` }, by.ec),
+  ];
+  const identities = [];
+  for (const token of accepted) {
+    const answer = await http.send('GET', `${server.url}/v1/database/${db.name}`, {
+      headers: http.bearer(token),
+    });
+    assert.equal(answer.status, 200, answer.text);
+    identities.push(answer.headers['spacetime-identity']);
+  }
+  assert.equal(new Set(identities.slice(0, 4)).size, 1, 'one issuer and subject, one identity');
+  assert.notEqual(identities[4], identities[0], 'the issuer counts byte by byte');
+  assert.equal(asked.length, 4, 'two requests for each spelling of the issuer');
+  const client = await db.connect({ token: accepted[0] });
+  assert.equal(client.identity.toHexString(), identities[0]);
+  const me = JSON.parse((await rejected(client.reducers.whoAmI({}))).message);
+  assert.equal(me.issuer, url);
+
+  const refused = [
+    [signed({ alg: 'RS256', kid: 'ec' }, claims, by.rsa), 'Invalid token: InvalidAlgorithm'],
+    [signed({ alg: 'RS256', kid: 'no' }, claims, by.rsa), 'Specified key ID not found in JWKs'],
+    [signed({ alg: 'HS256', kid: 'rsa' }, claims, by.secret), 'Invalid token: InvalidAlgorithm'],
+    [signed({ alg: 'RS256' }, claims, by.ec), 'Invalid token: InvalidSignature'],
+    [
+      signed({ alg: 'RS256' }, { ...claims, exp: now() - 90 }, by.rsa),
+      'Invalid token: ExpiredSignature',
+    ],
+    [
+      signed({ alg: 'RS256' }, { ...claims, iss: 'http://127.0.0.1:1' }, by.rsa),
+      'Error fetching public key for issuer http://127.0.0.1:1',
+    ],
+    [
+      signed({ alg: 'RS256' }, { ...claims, iss: 'https://a|b' }, by.rsa),
+      'Error fetching public key for issuer https://a|b',
+    ],
+  ];
+  for (const [token, text] of refused) {
+    const answer = await http.send('GET', `${server.url}/v1/database/${db.name}`, {
+      headers: http.bearer(token),
+    });
+    assert.deepEqual([answer.status, answer.text], [401, text]);
+  }
+});
+
+test('issuers that are not on the list, or in a private network, are not asked', async t => {
+  const { url, asked, signed, by } = await issuer(t);
+  const token = signed({ alg: 'ES256' }, { ...base(), iss: url }, by.ec);
+  for (const flags of [
+    [],
+    ['--set', 'auth.block-private-issuers=false', '--set', 'auth.external-issuers=https://a,b'],
+  ]) {
+    const server = await t.startServer({ flags });
+    const answer = await http.send('GET', `${server.url}/v1/database/x/names`, {
+      headers: http.bearer(token),
+    });
+    assert.equal(answer.status, 401);
+    assert.equal(answer.text, `Error fetching public key for issuer ${url}`);
+  }
+  assert.deepEqual(asked, []);
 });

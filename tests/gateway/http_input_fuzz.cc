@@ -2,6 +2,8 @@
 // parsers of what HTTP clients send never crash.
 #include "gateway/auth/claims.h"
 #include "gateway/auth/crypto.h"
+#include "gateway/auth/jwk_set.h"
+#include "gateway/auth/url_fetcher.h"
 #include "gateway/route_arguments.h"
 #include "gateway/websocket_handshake.h"
 
@@ -22,7 +24,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   select_protocol(text);
   if (const auto bytes = base64url_decode(text); bytes && base64url_encode(*bytes) != text)
     __builtin_trap();  // One spelling only.
-  read_algorithm(text).status().ignore("any outcome is fine");
+  read_header(text).status().ignore("any outcome is fine");
+  JwkSet::parse(text).status().ignore("any outcome is fine");
+  FetchUrl::parse(text).status().ignore("any outcome is fine");
   if (const auto claims = read_claims(text); claims.ok())
     check_identity(*claims).status().ignore("any outcome is fine");
   return 0;

@@ -1,6 +1,7 @@
 // tests/gateway/http_routes_test.cc: the route table over a real socket: statuses, headers and
 // texts of [S 02/1-4].
 #include "tests/gateway/gateway_fixture.h"
+#include "tests/gateway/issuer_fixture.h"
 
 namespace worldline::gateway::testing {
 namespace {
@@ -455,6 +456,50 @@ TEST_F(HttpTest, HeadOfLogsEndsAfterItsHeaders) {
               authorization(&node.owner) + "\r\n");
   EXPECT_EQ(socket.read_answer(true).status, 200);
   EXPECT_EQ(socket.read_some(), "");
+}
+
+TEST_F(HttpTest, TokensOfOtherIssuersAreCheckedWithTheirKeys) {
+  config.auth.block_private_issuers = false;
+  start();
+  DocumentServer issuer;
+  const IssuerKey rsa = IssuerKey::rsa("r", 2048);
+  const IssuerKey stranger = IssuerKey::rsa("r", 2048);
+  issuer.serve("/.well-known/openid-configuration",
+               R"({"jwks_uri":")" + issuer.url() + R"(/keys"})");
+  issuer.serve("/keys", key_set_of({rsa.jwk()}));
+  const std::string claims = R"({"sub":"alice","iss":")" + issuer.url() + R"(","iat":1})";
+  const std::string header = R"({"alg":"RS256","kid":"r"})";
+  const auto ask = [&](const std::string& token) {
+    return request("GET", "/v1/database/mydb", "authorization: Bearer " + token + "\r\n");
+  };
+  const std::string token = rsa.token(header, claims);
+  const Answer accepted = ask(token);
+  EXPECT_EQ(accepted.status, 200) << accepted.body;
+  EXPECT_EQ(accepted.header("spacetime-identity"),
+            schema::Identity::from_claims(issuer.url(), "alice")->to_hex());
+  EXPECT_EQ(accepted.header("spacetime-identity-token"), token);
+  const Answer forged = ask(stranger.token(header, claims));
+  EXPECT_EQ(forged.status, 401);
+  EXPECT_EQ(forged.body, "Invalid token: InvalidSignature");
+  EXPECT_EQ(ask(rsa.token(R"({"alg":"RS256","kid":"x"})", claims)).body,
+            "Specified key ID not found in JWKs");
+  EXPECT_EQ(issuer.asked().size(), 2u) << "the keys are kept";
+  const std::string local =
+      request("POST", "/v1/identity/websocket-token", "authorization: Bearer " + token + "\r\n")
+          .body;
+  EXPECT_NE(local.find("\"token\":"), std::string::npos) << local;
+}
+
+TEST_F(HttpTest, IssuersInPrivateNetworksAreNotAsked) {
+  start();
+  DocumentServer issuer;
+  const std::string token = IssuerKey::ec("e").token(
+      R"({"alg":"ES256"})", R"({"sub":"a","iss":")" + issuer.url() + R"(","iat":1})");
+  const Answer answer =
+      request("GET", "/v1/database/mydb", "authorization: Bearer " + token + "\r\n");
+  EXPECT_EQ(answer.status, 401);
+  EXPECT_EQ(answer.body, "Error fetching public key for issuer " + issuer.url());
+  EXPECT_TRUE(issuer.asked().empty());
 }
 
 TEST_F(HttpTest, MetricsPageShowsOwnAndNodeFigures) {

@@ -170,12 +170,21 @@ TEST_F(TokenServiceTest, TheAlgorithmFollowsTheKeyAndNotTheHeader) {
             "Invalid token: JSON error: missing field `alg`");
 }
 
-TEST_F(TokenServiceTest, ExternalIssuersAreRefusedByName) {
+TEST_F(TokenServiceTest, AForeignTokenNamesWhomToAskUnlessItIsRefusedAnyway) {
   const PrivateKey stranger = PrivateKey::generate().value();
-  EXPECT_EQ(verdict(sign(stranger, kEs256,
-                         R"({"sub":"alice","iss":"https://auth.example.com","iat":1})")),
-            "Error fetching public key for issuer https://auth.example.com: external issuers are "
-            "not supported");
+  const auto check = [&](const std::string& claims) {
+    return service->check(sign(stranger, kEs256, claims), kNow);
+  };
+  const auto foreign = check(R"({"sub":"alice","iss":"https://auth.example.com","iat":1})");
+  EXPECT_EQ(foreign.claims.status().message(), "Invalid token: InvalidSignature");
+  EXPECT_EQ(foreign.issuer, "https://auth.example.com");
+  EXPECT_FALSE(check(kAlice).issuer) << "our own issuer";
+  const auto late = check(R"({"sub":"a","iss":"https://auth.example.com","iat":1,"exp":2})");
+  EXPECT_EQ(late.claims.status().message(), "Invalid token: ExpiredSignature");
+  EXPECT_FALSE(late.issuer);
+  EXPECT_FALSE(check(R"({"sub":"","iss":"https://auth.example.com","iat":1})").issuer);
+  EXPECT_FALSE(check(R"({"sub":"a","iss":"https://auth.example.com"})").issuer);
+  EXPECT_FALSE(check("{}").issuer);
   // Signed by us on behalf of another issuer: step 1 accepts it [S 02/11.4].
   EXPECT_EQ(verdict(sign(*key, kEs256, R"({"sub":"b","iss":"a","iat":1})")),
             "ok c20031e002707e94276b24b96c568ece2f159386738e646c6107b45b26fd0396");
