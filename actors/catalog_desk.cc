@@ -34,36 +34,61 @@ Result<storage::DatabaseRecord> CatalogIndex::resolve(const DatabaseRef& ref) co
   return *record;
 }
 
-CatalogDesk::CatalogDesk(std::unique_ptr<storage::CatalogState> state, uint64_t cluster_time_ns,
-                         Propose propose, CatalogBoard& board, const Clock& clock)
-    : state_(std::move(state)),
-      builder_(cluster_time_ns, clock.steady()),
-      propose_(std::move(propose)),
-      board_(board),
-      clock_(clock) {}
+CatalogDesk::CatalogDesk(CatalogDeskParts parts)
+    : parts_(std::move(parts)),
+      builder_(parts_.cluster_time_ns, parts_.clock->steady()),
+      checkpoint_pacer_(parts_.checkpoint_policy, storage::kCatalogGroup.value,
+                        parts_.clock->steady()),
+      last_timestamp_(parts_.last_timestamp) {
+  checkpoint_pacer_.add_log(parts_.replayed_bytes);
+}
 
 Status CatalogDesk::lead(Term term) {
   term_ = term;
-  WL_RETURN_IF_ERROR(state_->prepare(clock_.now()));
+  WL_RETURN_IF_ERROR(parts_.state->prepare(parts_.clock->now()));
   propose_committed();
   publish();
   return {};
 }
 
 void CatalogDesk::propose_committed() {
-  for (const auto& tx : state_->take_committed())
+  for (const auto& tx : parts_.state->take_committed()) {
+    last_timestamp_ = std::max(last_timestamp_, tx->timestamp);
+    checkpoint_pacer_.add_transactions(1);
     if (tx->consumed_offset) builder_.add(*tx);
+  }
   if (builder_.empty()) return;
   proposed_ = proposed_.next();
-  propose_(
-      make_proposal(storage::kCatalogGroup, term_, proposed_,
-                    builder_.seal(state_->state().digest(), proposed_.value, clock_.steady())));
+  ProposalBatchPtr batch = make_proposal(
+      storage::kCatalogGroup, term_, proposed_,
+      builder_.seal(parts_.state->state().digest(), proposed_.value, parts_.clock->steady()));
+  checkpoint_pacer_.add_log(batch->bytes);
+  parts_.propose(std::move(batch));
+  checkpoint_if_due(CheckpointPacer::Occasion::kRunning);
+}
+
+void CatalogDesk::write_last_checkpoint() {
+  WL_CHECK(is_done());
+  if (term_.value != 0) checkpoint_if_due(CheckpointPacer::Occasion::kShuttingDown);
+}
+
+// REQUIRES: everything that was executed is proposed.
+void CatalogDesk::checkpoint_if_due(CheckpointPacer::Occasion occasion) {
+  const auto now = parts_.clock->steady();
+  const auto newest_bytes = [this] { return parts_.checkpoint_writer->newest_bytes(); };
+  if (!checkpoint_pacer_.is_due(now, occasion, newest_bytes)) return;
+  storage::CheckpointCut cut;
+  cut.cluster_time_ns = builder_.cluster_time_ns();
+  cut.last_timestamp = last_timestamp_;
+  parts_.checkpoint(proposed_, CheckpointJob{storage::kCatalogGroup, parts_.checkpoint_writer,
+                                             parts_.state->state().pin(), std::move(cut),
+                                             checkpoint_pacer_.begin(now)});
 }
 
 void CatalogDesk::run(const Change& change, Callback<Status> done) {
   if (is_closed_) return done(Status::unavailable("the node is stopping"));
   if (term_.value == 0) return done(Status::unavailable("the catalog is not led here yet"));
-  const Status outcome = change(*state_, clock_.now());
+  const Status outcome = change(*parts_.state, parts_.clock->now());
   propose_committed();
   if (!outcome.ok()) return done(outcome);
   held_.push_back({proposed_, std::move(done)});
@@ -85,9 +110,9 @@ void CatalogDesk::committed(ProposalSeq proposal) {
 
 void CatalogDesk::publish() {
   auto index = std::make_shared<CatalogIndex>();
-  for (auto& record : state_->databases()) index->databases.emplace(record.database, record);
-  for (auto& record : state_->names()) index->names.emplace(record.name, record);
-  board_.publish(std::move(index));
+  for (auto& record : parts_.state->databases()) index->databases.emplace(record.database, record);
+  for (auto& record : parts_.state->names()) index->names.emplace(record.name, record);
+  parts_.board->publish(std::move(index));
 }
 
 }  // namespace worldline::actors

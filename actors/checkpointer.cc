@@ -5,8 +5,8 @@
 
 namespace worldline::actors {
 
-Checkpointer::Checkpointer(storage::LogWriterQueue& log, Covered covered)
-    : log_(log), covered_(std::move(covered)), thread_([this] { run(); }) {}
+Checkpointer::Checkpointer(storage::LogWriterQueue& log, Covered covered, Note note)
+    : log_(log), covered_(std::move(covered)), note_(std::move(note)), thread_([this] { run(); }) {}
 
 Checkpointer::~Checkpointer() {
   stop();
@@ -98,20 +98,39 @@ Status Checkpointer::switch_boundary(const CheckpointJob& job, storage::Boundary
   return outcome.get();
 }
 
-void Checkpointer::perform(CheckpointJob& job) {
-  Status outcome;
+Status Checkpointer::write(CheckpointJob& job) {
   auto boundary = job.writer->store(*job.snapshot, job.cut);
   job.snapshot.reset();  // The writer of the database need not clone pages for us any longer.
-  if (boundary.ok() && is_abandoned())
-    outcome = Status::unavailable("the node is stopping");
-  else
-    outcome = boundary.ok() ? switch_boundary(job, std::move(boundary).value()) : boundary.status();
-  if (outcome.ok()) {
-    const auto first_needed = job.writer->activate();
-    outcome = first_needed.status();
-    if (first_needed.ok()) covered_(job.group, *first_needed);
-  }
+  WL_RETURN_IF_ERROR(boundary.status());
+  if (is_abandoned()) return Status::unavailable("the node is stopping");
+  WL_RETURN_IF_ERROR(switch_boundary(job, std::move(boundary).value()));
+  WL_ASSIGN_OR_RETURN(const LogIndex first_needed, job.writer->activate());
+  covered_(job.group, first_needed);
+  return {};
+}
+
+void Checkpointer::perform(CheckpointJob& job) {
+  const uint32_t failures_before = job.writer->failures_in_row();
+  const Status outcome = write(job);
+  tell(job, failures_before, outcome);
   job.done(outcome);
+}
+
+void Checkpointer::tell(const CheckpointJob& job, uint32_t failures_before,
+                        const Status& outcome) const {
+  const uint32_t failures = job.writer->failures_in_row();
+  if (outcome.ok() && failures_before > 0)
+    note_(fmt::format("checkpoint written again group={} after {} failures", job.group.value,
+                      failures_before));
+  if (outcome.ok() || failures == failures_before) return;
+  note_(fmt::format("checkpoint failed group={} failures_in_row={}: {}", job.group.value, failures,
+                    outcome.message()));
+  // Draining by itself needs other nodes; until then the operator is asked to.
+  if (failures == storage::kCheckpointFailuresMax)
+    note_(
+        fmt::format("checkpoints of group {} fail: drain this node; its log grows until they "
+                    "succeed again",
+                    job.group.value));
 }
 
 }  // namespace worldline::actors

@@ -6,7 +6,8 @@
 //
 // Invariants: the boundary moves only after the pages are synced; the group is told to let go of
 // its log only after the boundary is stable. A failed or abandoned checkpoint changes nothing and
-// is told by `done`. Ownership: the checkpoint writers are owned by the databases and lent per job.
+// is told by `done`: the database asks again later, and that attempt removes what this one left
+// [S 08/3.12]. Ownership: the checkpoint writers are owned by the databases and lent per job.
 // Thread: submit() from any; the work on the checkpointer's thread and, between, the log writer's.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "storage/log/checkpoint_writer.h"
@@ -37,8 +39,10 @@ class Checkpointer {
   // Called when the boundary was switched: the log below the index is needed by followers at most.
   // Must only post.
   using Covered = std::function<void(GroupId, LogIndex)>;
+  // Life cycle lines for the server's log: failures, and that they are over.
+  using Note = std::function<void(const std::string&)>;
   // `log` is borrowed and outlives this.
-  Checkpointer(storage::LogWriterQueue& log, Covered covered);
+  Checkpointer(storage::LogWriterQueue& log, Covered covered, Note note);
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -63,12 +67,15 @@ class Checkpointer {
   bool is_abandoned();
   void run();
   void perform(CheckpointJob& job);
+  Status write(CheckpointJob& job);
+  void tell(const CheckpointJob& job, uint32_t failures_before, const Status& outcome) const;
   Status switch_boundary(const CheckpointJob& job, storage::Boundary boundary);
 
   bool push(Item item);  // False: stopping, nothing was taken.
 
   storage::LogWriterQueue& log_;
   const Covered covered_;
+  const Note note_;
   std::mutex mutex_;
   std::condition_variable wake_;  // The thread: work or the end.
   std::condition_variable finished_changed_;

@@ -54,6 +54,14 @@ Status connect_refusal(const runtime::CallResult& connected) {
   return Status::user_error("{}", connected.message);
 }
 
+void count_checkpoint(DatabaseCounters& counters, const Status& status) {
+  add(status.ok() ? counters.checkpoints : counters.checkpoint_failures, 1);
+  if (status.ok())
+    set(counters.checkpoint_failures_in_row, 0);
+  else
+    add(counters.checkpoint_failures_in_row, 1);
+}
+
 int64_t micros_since(std::chrono::steady_clock::time_point start, const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::microseconds>(clock.steady() - start).count();
 }
@@ -72,7 +80,7 @@ HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   seal();
   module_log_->flush();
   pinned_.reset();
-  if (!stopped_) checkpoint_if_due(false);
+  if (!stopped_) checkpoint_if_due(CheckpointPacer::Occasion::kRunning);
   add(parts_.counters->call_micros, static_cast<uint64_t>(micros_since(started, *parts_.clock)));
   return stopped_ ? HostVerdict::kStopped : HostVerdict::kRunning;
 }
@@ -117,7 +125,7 @@ void DatabaseHost::leave(TxItem item) {
     } else {
       pinned_.reset();
       if (item.tx->consumed_offset) builder_.add(*item.tx);
-      ++transactions_;
+      checkpoint_pacer_.add_transactions(1);
       add(parts_.counters->transactions, 1);
       if (needs_pin(*item.tx)) item.after = pin();
     }
@@ -143,7 +151,7 @@ void DatabaseHost::seal() {
     ProposalBatchPtr proposal =
         make_proposal(parts_.record.group, term_, proposed_,
                       builder_.seal(state_->digest(), proposed_.value, parts_.clock->steady()));
-    log_bytes_ += proposal->bytes;
+    checkpoint_pacer_.add_log(proposal->bytes);
     add(parts_.counters->log_bytes, proposal->bytes);
     parts_.ports->propose(std::move(proposal));
   }
@@ -354,7 +362,8 @@ void DatabaseHost::on(StopWork& work) {
   sessions_.clear();
   leave_item(CloseAllItem{work.reason});
   seal();
-  if (work.kind == StopKind::kRestartable) checkpoint_if_due(true);
+  if (work.kind == StopKind::kRestartable)
+    checkpoint_if_due(CheckpointPacer::Occasion::kShuttingDown);
   reply(std::move(work.done));
   stopped_ = true;
 }
@@ -362,21 +371,11 @@ void DatabaseHost::on(StopWork& work) {
 // --- Checkpoints ---------------------------------------------------------------------------------
 
 // REQUIRES: everything is sealed.
-void DatabaseHost::checkpoint_if_due(bool is_shutting_down) {
-  if (checkpoint_running_->load(std::memory_order_acquire)) return;
+void DatabaseHost::checkpoint_if_due(CheckpointPacer::Occasion occasion) {
   const auto now = parts_.clock->steady();
-  storage::CheckpointProgress progress;
-  progress.log_bytes = log_bytes_;
-  progress.transactions = transactions_;
-  progress.age = std::chrono::duration_cast<std::chrono::seconds>(now - checkpoint_time_);
-  progress.checkpoint_bytes = checkpoint_writer_->newest_bytes();
-  progress.is_shutting_down = is_shutting_down;
-  if (!checkpoint_trigger_.is_due(progress)) return;
-  checkpoint_trigger_.on_checkpoint();
-  checkpoint_running_->store(true, std::memory_order_release);
-  log_bytes_ = 0;
-  transactions_ = 0;
-  checkpoint_time_ = now;
+  if (!checkpoint_pacer_.is_due(now, occasion,
+                                [this] { return checkpoint_writer_->newest_bytes(); }))
+    return;
   storage::CheckpointCut cut;
   cut.cluster_time_ns = builder_.cluster_time_ns();
   cut.last_timestamp = last_timestamp_;
@@ -384,9 +383,9 @@ void DatabaseHost::checkpoint_if_due(bool is_shutting_down) {
       proposed_,
       CheckpointJob{
           parts_.record.group, checkpoint_writer_, state_->pin(), std::move(cut),
-          [running = checkpoint_running_, counters = parts_.counters](const Status& status) {
-            if (status.ok()) add(counters->checkpoints, 1);
-            running->store(false, std::memory_order_release);
+          [done = checkpoint_pacer_.begin(now), counters = parts_.counters](const Status& status) {
+            count_checkpoint(*counters, status);
+            done(status);
           }});
 }
 

@@ -23,6 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/checkpoint_pacer.h"
 #include "actors/executed_batch.h"
 #include "actors/host_ports.h"
 #include "actors/host_work.h"
@@ -161,7 +162,7 @@ class DatabaseHost {
   schema::ProgramChange change_to(const schema::Hash256& new_program) const;
   void seal();  // Closes bundle and batch and sends both on.
   void hand_over(runtime::CallResult& result);
-  void checkpoint_if_due(bool is_shutting_down);
+  void checkpoint_if_due(CheckpointPacer::Occasion occasion);
 
   const HostParts parts_;
   const std::unique_ptr<storage::DatabaseState> state_;
@@ -182,11 +183,7 @@ class DatabaseHost {
 
   // Checkpoints.
   std::shared_ptr<storage::CheckpointWriter> checkpoint_writer_;
-  storage::CheckpointTrigger checkpoint_trigger_;
-  std::shared_ptr<std::atomic<bool>> checkpoint_running_;  // Cleared by the checkpointer.
-  uint64_t log_bytes_ = 0;  // Since the last checkpoint, as are the next two.
-  uint64_t transactions_ = 0;
-  std::chrono::steady_clock::time_point checkpoint_time_;
+  CheckpointPacer checkpoint_pacer_;
 };
 
 }  // namespace worldline::actors

@@ -35,9 +35,8 @@ DatabaseHost::DatabaseHost(HostParts parts, Origin origin)
       builder_(origin.cluster_time_ns, parts_.clock->steady()),
       batch_(std::make_shared<ExecutedBatch>()),
       last_timestamp_(origin.last_timestamp),
-      checkpoint_trigger_(parts_.checkpoint_policy, parts_.record.group.value),
-      checkpoint_running_(std::make_shared<std::atomic<bool>>(false)),
-      checkpoint_time_(parts_.clock->steady()) {}
+      checkpoint_pacer_(parts_.checkpoint_policy, parts_.record.group.value,
+                        parts_.clock->steady()) {}
 
 DatabaseHost::~DatabaseHost() = default;
 
@@ -95,8 +94,8 @@ Result<std::unique_ptr<DatabaseHost>> DatabaseHost::recover(HostParts parts,
       std::move(parts),
       {std::move(recovered.state), recovered.cluster_time_ns, recovered.last_timestamp}));
   WL_RETURN_IF_ERROR(host->prepare(group, std::move(recovered.checkpoints)));
-  host->log_bytes_ = recovered.report.bytes_replayed;
-  host->transactions_ = recovered.report.transactions_replayed;
+  host->checkpoint_pacer_.add_log(recovered.report.bytes_replayed);
+  host->checkpoint_pacer_.add_transactions(recovered.report.transactions_replayed);
   WL_RETURN_IF_ERROR(host->load_stored_module());
   return host;
 }

@@ -55,6 +55,7 @@ caf::behavior catalog_actor(caf::stateful_actor<CatalogActorState>* self,
       // Twice round the mailbox: whoever was answered last may have asked again, and is refused.
       [self, desk, retired](retire_atom) {
         if (desk->is_done()) {
+          desk->write_last_checkpoint();
           retired();
           return self->quit();
         }
@@ -107,13 +108,16 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
 
   Status open_stores();
   Status recover_groups();
+  Result<OpenGroup> recover_catalog(CatalogDeskParts& parts);
   Status start_catalog();
   Status start_databases();
   Status remove_orphans();
   void start_recovered(const storage::DatabaseRecord& record, Callback<Status> done);
   Status sweep(const storage::VerifiedGroup& group, const storage::RecoveredDatabase& recovered);
   void start_replication();
-  Result<OpenGroup> recovered_group(const storage::VerifiedGroup& group, LogIndex applied) const;
+  Result<storage::RecoveredDatabase> recover(const storage::VerifiedGroup& group);
+  Result<OpenGroup> recovered_group(const storage::VerifiedGroup& group,
+                                    const storage::RecoveredDatabase& recovered) const;
   static OpenGroup new_group(GroupId group);
   DatabaseHandlePtr make_handle(const storage::DatabaseRecord& record) const;
   HostParts host_parts(const storage::DatabaseRecord& record, const DatabaseHandlePtr& handle);
@@ -207,7 +211,8 @@ Status Node::Impl::recover_groups() {
 // tell the group what its log no longer needs.
 void Node::Impl::start_replication() {
   checkpointer_ = std::make_unique<Checkpointer>(
-      *log_, [this](GroupId group, LogIndex first) { replication_->checkpointed(group, first); });
+      *log_, [this](GroupId group, LogIndex first) { replication_->checkpointed(group, first); },
+      [this](const std::string& line) { note(line); });
   ReplicationDeskParts parts;
   parts.config.self = {opened_.record.cluster, opened_.record.uuid, opened_.record.node,
                        opened_.record.incarnation};
@@ -226,14 +231,27 @@ void Node::Impl::start_replication() {
   log_thread_ = std::thread([this] { log_->run(); });
 }
 
+// The state of a group of this node alone, after what an interrupted checkpoint left was removed.
+Result<storage::RecoveredDatabase> Node::Impl::recover(const storage::VerifiedGroup& group) {
+  WL_ASSIGN_OR_RETURN(auto recovered, storage::recover_database(*log_store_, *checkpoint_store_,
+                                                                group, storage::ReplayTo::kTail));
+  for (const auto& line : recovered.report.notes) note(line);
+  if (recovered.verdict == storage::DatabaseVerdict::kNeedsSnapshot)
+    return Status::corruption("group {}: no checkpoint can be used, and no other node has one",
+                              group.group.value);
+  WL_RETURN_IF_ERROR(sweep(group, recovered));
+  return recovered;
+}
+
 Result<OpenGroup> Node::Impl::recovered_group(const storage::VerifiedGroup& group,
-                                              LogIndex applied) const {
+                                              const storage::RecoveredDatabase& recovered) const {
   OpenGroup open;
   open.group = group.group;
   open.replica = group.hard_state.replica;
   open.generation = group.hard_state.generation;
   WL_ASSIGN_OR_RETURN(open.restored, replication::restore_state(*log_store_, group));
-  open.restored->applied = applied;
+  open.restored->applied = recovered.applied;
+  open.first_needed = recovered.checkpoints.first_needed();
   return open;
 }
 
@@ -245,24 +263,39 @@ OpenGroup Node::Impl::new_group(GroupId group) {
   return open;
 }
 
-Status Node::Impl::start_catalog() {
+// The catalog as it was left, or a new one, and the group to open for it.
+Result<OpenGroup> Node::Impl::recover_catalog(CatalogDeskParts& parts) {
   const GroupId group = storage::kCatalogGroup;
-  std::unique_ptr<storage::DatabaseState> state;
   OpenGroup open = new_group(group);
-  uint64_t cluster_time_ns = 0;
+  std::unique_ptr<storage::DatabaseState> state;
+  storage::CheckpointWriter::Known checkpoints;
   if (const auto verified = verified_.find(group); verified != verified_.end()) {
-    WL_ASSIGN_OR_RETURN(auto recovered,
-                        storage::recover_database(*log_store_, *checkpoint_store_, verified->second,
-                                                  storage::ReplayTo::kTail));
-    WL_ASSIGN_OR_RETURN(open, recovered_group(verified->second, recovered.applied));
-    cluster_time_ns = recovered.cluster_time_ns;
+    WL_ASSIGN_OR_RETURN(auto recovered, recover(verified->second));
+    WL_ASSIGN_OR_RETURN(open, recovered_group(verified->second, recovered));
+    parts.cluster_time_ns = recovered.cluster_time_ns;
+    parts.last_timestamp = recovered.last_timestamp;
+    parts.replayed_bytes = recovered.report.bytes_replayed;
+    checkpoints = std::move(recovered.checkpoints);
     state = std::move(recovered.state);
   } else {
     state = storage::DatabaseState::bootstrap({group});
   }
-  catalog_desk_ = std::make_shared<CatalogDesk>(
-      std::make_unique<storage::CatalogState>(std::move(state)), cluster_time_ns,
-      [this](ProposalBatchPtr batch) { replication_->propose(std::move(batch)); }, board_, clock_);
+  parts.state = std::make_unique<storage::CatalogState>(std::move(state));
+  parts.checkpoint_writer = std::make_shared<storage::CheckpointWriter>(*checkpoint_store_, group,
+                                                                        std::move(checkpoints));
+  return open;
+}
+
+Status Node::Impl::start_catalog() {
+  CatalogDeskParts parts;
+  WL_ASSIGN_OR_RETURN(OpenGroup open, recover_catalog(parts));
+  parts.board = &board_;
+  parts.clock = &clock_;
+  parts.propose = [this](ProposalBatchPtr batch) { replication_->propose(std::move(batch)); };
+  parts.checkpoint = [this](ProposalSeq covers, CheckpointJob job) {
+    replication_->checkpoint(covers, std::move(job));
+  };
+  catalog_desk_ = std::make_shared<CatalogDesk>(std::move(parts));
   // Replication goes on until the catalog's last answer is committed.
   const std::function<void()> retired = [this] { replication_->stop(); };
   catalog_ = actors_->spawn(catalog_actor, catalog_desk_, retired);
@@ -417,16 +450,12 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
     if (verified == verified_.end())
       return Status::corruption("database {}: its group {} has no log here",
                                 record.database.to_hex(), record.group.value);
-    WL_ASSIGN_OR_RETURN(auto recovered,
-                        storage::recover_database(*log_store_, *checkpoint_store_, verified->second,
-                                                  storage::ReplayTo::kTail));
+    WL_ASSIGN_OR_RETURN(auto recovered, recover(verified->second));
     note(fmt::format("database recovered identity={} entries={} transactions={}",
                      record.database.to_hex(), recovered.report.entries_replayed,
                      recovered.report.transactions_replayed));
-    for (const auto& line : recovered.report.notes) note(line);
-    WL_RETURN_IF_ERROR(sweep(verified->second, recovered));
     BootedHost booted;
-    WL_ASSIGN_OR_RETURN(booted.group, recovered_group(verified->second, recovered.applied));
+    WL_ASSIGN_OR_RETURN(booted.group, recovered_group(verified->second, recovered));
     WL_ASSIGN_OR_RETURN(booted.host, DatabaseHost::recover(std::move(parts), std::move(recovered)));
     return booted;
   };

@@ -20,6 +20,8 @@ struct DatabaseCounters {
   std::atomic<uint64_t> query_sets{0};
   std::atomic<uint64_t> distinct_queries{0};
   std::atomic<uint64_t> checkpoints{0};
+  std::atomic<uint64_t> checkpoint_failures{0};
+  std::atomic<uint64_t> checkpoint_failures_in_row{0};
 };
 
 inline void add(std::atomic<uint64_t>& counter, uint64_t by) {

@@ -308,6 +308,9 @@ std::vector<MetricSample> NodeService::metrics() {
     sample("worldline_log_bytes_total", *handle, counters.log_bytes, true);
     sample("worldline_drain_micros_total", *handle, counters.call_micros, true);
     sample("worldline_checkpoints_total", *handle, counters.checkpoints, true);
+    sample("worldline_checkpoint_failures_total", *handle, counters.checkpoint_failures, true);
+    sample("worldline_checkpoint_failures_in_row", *handle, counters.checkpoint_failures_in_row,
+           false);
     sample("spacetime_websocket_connections", *handle, counters.sessions, false);
     sample("worldline_query_sets", *handle, counters.query_sets, false);
     sample("worldline_distinct_queries", *handle, counters.distinct_queries, false);

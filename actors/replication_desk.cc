@@ -43,9 +43,12 @@ void ReplicationDesk::open(OpenGroup group) {
   hosted.adapter = std::make_unique<replication::LogAdapter>(id, group.replica, group.generation);
   hosted.birth_digest = group.birth_digest;
   hosted.replica = group.replica;
+  const bool is_recovered = group.restored.has_value();
   const Status begun = begin(group, hosted);
   if (!begun.ok()) return hosted.machine->fail(begun);
-  if (group.restored) lead_if_alone(id);
+  if (!is_recovered) return;
+  lead_if_alone(id);
+  checkpointed(id, group.first_needed);  // What the process before had no time for.
 }
 
 Status ReplicationDesk::begin(OpenGroup& group, Hosted& hosted) {

@@ -32,6 +32,7 @@ struct OpenGroup {
   // Set: recovered. Else the group is born here, with this node as its only member.
   std::optional<replication::RestoredState> restored;
   uint64_t generation = 0;            // Of the stored hard state.
+  LogIndex first_needed;              // Recovered: below it the log is covered by checkpoints.
   storage::Digest128 birth_digest{};  // Of the state of birth.
   GroupListener listener;
   std::shared_ptr<UncommittedGate> gate;

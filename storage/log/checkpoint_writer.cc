@@ -141,8 +141,7 @@ Result<LogIndex> CheckpointWriter::try_activate() {
     const std::vector<const Checkpoint*> kept = {&*known_.newest, &*known_.older};
     WL_RETURN_IF_ERROR(store_.remove(*doomed, kept));
   }
-  // Without an older checkpoint the state of birth is what one falls back to: index 1.
-  return known_.older ? known_.older->index.next() : LogIndex{2};
+  return known_.first_needed();
 }
 
 }  // namespace worldline::storage

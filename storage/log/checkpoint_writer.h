@@ -51,6 +51,10 @@ class CheckpointWriter {
     std::optional<Checkpoint> newest;
     std::optional<Checkpoint> older;
     CheckpointId last_id;  // Highest id ever seen; ids are not used twice.
+
+    // The first log index still needed: below it the log may be truncated. Without an older
+    // checkpoint the state of birth is what one falls back to: index 1.
+    LogIndex first_needed() const { return older ? older->index.next() : LogIndex{2}; }
   };
 
   // `store` is borrowed; it outlives this.

@@ -103,6 +103,15 @@ class CheckpointerTest : public testing::Test, private storage::LogCompletions {
     cut.chain = storage::genesis_chain(kDatabase);
     return {kDatabase, writer_, state_->pin(), cut, std::move(done)};
   }
+  Checkpointer::Note note() {
+    return [this](const std::string& line) { notes_.push_back(line); };
+  }
+  // Submits one checkpoint and waits for its end.
+  Status checkpoint(Checkpointer& checkpointer) {
+    std::promise<Status> done;
+    checkpointer.submit(job([&done](const Status& status) { done.set_value(status); }));
+    return done.get_future().get();
+  }
   storage::CheckpointId named_checkpoint() {
     std::promise<storage::CheckpointId> named;
     queue_
@@ -125,6 +134,7 @@ class CheckpointerTest : public testing::Test, private storage::LogCompletions {
   std::unique_ptr<storage::DatabaseState> state_;
   storage::LogWriterQueue queue_;
   std::thread log_thread_;
+  std::vector<std::string> notes_;  // Written on the checkpointer's thread, before `done`.
 };
 
 constexpr std::chrono::steady_clock::time_point kLongAgo{};
@@ -133,7 +143,8 @@ std::chrono::steady_clock::time_point in_an_hour() {
 }
 
 TEST_F(CheckpointerTest, SwitchesToWhatWasSubmittedBeforeItStops) {
-  Checkpointer checkpointer(queue_, [](GroupId, LogIndex) {});
+  Checkpointer checkpointer(
+      queue_, [](GroupId, LogIndex) {}, note());
   Status outcome = Status::internal("not told");
   checkpointer.submit(job([&](const Status& status) { outcome = status; }));
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
@@ -146,7 +157,8 @@ TEST_F(CheckpointerTest, WithoutTimeItLeavesEverythingAsItWas) {
   Status first = Status::internal("not told");
   Status second = first;
   {
-    Checkpointer checkpointer(queue_, [](GroupId, LogIndex) {});
+    Checkpointer checkpointer(
+        queue_, [](GroupId, LogIndex) {}, note());
     checkpointer.submit(job([&](const Status& status) { first = status; }));
     gate_->wait_for_sync();
     checkpointer.submit(job([&](const Status& status) { second = status; }));
@@ -158,8 +170,30 @@ TEST_F(CheckpointerTest, WithoutTimeItLeavesEverythingAsItWas) {
   EXPECT_EQ(named_checkpoint(), storage::CheckpointId{0});
 }
 
+TEST_F(CheckpointerTest, AFailedCheckpointIsToldAndTheNextOneLeavesNothingOfIt) {
+  Checkpointer checkpointer(
+      queue_, [](GroupId, LogIndex) {}, note());
+  ASSERT_TRUE(checkpoint(checkpointer).ok());
+  const size_t pages = disks_.checkpoints->table(storage::Family::kPage).size();
+  for (uint32_t i = 1; i <= storage::kCheckpointFailuresMax; ++i) {
+    disks_.checkpoints->set_faults({.fail_write = 2});  // Behind the mark that it is pending.
+    EXPECT_EQ(checkpoint(checkpointer).code(), StatusCode::kIoError);
+    EXPECT_EQ(named_checkpoint(), storage::CheckpointId{1}) << "the boundary stays";
+  }
+  disks_.checkpoints->set_faults({});
+  EXPECT_TRUE(checkpoint(checkpointer).ok()) << "the failure was not for ever";
+  EXPECT_EQ(disks_.checkpoints->table(storage::Family::kManifest).size(), 2u);
+  EXPECT_EQ(disks_.checkpoints->table(storage::Family::kPage).size(), pages);
+  EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
+  ASSERT_EQ(notes_.size(), storage::kCheckpointFailuresMax + 2);
+  EXPECT_NE(notes_[0].find("failures_in_row=1: "), std::string::npos) << notes_[0];
+  EXPECT_NE(notes_[3].find("drain this node"), std::string::npos) << notes_[3];
+  EXPECT_NE(notes_[4].find("written again"), std::string::npos) << notes_[4];
+}
+
 TEST_F(CheckpointerTest, RefusesJobsOnceItStops) {
-  Checkpointer checkpointer(queue_, [](GroupId, LogIndex) {});
+  Checkpointer checkpointer(
+      queue_, [](GroupId, LogIndex) {}, note());
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
   Status outcome;
   checkpointer.submit(job([&](const Status& status) { outcome = status; }));

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "actors/node.h"
+#include "storage/log/group_recovery.h"
+#include "storage/rocksdb/rocksdb_store.h"
 #include "tests/runtime/runtime_fixture.h"
 
 namespace worldline::actors {
@@ -149,6 +151,28 @@ TEST_F(NodeStopTest, APublishInProgressIsAnsweredExactlyOnce) {
     ASSERT_TRUE(node_->stop(kAmple).ok());
     node_.reset();
   }
+}
+
+// The catalog is stored as any other group [architecture 4].
+TEST_F(NodeStopTest, LeavesCheckpointsOfTheCatalogAndItsDatabases) {
+  open();
+  publish("a");
+  EXPECT_TRUE(node_->stop(kAmple).ok());
+  node_.reset();
+  {
+    auto log = storage::open_rocksdb({.path = (directory_ / "data" / "log").string()});
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    const storage::LogStore store(std::move(log).value());
+    const auto groups = store.groups();
+    ASSERT_TRUE(groups.ok());
+    ASSERT_EQ(groups->size(), 2u);
+    for (const GroupId group : *groups)
+      EXPECT_EQ(verify_group(store, group)->boundary.checkpoint.id, storage::CheckpointId{1})
+          << "group " << group.value;
+  }
+  open();
+  EXPECT_NE(rows("a", "SELECT * FROM item"), "") << "found by its name in the catalog";
+  EXPECT_TRUE(node_->stop(kAmple).ok());
 }
 
 TEST_F(NodeStopTest, StoppingTwiceIsStoppingOnce) {

@@ -220,6 +220,29 @@ TEST_F(ReplicationDeskTest, LetsGoOfTheLogBehindACheckpoint) {
   EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{5});
 }
 
+// The process ended between the switch of the boundary and the truncation.
+TEST_F(ReplicationDeskTest, ARecoveredGroupLetsGoOfLogThatCheckpointsCover) {
+  open_new();
+  for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(proposal(led_[0], seq));
+  CheckpointJob job;
+  job.group = kGroup;
+  desk_->checkpoint(ProposalSeq{5}, std::move(job));
+  settle();
+  ASSERT_EQ(placed_.size(), 1u);
+  const storage::CheckpointCut& cut = placed_[0].cut;
+  storage::LogJob row;
+  row.group = kGroup;
+  row.boundary = storage::Boundary{cut.index, cut.term, cut.chain, cut.config, {}, {}};
+  ASSERT_TRUE(store_->write(row).ok());
+  start();
+  OpenGroup recovered = recovered_group();
+  recovered.first_needed = LogIndex{5};
+  desk_->open(std::move(recovered));
+  settle();
+  EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{5});
+  EXPECT_EQ(storage::verify_group(*store_, kGroup)->first, LogIndex{5});
+}
+
 TEST_F(ReplicationDeskTest, TellsNothingOfAClosedGroup) {
   open_new();
   desk_->propose(proposal(led_[0], 1));
