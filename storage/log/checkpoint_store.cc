@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
+#include "schema/hash.h"
 #include "storage/log/record_reader.h"
 #include "storage/log/row_codec.h"
 
 namespace worldline::storage {
 namespace {
 
-constexpr uint32_t kCheckpointVersion = 1;
+constexpr uint32_t kCheckpointVersion = 2;  // 1 named pages by another hash, before any release.
 constexpr size_t kBatchBytes = 4 * limits::MiB;
 // A manifest that is only this byte stands for a checkpoint being written or deleted.
 constexpr Byte kPendingMark = 'p';
@@ -43,26 +41,19 @@ size_t page_count(const CheckpointManifest& state) {
   return count;
 }
 
-struct ByValue {
-  bool operator()(const Digest128& a, const Digest128& b) const {
-    return a.high != b.high ? a.high < b.high : a.low < b.low;
-  }
-};
-
 // All pages that some checkpoint of `kept` names, sorted.
 std::vector<Digest128> pages_of(std::span<const Checkpoint* const> kept) {
   std::vector<Digest128> hashes;
   for (const Checkpoint* checkpoint : kept)
     hashes.insert(hashes.end(), checkpoint->page_hashes.begin(), checkpoint->page_hashes.end());
-  std::sort(hashes.begin(), hashes.end(), ByValue());
+  std::sort(hashes.begin(), hashes.end(), ByHash());
   return hashes;
 }
 
 }  // namespace
 
 Digest128 content_hash(Bytes bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return {hash.low64, hash.high64};
+  return load_le<Digest128>(schema::blake3(bytes).bytes.data());
 }
 
 ByteBuffer encode_checkpoint(const Checkpoint& checkpoint) {
@@ -98,7 +89,7 @@ Result<Checkpoint> decode_checkpoint(Bytes bytes) {
     return Status::corruption("checkpoint manifest: hash does not match");
   RecordReader reader(covered);
   if (const auto version = reader.number<uint32_t>(); version != kCheckpointVersion)
-    return Status::not_supported("checkpoint manifest: version {} is newer than {}", version,
+    return Status::not_supported("checkpoint manifest: version {}, this program reads {}", version,
                                  kCheckpointVersion);
   checkpoint.id = CheckpointId{reader.number<uint64_t>()};
   checkpoint.index = LogIndex{reader.number<uint64_t>()};
@@ -157,17 +148,23 @@ Result<std::vector<CheckpointId>> CheckpointStore::list(GroupId group) const {
 }
 
 Result<Checkpoint> CheckpointStore::load_manifest(GroupId group, CheckpointId id) const {
+  WL_ASSIGN_OR_RETURN(const ByteBuffer bytes, load_manifest_bytes(group, id));
   const std::string context = fmt::format("group {} checkpoint {}", group.value, id.value);
-  auto stored = database_->get(Family::kManifest, manifest_key(group, id).span());
-  if (!stored.ok()) return stored.status().with_context(context);
-  if (!stored.value() || stored.value()->size() == 1)
-    return Status::not_found("{}: there is no such checkpoint", context);
-  Result<Checkpoint> checkpoint = decode_checkpoint(*stored.value());
+  Result<Checkpoint> checkpoint = decode_checkpoint(bytes);
   if (!checkpoint.ok()) return checkpoint.status().with_context(context);
   if (checkpoint->id != id || checkpoint->state.group != group)
     return Status::corruption("{}: the manifest is of group {} checkpoint {}", context,
                               checkpoint->state.group.value, checkpoint->id.value);
   return checkpoint;
+}
+
+Result<ByteBuffer> CheckpointStore::load_manifest_bytes(GroupId group, CheckpointId id) const {
+  const std::string context = fmt::format("group {} checkpoint {}", group.value, id.value);
+  auto stored = database_->get(Family::kManifest, manifest_key(group, id).span());
+  if (!stored.ok()) return stored.status().with_context(context);
+  if (!stored.value() || stored.value()->size() == 1)
+    return Status::not_found("{}: there is no such checkpoint", context);
+  return std::move(**stored);
 }
 
 Result<ByteBuffer> CheckpointStore::load_page(GroupId group, const Digest128& hash) const {
@@ -180,6 +177,18 @@ Result<ByteBuffer> CheckpointStore::load_page(GroupId group, const Digest128& ha
     return Status::corruption("group {}: page {:016x}{:016x} has other content", group.value,
                               hash.high, hash.low);
   return std::move(*image);
+}
+
+Result<std::vector<bool>> CheckpointStore::find_pages(GroupId group,
+                                                      std::span<const Digest128> hashes) const {
+  std::vector<bool> found;
+  found.reserve(hashes.size());
+  for (const Digest128& hash : hashes) {
+    WL_ASSIGN_OR_RETURN(const std::optional<ByteBuffer> image,
+                        database_->get(Family::kPage, page_key(group, hash)));
+    found.push_back(image && content_hash(*image) == hash);
+  }
+  return found;
 }
 
 Status CheckpointStore::begin(GroupId group, CheckpointId id) {
@@ -197,6 +206,10 @@ Status CheckpointStore::add_page(GroupId group, const Digest128& hash, Bytes ima
   batch_->put(Family::kPage, page_key(group, hash), image);
   batch_bytes_ += image.size();
   return batch_bytes_ >= kBatchBytes ? flush(Sync::kNo) : Status::ok_status();
+}
+
+Status CheckpointStore::flush_pages() {
+  return flush(Sync::kNo);
 }
 
 Status CheckpointStore::commit(Checkpoint& checkpoint) {
@@ -222,7 +235,7 @@ Status CheckpointStore::remove(const Checkpoint& doomed, std::span<const Checkpo
   WL_RETURN_IF_ERROR(begin(group, doomed.id));  // Pending: a crash from here on is swept up.
   const std::vector<Digest128> needed = pages_of(kept);
   for (const Digest128& hash : doomed.page_hashes) {
-    if (std::binary_search(needed.begin(), needed.end(), hash, ByValue())) continue;
+    if (std::binary_search(needed.begin(), needed.end(), hash, ByHash())) continue;
     batch_->remove(Family::kPage, page_key(group, hash));
     batch_bytes_ += sizeof(PageKey);
     if (batch_bytes_ >= kBatchBytes) WL_RETURN_IF_ERROR(flush(Sync::kNo));
@@ -253,7 +266,7 @@ Status CheckpointStore::sweep(GroupId group, std::span<const Checkpoint* const> 
     if (pages->key().size() != sizeof(PageKey))
       return Status::corruption("group {}: page key of {} B", group.value, pages->key().size());
     const auto hash = load_le<Digest128>(pages->key().data() + 8);
-    if (std::binary_search(needed.begin(), needed.end(), hash, ByValue())) continue;
+    if (std::binary_search(needed.begin(), needed.end(), hash, ByHash())) continue;
     batch_->remove(Family::kPage, pages->key());
   }
   WL_RETURN_IF_ERROR(pages->status());

@@ -22,7 +22,15 @@
 
 namespace worldline::storage {
 
-Digest128 content_hash(Bytes bytes);  // XXH3-128.
+// The first half of BLAKE3: nobody can make a page that passes for another one [S 08/3.8].
+Digest128 content_hash(Bytes bytes);
+
+// Any order of hashes, the same everywhere.
+struct ByHash {
+  bool operator()(const Digest128& a, const Digest128& b) const {
+    return a.high != b.high ? a.high < b.high : a.low < b.low;
+  }
+};
 
 // A checkpoint: where it was cut, and what it holds.
 struct Checkpoint {
@@ -50,11 +58,17 @@ class CheckpointStore {
   Result<std::vector<CheckpointId>> list(GroupId group) const;
   Result<Checkpoint> load_manifest(GroupId group, CheckpointId id) const;
   Result<ByteBuffer> load_page(GroupId group, const Digest128& hash) const;
+  // As it is stored, to be sent to another replica; its hash is checked by who decodes it.
+  Result<ByteBuffer> load_manifest_bytes(GroupId group, CheckpointId id) const;
+
+  // Which of these pages are there, and whole. Reads them.
+  Result<std::vector<bool>> find_pages(GroupId group, std::span<const Digest128> hashes) const;
 
   // Writing one checkpoint: begin, add_page..., commit. Nothing is durable before commit returns.
   // After a failure begin() first tries to make the database take writes again.
   Status begin(GroupId group, CheckpointId id);
   Status add_page(GroupId group, const Digest128& hash, Bytes image);
+  Status flush_pages();                   // Makes the pages added so far readable.
   Status commit(Checkpoint& checkpoint);  // Sets manifest_hash.
 
   // Puts a page, fetched from a peer, in the place of one that load_page() refused; durable at

@@ -37,6 +37,19 @@ class PreviousPages {
   size_t first_hash_ = 0;  // Of the table's first page.
 };
 
+Boundary boundary_of(const Checkpoint& checkpoint) {
+  Boundary boundary;
+  boundary.index = checkpoint.index;
+  boundary.term = checkpoint.term;
+  boundary.chain = checkpoint.chain;
+  boundary.config = checkpoint.config;
+  boundary.checkpoint = {checkpoint.id, checkpoint.manifest_hash};
+  boundary.digest = checkpoint.state.digest;
+  return boundary;
+}
+
+constexpr size_t kFindAtOnce = 256;
+
 }  // namespace
 
 CheckpointWriter::CheckpointWriter(CheckpointStore& store, GroupId group, Known known)
@@ -99,6 +112,8 @@ Result<LogIndex> CheckpointWriter::activate() {
 
 Result<Boundary> CheckpointWriter::try_store(const Snapshot& snapshot, const CheckpointCut& cut) {
   WL_CHECK(snapshot.group() == group_);
+  if (receiving_)
+    return Status::failed_precondition("group {}: a snapshot is being received", group_.value);
   cost_ = {};
   if (staged_) has_leftovers_ = true;  // Whole, but the boundary was never switched to it.
   staged_.reset();
@@ -120,15 +135,8 @@ Result<Boundary> CheckpointWriter::try_store(const Snapshot& snapshot, const Che
   WL_RETURN_IF_ERROR(write_pages(snapshot, checkpoint));
   WL_RETURN_IF_ERROR(store_.commit(checkpoint));
 
-  Boundary boundary;
-  boundary.index = cut.index;
-  boundary.term = cut.term;
-  boundary.chain = cut.chain;
-  boundary.config = cut.config;
-  boundary.checkpoint = {checkpoint.id, checkpoint.manifest_hash};
-  boundary.digest = checkpoint.state.digest;
   staged_ = std::move(checkpoint);
-  return boundary;
+  return boundary_of(*staged_);
 }
 
 Result<LogIndex> CheckpointWriter::try_activate() {
@@ -142,6 +150,71 @@ Result<LogIndex> CheckpointWriter::try_activate() {
     WL_RETURN_IF_ERROR(store_.remove(*doomed, kept));
   }
   return known_.first_needed();
+}
+
+// --- A checkpoint of another replica -------------------------------------------------------------
+
+Status CheckpointWriter::begin_received() {
+  if (receiving_) return Status::ok_status();
+  known_.last_id = known_.last_id.next();
+  WL_RETURN_IF_ERROR(store_.begin(group_, known_.last_id));
+  staged_.reset();
+  receiving_ = known_.last_id;
+  return Status::ok_status();
+}
+
+Status CheckpointWriter::put_received(const Digest128& hash, Bytes image) {
+  WL_CHECK(receiving_.has_value());
+  if (content_hash(image) != hash)
+    return Status::corruption("group {}: {} B are not page {:016x}{:016x}", group_.value,
+                              image.size(), hash.high, hash.low);
+  WL_RETURN_IF_ERROR(store_.add_page(group_, hash, image));
+  return store_.flush_pages();
+}
+
+Result<std::vector<bool>> CheckpointWriter::find_received(std::span<const Digest128> hashes) const {
+  return store_.find_pages(group_, hashes);
+}
+
+// The older checkpoints may have lost pages since they were looked for, so all are looked for
+// again.
+Result<CheckpointWriter::Received> CheckpointWriter::store_received(Checkpoint checkpoint) {
+  WL_CHECK(receiving_.has_value());
+  if (checkpoint.state.group != group_)
+    return Status::corruption("group {}: the manifest is of group {}", group_.value,
+                              checkpoint.state.group.value);
+  Received received;
+  const std::span<const Digest128> all(checkpoint.page_hashes);
+  for (size_t at = 0; at < all.size(); at += kFindAtOnce) {
+    const auto some = all.subspan(at, std::min(kFindAtOnce, all.size() - at));
+    WL_ASSIGN_OR_RETURN(const std::vector<bool> found, find_received(some));
+    for (size_t i = 0; i < some.size(); ++i)
+      if (!found[i]) received.missing.push_back(some[i]);
+  }
+  if (!received.missing.empty()) return received;
+  checkpoint.id = *receiving_;
+  WL_RETURN_IF_ERROR(store_.commit(checkpoint));
+  staged_ = std::move(checkpoint);
+  received.boundary = boundary_of(*staged_);
+  return received;
+}
+
+Status CheckpointWriter::activate_received() {
+  WL_CHECK(receiving_.has_value());
+  WL_CHECK(staged_.has_value());
+  known_.newest = std::move(staged_);
+  known_.older.reset();
+  staged_.reset();
+  receiving_.reset();
+  has_leftovers_ = true;
+  return remove_abandoned();
+}
+
+Status CheckpointWriter::discard_received() {
+  staged_.reset();
+  receiving_.reset();
+  has_leftovers_ = true;
+  return remove_abandoned();
 }
 
 }  // namespace worldline::storage

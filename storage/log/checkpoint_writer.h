@@ -9,6 +9,10 @@
 //      caller may truncate the log below the returned index.
 // A crash at any point leaves a whole checkpoint that the boundary names.
 //
+// A checkpoint of another replica arrives page by page [S 08/1.11, 3.8] and takes the same steps:
+// begin_received, put_received..., store_received, a LogJob that replaces the log, and
+// activate_received. Own checkpoints are refused meanwhile.
+//
 // Invariants: the newest two activated checkpoints are kept, and the log back to the older of them.
 // Ownership and thread: one; the snapshot may be of another thread's state. Errors: kIoError means
 //   this checkpoint is abandoned and the boundary stays; the next attempt begins by removing what
@@ -16,6 +20,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "base/status.h"
 #include "storage/log/checkpoint_store.h"
@@ -64,6 +70,23 @@ class CheckpointWriter {
   // Returns the first log index still needed: below it the log may be truncated.
   Result<LogIndex> activate();
 
+  // --- A checkpoint of another replica
+  // ------------------------------------------------------------
+  Status begin_received();  // What an earlier attempt left is of use: it stays.
+  // REQUIRES for all below: begun. kCorruption if the page is not that of its name.
+  Status put_received(const Digest128& hash, Bytes image);
+  Result<std::vector<bool>> find_received(std::span<const Digest128> hashes) const;
+  struct Received {
+    std::optional<Boundary> boundary;  // For the job that replaces the log; or:
+    std::vector<Digest128> missing;    // pages to be put first.
+  };
+  // `checkpoint`: as decoded from the other replica's manifest.
+  Result<Received> store_received(Checkpoint checkpoint);
+  // The boundary is stable: all older checkpoints go; the log begins behind the new one.
+  Status activate_received();
+  // It is not wanted any more: removes its pages.
+  Status discard_received();
+
   // store() or activate() failed so often since the last success.
   uint32_t failures_in_row() const { return failures_in_row_; }
   const CheckpointCost& last_cost() const { return cost_; }
@@ -82,7 +105,8 @@ class CheckpointWriter {
   std::optional<Checkpoint> staged_;  // Stored, not yet named by the boundary.
   CheckpointCost cost_;
   uint32_t failures_in_row_ = 0;
-  bool has_leftovers_ = false;  // Of an abandoned checkpoint.
+  bool has_leftovers_ = false;             // Of an abandoned checkpoint.
+  std::optional<CheckpointId> receiving_;  // Begun, not yet activated or discarded.
 };
 
 }  // namespace worldline::storage

@@ -246,7 +246,9 @@ Result<RecoveredDatabase> recover_database(const LogStore& log, const Checkpoint
   for (const CheckpointId id : ids) {
     if (!start.checkpoint || id >= start.checkpoint->id) continue;
     Result<Checkpoint> older = checkpoints.load_manifest(group.group, id);
-    if (older.ok()) out.checkpoints.older = std::move(older).value();
+    // Behind a snapshot of another replica the log does not reach back to it: it is of no use.
+    if (older.ok() && group.first <= older->index.next())
+      out.checkpoints.older = std::move(older).value();
     break;
   }
   out.checkpoints.newest = std::move(start.checkpoint);

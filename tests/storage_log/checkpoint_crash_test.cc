@@ -90,6 +90,133 @@ TEST_P(CheckpointCrashTest, LeavesAWholeCheckpointAtEveryOperation) {
               static_cast<unsigned long long>(operation - 1));
 }
 
+// --- A snapshot of another replica [S 08/1.11] ---------------------------------------------------
+
+// What a leader offers: a checkpoint with its pages.
+struct OfferedSnapshot {
+  Checkpoint manifest;
+  std::map<std::pair<uint64_t, uint64_t>, ByteBuffer> pages;
+  Accounts accounts;
+};
+OfferedSnapshot snapshot_of_a_leader() {
+  const auto disk = make_memory_disk();
+  fill(*disk);
+  const auto node = open_node_on(*disk);
+  WL_CHECK(node != nullptr && node->start().ok());
+  put_all(*node, 400, 44);
+  for (int i = 0; i < 10; ++i) {  // Further on in the log than the follower.
+    node->put(1, i);
+    WL_CHECK(node->seal().ok());
+  }
+  WL_CHECK(node->checkpoint().ok());
+  OfferedSnapshot offered;
+  offered.manifest = *node->writer().newest();
+  offered.accounts = node->accounts();
+  for (const Digest128& hash : offered.manifest.page_hashes)
+    offered.pages[{hash.high, hash.low}] = node->checkpoints().load_page(kDatabase, hash).value();
+  return offered;
+}
+
+// Fetches what is missing, as the receiver of a transfer does, and replaces the log.
+Status install(TestNode& node, const OfferedSnapshot& offered) {
+  CheckpointWriter& writer = node.writer();
+  WL_RETURN_IF_ERROR(writer.begin_received());
+  WL_ASSIGN_OR_RETURN(const std::vector<bool> found,
+                      writer.find_received(offered.manifest.page_hashes));
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Digest128& hash = offered.manifest.page_hashes[i];
+    if (found[i]) continue;
+    WL_RETURN_IF_ERROR(writer.put_received(hash, offered.pages.at({hash.high, hash.low})));
+  }
+  WL_ASSIGN_OR_RETURN(const CheckpointWriter::Received received,
+                      writer.store_received(offered.manifest));
+  WL_CHECK(received.boundary.has_value());
+  LogJob job;
+  job.group = kDatabase;
+  job.boundary = received.boundary;
+  job.boundary_use = BoundaryUse::kSnapshot;
+  job.hard_state = node.log().load_group(kDatabase)->hard_state;
+  job.hard_state->term = std::max(job.hard_state->term, offered.manifest.term);
+  job.hard_state->commit_hint = offered.manifest.index;
+  WL_RETURN_IF_ERROR(node.log().write(job));
+  return writer.activate_received();
+}
+
+void crash_in_install(const DiskKind& kind, const OfferedSnapshot& offered, uint64_t operation,
+                      bool& stopped) {
+  SCOPED_TRACE(fmt::format("{}: operation {}", kind.name, operation));
+  const auto disk = kind.make();
+  Prng rng(operation);
+  const Accounts before = fill(*disk);
+  LogIndex boundary_before;
+  {
+    const auto node = open_node_on(*disk);
+    ASSERT_TRUE(node != nullptr && node->start().ok());
+    boundary_before = boundary_of(*node);
+    disk->stop_at(operation);
+    stopped = !install(*node, offered).ok();
+  }
+  disk->crash(rng);
+  {
+    const auto node = open_node_on(*disk);
+    ASSERT_NE(node, nullptr);
+    const Status status = node->start();
+    ASSERT_TRUE(status.ok()) << status.message();
+    const LogIndex boundary = boundary_of(*node);
+    ASSERT_TRUE(boundary == boundary_before || boundary == offered.manifest.index);
+    const bool is_installed = boundary == offered.manifest.index;
+    EXPECT_TRUE(is_installed || stopped);
+    EXPECT_EQ(node->accounts(), is_installed ? offered.accounts : before);
+    EXPECT_TRUE(node->report().notes.empty()) << node->report().notes.front();
+    if (!is_installed) {
+      const Status again = install(*node, offered);  // It is simply sent again.
+      ASSERT_TRUE(again.ok()) << again.message();
+    }
+  }
+  const auto node = open_node_on(*disk);
+  ASSERT_TRUE(node != nullptr && node->start().ok());
+  EXPECT_EQ(node->accounts(), offered.accounts);
+  EXPECT_EQ(node->checkpoints().list(kDatabase)->size(), 1u) << "older ones are of no use";
+  node->put(7, 7);
+  ASSERT_TRUE(node->seal().ok());
+  ASSERT_TRUE(node->checkpoint().ok());
+}
+
+TEST_P(CheckpointCrashTest, InstallsASnapshotWholeOrNotAtAllAtEveryOperation) {
+  const OfferedSnapshot offered = snapshot_of_a_leader();
+  bool stopped = true;
+  uint64_t operation = 0;
+  while (stopped && !HasFatalFailure()) {
+    ASSERT_LT(++operation, 300u);
+    crash_in_install(GetParam(), offered, operation, stopped);
+  }
+  std::printf("%s: %llu crash points\n", GetParam().name,
+              static_cast<unsigned long long>(operation - 1));
+}
+
+TEST_P(CheckpointCrashTest, RefusesForgedPagesAndNamesThoseThatAreMissing) {
+  const OfferedSnapshot offered = snapshot_of_a_leader();
+  const auto disk = GetParam().make();
+  fill(*disk);
+  const auto node = open_node_on(*disk);
+  ASSERT_TRUE(node != nullptr && node->start().ok());
+  CheckpointWriter& writer = node->writer();
+  ASSERT_TRUE(writer.begin_received().ok());
+  EXPECT_EQ(node->checkpoint().code(), StatusCode::kFailedPrecondition);
+  const Digest128& hash = offered.manifest.page_hashes.front();
+  EXPECT_EQ(writer.put_received(hash, as_bytes("forged")).code(), StatusCode::kCorruption);
+  const auto received = writer.store_received(offered.manifest);
+  ASSERT_TRUE(received.ok());
+  EXPECT_FALSE(received->boundary);
+  EXPECT_FALSE(received->missing.empty());
+  Checkpoint foreign = offered.manifest;
+  foreign.state.group = GroupId{9};
+  EXPECT_EQ(writer.store_received(foreign).status().code(), StatusCode::kCorruption);
+  ASSERT_TRUE(writer.discard_received().ok());
+  EXPECT_EQ(node->checkpoints().list(kDatabase)->size(), 2u);
+  EXPECT_TRUE(node->checkpoint().ok());
+}
+
 // --- The process goes on [S 08/3.12] -------------------------------------------------------------
 
 struct FailureCase {
