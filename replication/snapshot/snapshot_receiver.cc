@@ -11,8 +11,8 @@ namespace {
 constexpr size_t kFindAtOnce = 256;
 constexpr uint32_t kRetryTicks = 3 * kTicksPerSecond;  // A piece that did not come.
 constexpr uint32_t kAckTicks = 1 * kTicksPerSecond;    // While we work without the leader.
-// The commit reads every page once more: a minute, and as much as a disk of 16 MiB/s needs for pages
-// of 64 KiB, which is 25 pages a tick.
+// The commit reads every page once more: a minute, and as much as a disk of 16 MiB/s needs for
+// pages of 64 KiB, which is 25 pages a tick.
 constexpr uint32_t kCommitTicksMin = 60 * kTicksPerSecond;
 constexpr size_t kCommitPagesPerTick = 25;
 constexpr uint32_t kCommitRoundsMax = 3;
