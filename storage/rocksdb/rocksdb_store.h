@@ -31,7 +31,7 @@ struct RocksdbOptions {
   std::string path;
   size_t memtable_bytes = 64 * 1024 * 1024;  // Per family log; the others are small.
   // What a crash had left and what was done about it, for the log of the node.
-  std::function<void(const std::string&)> on_note;
+  std::function<void(const std::string&)> on_note = nullptr;
   rocksdb::Env* env = nullptr;  // Borrowed; outlives the store. Null: the machine's files.
 };
 

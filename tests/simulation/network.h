@@ -1,8 +1,8 @@
 // tests/simulation/network.h
 //
-// The network between slots (addresses). Each directed link has three ordered streams, for control,
-// log entries and snapshots, which get stuck one by one or together; what is sent is delivered late,
-// twice, out of order or never, as the scenario and the nemesis want it.
+// The network between slots (addresses). Each directed link has three ordered streams, for
+// control, log entries and snapshots, which get stuck one by one or together; what is sent is
+// delivered late, twice, out of order or never, as the scenario and the nemesis want it.
 //
 // Invariants: without faults a stream is in order; a broken stream loses what was on its way.
 // Ownership: one Cluster; the listener is borrowed and outlives it. Units: microseconds, messages.
