@@ -1,6 +1,7 @@
 #include "storage/rocksdb/wal_scan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,8 @@ constexpr uint8_t kFull = 1;
 constexpr uint8_t kFirst = 2;
 constexpr uint8_t kMiddle = 3;
 constexpr uint8_t kLast = 4;
+
+constexpr size_t kSectorBytes = 512;
 
 enum class Fit : uint8_t { kGood, kZeros, kTooLong, kBadChecksum };
 
@@ -78,7 +81,7 @@ void WalScan::add_block(Bytes block) {
   WL_CHECK(block_offset_ % kBlockBytes == 0);
   if (!is_foreign_ && !is_lost_) {
     if (damage_) {
-      search(block, 0);
+      add_remains(block);
     } else {
       parse(block);
     }
@@ -107,7 +110,7 @@ void WalScan::parse(Bytes block) {
     const Fit fit = fit_of(block, at, header);
     if (fit != Fit::kGood) {
       damage(text_of(fit), block_offset_ + at);
-      search(block, at + 1);
+      judge_remains(block, at);
       return;
     }
     if (header.type > kLast || header.type == 0) {
@@ -129,6 +132,42 @@ void WalScan::parse(Bytes block) {
   if (!is_zero(block.subspan(at))) damage("an incomplete header", block_offset_ + at);
 }
 
+// A block behind the damage.
+void WalScan::add_remains(Bytes block) {
+  if (has_end_ && !is_zero(block)) {
+    lose(fmt::format("bytes in {} behind its end", file_));
+  } else if (std::exchange(has_more_, false) && block.size() >= kHeaderBytes) {
+    judge_remains(block, 0);
+  } else {
+    search(block, 0);
+  }
+}
+
+// Could the record at `at` be what a crash left of an unsynced one?
+void WalScan::judge_remains(Bytes block, size_t at) {
+  const Header header = header_at(block, at);
+  const size_t end = at + kHeaderBytes + header.length;
+  if (header.type > kLast || end > kBlockBytes) {  // Zeros only make both smaller.
+    lose(fmt::format("no writer makes its header, type {} and length {}", header.type,
+                     header.length));
+    return;
+  }
+  if (at % kSectorBytes + kHeaderBytes <= kSectorBytes) {  // As written, or all zeros.
+    has_more_ = header.type == kFirst || header.type == kMiddle;
+    has_end_ = header.type == kFull || header.type == kLast;
+  }
+  if (has_end_ && end <= block.size() && !is_zero(block.subspan(end))) {
+    lose(fmt::format("bytes behind its end at byte {}", block_offset_ + end));
+    return;
+  }
+  search(block, at);
+}
+
+void WalScan::lose(const std::string& why) {
+  is_lost_ = true;
+  reason_ += ", but " + why;
+}
+
 // Looks for the beginning of a record at any byte: the damage may have hit lengths.
 void WalScan::search(Bytes block, size_t from) {
   in_fragments_ = false;
@@ -136,9 +175,7 @@ void WalScan::search(Bytes block, size_t from) {
     const Header header = header_at(block, at);
     if (header.type != kFull && header.type != kFirst) continue;
     if (fit_of(block, at, header) != Fit::kGood) continue;
-    is_lost_ = true;
-    reason_ +=
-        fmt::format(", but a whole record at byte {} of {} behind it", block_offset_ + at, file_);
+    lose(fmt::format("a whole record at byte {} of {} behind it", block_offset_ + at, file_));
     return;
   }
 }

@@ -7,7 +7,10 @@
 //
 // The idea: every write of ours is one logical record and is synced before the next one begins. So
 // an unsynced write can only be the last record, and its remains are never followed by the
-// beginning of another one. Damage with a valid beginning (FULL or FIRST) behind it is a loss.
+// beginning of another one. Damage with a valid beginning (FULL or FIRST) behind it is a loss. And
+// a sector of an unsynced write is either as it was written or zeros, because files here only grow:
+// a header that no writer makes, or bytes behind the end that a header within one sector tells, are
+// no remains of a crash.
 //
 // Format: blocks of 32 KiB; a record has a header of 7 bytes (masked CRC-32C of type and payload,
 // payload length u16, type u8) and lies within a block; types FULL 1, FIRST 2, MIDDLE 3, LAST 4. A
@@ -54,14 +57,19 @@ class WalScan {
   void parse(Bytes block);
   void finish_file();
   void damage(const char* what, uint64_t offset);
+  void add_remains(Bytes block);
+  void judge_remains(Bytes block, size_t at);
   void search(Bytes block, size_t from);
+  void lose(const std::string& why);
 
   uint64_t file_ = 0;
   uint64_t block_offset_ = 0;    // Of the current block in its file.
   uint64_t good_end_ = 0;        // In the current file: behind the last whole logical record.
   bool in_fragments_ = false;    // A FIRST waits for its LAST.
   bool is_foreign_ = false;      // A record type of another version.
-  bool is_lost_ = false;         // A record begins behind the damage.
+  bool is_lost_ = false;         // What is damaged was synced.
+  bool has_end_ = false;         // The torn record ended: all behind it must be zeros.
+  bool has_more_ = false;        // The torn record goes on at the next block.
   std::optional<Place> damage_;  // The first.
   Place keep_;
   std::string reason_;

@@ -103,7 +103,7 @@ TEST(WalScanTest, CutsEveryPrefixBehindItsLastWholeRecord) {
   }
 }
 
-TEST(WalScanTest, TakesAnyDamageOfTheLastRecordForATornWriteAndNoOther) {
+TEST(WalScanTest, TakesDamageForATornWriteOnlyInTheLastRecord) {
   const WalBuilder builder = log_of({100, 70'000, 5, 40'000});
   const size_t last_begin = builder.ends[2];
   for (size_t at = 0; at < builder.log.size(); at += at % 500 < 20 ? 1 : 61) {
@@ -112,9 +112,23 @@ TEST(WalScanTest, TakesAnyDamageOfTheLastRecordForATornWriteAndNoOther) {
     const Outcome outcome = scan({log});
     // Padding is read by nobody.
     if (outcome.state == WalState::kWhole) continue;
+    // No crash flips bits in a header, but some of them could be read as one that came in part.
+    if (at >= last_begin && (at - last_begin) % WalScan::kBlockBytes < kHeaderBytes) continue;
+    if (at >= last_begin && at % WalScan::kBlockBytes < kHeaderBytes) continue;
     EXPECT_EQ(outcome.state, at < last_begin ? WalState::kDamaged : WalState::kTorn)
         << at << ": " << outcome.reason;
     EXPECT_EQ(outcome.keep.offset, at < last_begin ? 0 : last_begin);
+  }
+}
+
+// Nothing readable is left behind the damage, and yet no crash leaves that.
+TEST(WalScanTest, RefusesALogWhoseSecondPartIsOverwritten) {
+  const WalBuilder builder = log_of({100, 70'000, 300, 40'000, 200});
+  for (size_t at = 0; at < builder.ends[3]; at += at % 500 < 20 ? 1 : 61) {
+    ByteBuffer log = builder.log;
+    std::fill(log.begin() + static_cast<ptrdiff_t>(at), log.end(), Byte{0xa5});
+    const Outcome outcome = scan({log});
+    EXPECT_EQ(outcome.state, WalState::kDamaged) << at << ": " << outcome.reason;
   }
 }
 
@@ -124,8 +138,7 @@ TEST(WalScanTest, TakesSectorsThatNeverCameForATornWriteOnlyAtTheEnd) {
     ByteBuffer log = builder.log;
     std::fill_n(log.begin() + static_cast<ptrdiff_t>(sector), 512, Byte{0});
     const Outcome outcome = scan({log});
-    // One that hides the beginning of the last record leaves nothing to tell by.
-    const bool is_damage = sector + 512 <= builder.ends[2];
+    const bool is_damage = sector < builder.ends[2];
     EXPECT_EQ(outcome.state, is_damage ? WalState::kDamaged : WalState::kTorn)
         << sector << ": " << outcome.reason;
   }
@@ -169,9 +182,10 @@ INSTANTIATE_TEST_SUITE_P(S08, WalShapeTest, testing::ValuesIn(kShapeCases),
 TEST(WalScanTest, SurvivesRandomBytes) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     Prng rng(seed);
-    ByteBuffer log(rng.below(100'000));
+    ByteBuffer log(kHeaderBytes + rng.below(100'000));
     for (Byte& byte : log) byte = static_cast<Byte>(rng.next() % 5);
-    EXPECT_NE(scan({log}).state, WalState::kDamaged) << "seed " << seed;
+    log[0] = 1;
+    EXPECT_NE(scan({log}).state, WalState::kWhole) << "seed " << seed;
   }
 }
 
