@@ -96,7 +96,7 @@ bool tolerates_a_second_leader() {
   config.self = {NodeId{1}, 1, ReplicaId{1}};
   config.chain = replication::log_chain;
   replication::RaftCore core(config, state);
-  for (const uint64_t leader : {2, 3}) {
+  for (const uint64_t leader : {uint64_t{2}, uint64_t{3}}) {
     replication::Append append;
     append.prev = state.boundary.id;
     append.prev_chain = state.boundary.chain;
