@@ -66,10 +66,17 @@ int64_t micros_since(std::chrono::steady_clock::time_point start, const Clock& c
   return std::chrono::duration_cast<std::chrono::microseconds>(clock.steady() - start).count();
 }
 
+uint64_t micros_between(std::chrono::steady_clock::time_point start,
+                        std::chrono::steady_clock::time_point end) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(end - start).count());
+}
+
 }  // namespace
 
 HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   const auto started = parts_.clock->steady();
+  parts_.counters->meter.queue_lengths.observe(works.size());
   for (auto& work : works) {
     if (stopped_) {
       refuse_work(work, Status::unavailable("the database is shutting down"));
@@ -81,7 +88,9 @@ HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   module_log_->flush();
   pinned_.reset();
   if (!stopped_) checkpoint_if_due(CheckpointPacer::Occasion::kRunning);
-  add(parts_.counters->call_micros, static_cast<uint64_t>(micros_since(started, *parts_.clock)));
+  const auto ended = parts_.clock->steady();
+  add(parts_.counters->call_micros, micros_between(started, ended));
+  if (!stopped_) sample_if_due(ended);
   return stopped_ ? HostVerdict::kStopped : HostVerdict::kRunning;
 }
 
@@ -124,6 +133,7 @@ void DatabaseHost::leave(TxItem item) {
       item.text = "the transaction changes more than one log entry may hold";
     } else {
       pinned_.reset();
+      meter_changes(item);
       if (item.tx->consumed_offset) builder_.add(*item.tx);
       checkpoint_pacer_.add_transactions(1);
       add(parts_.counters->transactions, 1);
@@ -170,7 +180,9 @@ void DatabaseHost::hand_over(runtime::CallResult& result) {
 
 runtime::CallResult DatabaseHost::connect(const Caller& caller, const schema::ConnectionId& id) {
   const Timestamp timestamp = next_timestamp();
+  const auto started = parts_.clock->steady();
   auto result = executor_->client_connected({caller.identity, id}, caller.jwt_payload, timestamp);
+  meter_lifecycle({"client_connected", started}, result);
   hand_over(result);
   leave_tx(std::move(result.commit.tx_data), timestamp);
   return result;
@@ -178,7 +190,9 @@ runtime::CallResult DatabaseHost::connect(const Caller& caller, const schema::Co
 
 void DatabaseHost::disconnect(const Caller& caller, const schema::ConnectionId& id) {
   const Timestamp timestamp = next_timestamp();
+  const auto started = parts_.clock->steady();
   auto result = executor_->client_disconnected({caller.identity, id}, timestamp);
+  meter_lifecycle({"client_disconnected", started}, result.reducer);
   hand_over(result.reducer);
   leave_tx(std::move(result.reducer.commit.tx_data), timestamp);
   leave_tx(std::move(result.fallback.tx_data), timestamp);
@@ -222,7 +236,9 @@ void DatabaseHost::on(const From& from, const protocol::CallReducer& message) {
   request.connection = from.info->connection_id;
   request.timestamp = next_timestamp();
   request.rights = rights_of(from.info->caller);
+  const auto started = parts_.clock->steady();
   auto result = executor_->run(request);
+  meter_call({message.reducer, started}, result);
   hand_over(result);
   TxItem item;
   item.tx = std::move(result.commit.tx_data);
@@ -259,6 +275,9 @@ void DatabaseHost::on(const From& from, const protocol::CallProcedure& message) 
   leave_item(ProcedureErrorItem{{from.session, message.request_id}, "No such procedure"});
 }
 
+// run() takes the sample behind the works of the drain.
+void DatabaseHost::on(SampleWork&) {}
+
 void DatabaseHost::on(SnapshotHintWork& work) {
   hinted_sequence_ = work.hint.sequence;
   snapshot_tables_ = {work.hint.tables.begin(), work.hint.tables.end()};
@@ -279,7 +298,9 @@ void DatabaseHost::on(CallWork& work) {
     request.connection = work.connection_id;
     request.timestamp = next_timestamp();
     request.rights = rights_of(caller);
+    const auto called = parts_.clock->steady();
     auto result = executor_->run(request);
+    meter_call({request.reducer, called}, result);
     hand_over(result);
     leave_tx(std::move(result.commit.tx_data), request.timestamp);
     answer.outcome = call_status_of(result.kind);
@@ -324,19 +345,43 @@ void DatabaseHost::on(SqlWork& work) {
 Result<query::StatementResult> DatabaseHost::write_sql(const query::SqlStatement& statement,
                                                        const query::Caller& caller) {
   const Timestamp timestamp = next_timestamp();
+  const auto started = parts_.clock->steady();
+  FunctionFigures& figures = parts_.counters->meter.function(Workload::kSql, {});
   storage::Transaction tx = state_->begin(storage::TxInfo{timestamp, caller.identity, {}, {}, {}});
-  WL_ASSIGN_OR_RETURN(auto result, query::execute_write(statement, tx, caller));
+  auto result = query::execute_write(statement, tx, caller);
+  if (!result.ok()) {
+    add(figures.rolled_back, 1);
+    return result;
+  }
   storage::CommitResult committed = tx.commit();
+  add(figures.committed, 1);
+  figures.elapsed.observe(micros_between(started, parts_.clock->steady()));
   if (committed.tx_data != nullptr)
     parts_.ports->arm(runtime::schedule_notices(*committed.tx_data, timestamp));
-  leave_tx(std::move(committed.tx_data), timestamp);
+  if (committed.tx_data == nullptr) return result;
+  TxItem item;
+  item.tx = std::move(committed.tx_data);
+  item.timestamp = timestamp;
+  item.is_sql = true;
+  leave(std::move(item));
   return result;
 }
 
 void DatabaseHost::on(ScheduledWork& work) {
   const Timestamp timestamp = next_timestamp();
   const auto& key = work.due.key;
+  const storage::TableView* const table = state_->view().find_table(key.table);
+  const auto started = parts_.clock->steady();
+  // Kept by the schema: a copy of the pointer, because a call may end on another one.
+  const storage::TableSchemaPtr schema = table == nullptr ? nullptr : table->schema_ptr();
   auto result = executor_->run_scheduled({key.table, key.row_id, work.due.due}, timestamp);
+  if (result.kind == runtime::ScheduledResult::Kind::kRan && schema != nullptr &&
+      schema->schedule) {
+    meter_call({schema->schedule->function, started}, result.call);
+    parts_.counters->meter.function(Workload::kReducer, schema->schedule->function)
+        .lateness.observe(
+            static_cast<uint64_t>(std::max<int64_t>(0, timestamp.micros - work.due.due.micros)));
+  }
   // Armed before the scheduler looks for its next entry.
   hand_over(result.call);
   if (!result.rearm.empty()) parts_.ports->arm(std::move(result.rearm));
@@ -347,7 +392,9 @@ void DatabaseHost::on(ScheduledWork& work) {
 
 void DatabaseHost::on(ImmediateWork& work) {
   const Timestamp timestamp = next_timestamp();
+  const auto started = parts_.clock->steady();
   auto result = executor_->run_immediate(work.call, timestamp);
+  meter_call({work.call.reducer, started}, result);
   hand_over(result);
   leave_tx(std::move(result.commit.tx_data), timestamp);
 }
@@ -381,12 +428,15 @@ void DatabaseHost::checkpoint_if_due(CheckpointPacer::Occasion occasion) {
   cut.last_timestamp = last_timestamp_;
   parts_.ports->checkpoint(
       proposed_,
-      CheckpointJob{
-          parts_.record.group, checkpoint_writer_, state_->pin(), std::move(cut),
-          [done = checkpoint_pacer_.begin(now), counters = parts_.counters](const Status& status) {
-            count_checkpoint(*counters, status);
-            done(status);
-          }});
+      CheckpointJob{parts_.record.group, checkpoint_writer_, state_->pin(), std::move(cut),
+                    [done = checkpoint_pacer_.begin(now), counters = parts_.counters, now,
+                     clock = parts_.clock](const Status& status) {
+                      count_checkpoint(*counters, status);
+                      if (status.ok())
+                        counters->meter.checkpoint_time.observe(
+                            micros_between(now, clock->steady()));
+                      done(status);
+                    }});
 }
 
 }  // namespace worldline::actors

@@ -119,6 +119,7 @@ class DatabaseHost {
   void on(ProgramWork& work);
   void on(LogsWork& work);
   void on(SnapshotHintWork& work);
+  void on(SampleWork& work);
   void on(StopWork& work);
 
   // One per kind of client message.
@@ -164,6 +165,19 @@ class DatabaseHost {
   void hand_over(runtime::CallResult& result);
   void checkpoint_if_due(CheckpointPacer::Occasion occasion);
 
+  // Figures [S 05/6].
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  struct MeteredCall {
+    std::string_view function;  // Borrowed.
+    SteadyTime started;
+  };
+  void meter_call(const MeteredCall& call, const runtime::CallResult& result);
+  void meter_lifecycle(const MeteredCall& call, const runtime::CallResult& result);
+  void meter_changes(const TxItem& item);
+  Result<runtime::DescribedModule> load_metered(const runtime::ModuleProgram& program);
+  void sample_if_due(SteadyTime now);
+  void sample(SteadyTime now);
+
   const HostParts parts_;
   const std::unique_ptr<storage::DatabaseState> state_;
   storage::BundleBuilder builder_;
@@ -184,6 +198,9 @@ class DatabaseHost {
   // Checkpoints.
   std::shared_ptr<storage::CheckpointWriter> checkpoint_writer_;
   CheckpointPacer checkpoint_pacer_;
+
+  bool changed_since_sample_ = false;
+  SteadyTime sampled_at_;
 };
 
 }  // namespace worldline::actors

@@ -109,15 +109,18 @@ Status DatabaseHost::lead(Term term) {
     resume();
   seal();
   module_log_->flush();
+  sample(parts_.clock->steady());
   return {};
 }
 
 Status DatabaseHost::publish_first(Birth birth) {
-  WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, birth.program, *module_log_));
+  WL_ASSIGN_OR_RETURN(auto module, load_metered(birth.program));
   const Timestamp timestamp = next_timestamp();
+  const auto started = parts_.clock->steady();
   auto published = executor_->initialize(
       {std::move(birth.program), std::move(module), parts_.record.owner, timestamp});
   if (!published.ok()) return module_refusal(published.status());
+  meter_lifecycle({"init", started}, *published);
   hand_over(*published);
   leave_tx(std::move(published->commit.tx_data), timestamp);
   reply(std::move(birth.committed));
@@ -148,7 +151,7 @@ Status DatabaseHost::load_stored_module() {
       row->program_kind == storage::ProgramKind::kJs ? HostType::kJs : HostType::kWasm;
   runtime::ModuleProgram program = program_of(
       parts_, host_type, std::make_shared<const ByteBuffer>(std::move(row->program_bytes)));
-  WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
+  WL_ASSIGN_OR_RETURN(auto module, load_metered(program));
   return executor_->install(std::move(program), std::move(module));
 }
 
@@ -161,7 +164,7 @@ schema::ProgramChange DatabaseHost::change_to(const schema::Hash256& new_program
 // A failure leaves everything as it was; the present module goes on serving.
 Result<DatabaseHost::UpdateOutcome> DatabaseHost::update(const PublishRequest& request) {
   runtime::ModuleProgram program = program_of(parts_, request.host_type, request.program);
-  WL_ASSIGN_OR_RETURN(auto module, load_program(parts_, program, *module_log_));
+  WL_ASSIGN_OR_RETURN(auto module, load_metered(program));
   if (program.hash == executor_->program().hash) return UpdateOutcome::kUnchanged;
   const auto plan = schema::plan_migration(executor_->module_def(), module.def);
   if (!plan.ok())
@@ -175,11 +178,13 @@ Result<DatabaseHost::UpdateOutcome> DatabaseHost::update(const PublishRequest& r
     return executor_->module_def()->find_table(definition.name) != nullptr;
   });
   const Timestamp timestamp = next_timestamp();
+  const auto started = parts_.clock->steady();
   auto updated = executor_->update({std::move(program), std::move(module), std::move(definitions),
                                     request.caller.identity, timestamp});
   if (!updated.ok())
     return Status::failed_precondition("Failed to create or update the database: {}",
                                        updated.status().message());
+  meter_lifecycle({"", started}, *updated);
   hand_over(*updated);
   leave_tx(std::move(updated->commit.tx_data), timestamp);
   leave_item(SchemaChangedItem{pin()});

@@ -105,6 +105,8 @@ DeliveryDesk::SessionEntry* DeliveryDesk::open_outbox(SessionId session) {
 void DeliveryDesk::on(const TxItem& item) {
   if (item.tx != nullptr && subscriptions_.query_set_count() > 0) {
     const auto updates = subscriptions_.evaluate(*item.tx, item.after.get());
+    figures_.delta_queries_evaluated += subscriptions_.evaluated_query_count();
+    figures_.delta_queries_matched += updates.blocks.size();
     tell_failures(updates.failures);
     deliver_updates(updates, item);
     return;
@@ -175,9 +177,13 @@ void DeliveryDesk::on(const SubscribeItem& item) {
   hint_due_ = true;
   SessionEntry* const session = open_outbox(item.session);
   if (session == nullptr) return;
+  const size_t known_queries = subscriptions_.distinct_query_count();
   const auto rows = subscriptions_.subscribe(
       {client_of(item.session), item.query_set_id, item.caller, item.queries}, *item.state);
+  figures_.queries_subscribed += item.queries.size();
+  figures_.new_queries_subscribed += subscriptions_.distinct_query_count() - known_queries;
   if (rows.ok()) {
+    figures_.queries_evaluated_by_subscribe += rows->size();
     protocol::encode_subscribe_applied_head(item.request_id, item.query_set_id,
                                             static_cast<uint32_t>(rows->size()),
                                             session->outbox.own());
@@ -202,6 +208,7 @@ void DeliveryDesk::on(const UnsubscribeItem& item) {
     protocol::encode_subscription_error(item.request_id, item.query_set_id, rows.status().message(),
                                         out);
   } else if (item.send_dropped_rows) {
+    figures_.queries_evaluated_by_unsubscribe += rows->size();
     protocol::encode_unsubscribe_applied_head(item.request_id, item.query_set_id,
                                               static_cast<uint32_t>(rows->size()), out);
     append_rows(*rows, session->outbox);

@@ -33,6 +33,16 @@ struct SnapshotHint {
   std::vector<TableId> tables;  // Pin after a transaction that touches one of them.
 };
 
+// Counts since the desk was made [S 05/6.1].
+struct DeliveryFigures {
+  uint64_t delta_queries_evaluated = 0;
+  uint64_t delta_queries_matched = 0;
+  uint64_t queries_subscribed = 0;
+  uint64_t new_queries_subscribed = 0;
+  uint64_t queries_evaluated_by_subscribe = 0;
+  uint64_t queries_evaluated_by_unsubscribe = 0;
+};
+
 class DeliveryDesk {
  public:
   // Evaluates everything in `batch` and holds the result.
@@ -48,6 +58,9 @@ class DeliveryDesk {
   // The hint if subscriptions came or went since the last call.
   std::optional<SnapshotHint> take_snapshot_hint();
 
+  const DeliveryFigures& figures() const { return figures_; }
+  size_t held_count() const { return held_.size(); }
+  size_t client_count() const { return subscriptions_.client_count(); }
   size_t session_count() const { return sessions_.size(); }
   size_t query_set_count() const { return subscriptions_.query_set_count(); }
   size_t distinct_query_count() const { return subscriptions_.distinct_query_count(); }
@@ -97,6 +110,7 @@ class DeliveryDesk {
   Held building_;                   // What the batch being executed will leave.
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
   size_t impatient_count_ = 0;      // Over held_ and building_.
+  DeliveryFigures figures_;
   ProposalSeq committed_;
   uint64_t hint_sequence_ = 0;
   bool hint_due_ = false;  // Subscriptions changed since the last hint.

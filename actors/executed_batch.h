@@ -51,6 +51,7 @@ struct TxItem {
   std::optional<CallerRef> caller;  // Gets a ReducerResult instead of a TransactionUpdate.
   Verdict verdict = Verdict::kOk;
   std::string text;  // Of a failure.
+  bool is_sql = false;
   Timestamp timestamp;
 };
 

@@ -21,6 +21,7 @@ struct Refuser {
   void operator()(ProgramWork& work) const { work.done(why); }
   void operator()(LogsWork& work) const { work.done(why); }
   void operator()(SnapshotHintWork&) const {}
+  void operator()(SampleWork&) const {}
   void operator()(StopWork& work) const { work.done(); }
 };
 

@@ -98,6 +98,9 @@ struct SnapshotHintWork {
   SnapshotHint hint;
 };
 
+// Asks for a sample of sizes, if one is due [S 05/6.2].
+struct SampleWork {};
+
 // Ends the host: everything before it is executed and answered, sessions are closed with `reason`,
 // nothing after it is taken.
 enum class StopKind : uint8_t {
@@ -111,9 +114,10 @@ struct StopWork {
   std::function<void()> done;
 };
 
-using HostWork = std::variant<SessionBatchWork, SessionOpenWork, SessionCloseWork, CallWork,
-                              SqlWork, ScheduledWork, ImmediateWork, UpdateWork, PrePublishWork,
-                              SchemaWork, ProgramWork, LogsWork, SnapshotHintWork, StopWork>;
+using HostWork =
+    std::variant<SessionBatchWork, SessionOpenWork, SessionCloseWork, CallWork, SqlWork,
+                 ScheduledWork, ImmediateWork, UpdateWork, PrePublishWork, SchemaWork, ProgramWork,
+                 LogsWork, SnapshotHintWork, SampleWork, StopWork>;
 
 // Answers work that will never run.
 void refuse_work(HostWork& work, const Status& why);
@@ -128,6 +132,7 @@ class WorkQueue {
   // On failure the work is answered with the failure. House-keeping is never refused for its size.
   void push(HostWork work, size_t bytes = 256);
   std::vector<HostWork> take(std::vector<HostWork> spare) { return inbox_.take(std::move(spare)); }
+  size_t size() const { return inbox_.size(); }
   void close() { inbox_.close(); }
   void wake() const { wake_(); }
 

@@ -54,6 +54,10 @@ class Inbox {
     closed_ = true;
   }
 
+  size_t size() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return items_.size();
+  }
   size_t bytes() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return bytes_;

@@ -212,13 +212,21 @@ class LogReader {
   virtual void finish() = 0;
 };
 
+enum class MetricKind : uint8_t { kCounter, kGauge, kHistogram };
+
 // Figures the metrics page shows; sources are in the node. A flat list keeps gateway and node
 // independent: names and labels as in [S 05/6].
 struct MetricSample {
+  struct Bucket {
+    double upper_bound = 0;  // Of the last one: infinity.
+    uint64_t count = 0;      // Observations up to the bound: those of lower buckets included.
+  };
+
   std::string name;
   std::vector<std::pair<std::string, std::string>> labels;
-  double value = 0;
-  bool is_counter = false;
+  double value = 0;  // Of a histogram: the sum of its observations.
+  MetricKind kind = MetricKind::kGauge;
+  std::vector<Bucket> buckets;  // Of a histogram, ascending; the last counts all observations.
 };
 
 class NodeApi {

@@ -28,6 +28,7 @@ class ModuleLogSink final : public runtime::ModuleLog {
 
   void append(const runtime::LogRecord& record) override;
   void flush();
+  uint64_t file_bytes() const { return file_.file_bytes(clock_.now()); }  // Of today's file.
 
   // Answers a logs request [S 02/3.11]; a follower stays until it is gone or lags.
   Status read(const LogsRequest& request, const std::shared_ptr<LogReader>& reader);

@@ -450,7 +450,12 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
     if (verified == verified_.end())
       return Status::corruption("database {}: its group {} has no log here",
                                 record.database.to_hex(), record.group.value);
+    const SteadyTime started = clock_.steady();
     WL_ASSIGN_OR_RETURN(auto recovered, recover(verified->second));
+    DatabaseMeter& meter = handle->counters->meter;
+    const auto took = clock_.steady() - started;
+    set(meter.replay_micros, static_cast<uint64_t>(took / std::chrono::microseconds(1)));
+    set(meter.replay_entries, recovered.report.entries_replayed);
     note(fmt::format("database recovered identity={} entries={} transactions={}",
                      record.database.to_hex(), recovered.report.entries_replayed,
                      recovered.report.transactions_replayed));

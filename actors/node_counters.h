@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "actors/database_meter.h"
+
 namespace worldline::actors {
 
 struct DatabaseCounters {
@@ -22,13 +24,18 @@ struct DatabaseCounters {
   std::atomic<uint64_t> checkpoints{0};
   std::atomic<uint64_t> checkpoint_failures{0};
   std::atomic<uint64_t> checkpoint_failures_in_row{0};
-};
 
-inline void add(std::atomic<uint64_t>& counter, uint64_t by) {
-  counter.fetch_add(by, std::memory_order_relaxed);
-}
-inline void set(std::atomic<uint64_t>& gauge, uint64_t value) {
-  gauge.store(value, std::memory_order_relaxed);
-}
+  // Of the delivery desk, as DeliveryFigures.
+  std::atomic<uint64_t> clients_subscribed{0};
+  std::atomic<uint64_t> held_batches{0};
+  std::atomic<uint64_t> delta_queries_evaluated{0};
+  std::atomic<uint64_t> delta_queries_matched{0};
+  std::atomic<uint64_t> queries_subscribed{0};
+  std::atomic<uint64_t> new_queries_subscribed{0};
+  std::atomic<uint64_t> queries_evaluated_by_subscribe{0};
+  std::atomic<uint64_t> queries_evaluated_by_unsubscribe{0};
+
+  DatabaseMeter meter;
+};
 
 }  // namespace worldline::actors

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "actors/metric_samples.h"
 #include "actors/publish_process.h"
 #include "base/check.h"
 #include "base/secure_random.h"
@@ -293,27 +294,11 @@ void NodeService::open_session(SessionOpen open, Callback<Result<std::shared_ptr
 
 std::vector<MetricSample> NodeService::metrics() {
   std::vector<MetricSample> samples;
-  const auto sample = [&samples](const char* name, const DatabaseHandle& handle,
-                                 const std::atomic<uint64_t>& value, bool is_counter) {
-    samples.push_back({name,
-                       {{"db", handle.database.to_hex()}},
-                       static_cast<double>(value.load(std::memory_order_relaxed)),
-                       is_counter});
-  };
   for (const auto& handle : parts_.directory->all()) {
-    const DatabaseCounters& counters = *handle->counters;
-    sample("worldline_calls_committed_total", *handle, counters.calls_committed, true);
-    sample("worldline_calls_failed_total", *handle, counters.calls_failed, true);
-    sample("worldline_transactions_total", *handle, counters.transactions, true);
-    sample("worldline_log_bytes_total", *handle, counters.log_bytes, true);
-    sample("worldline_drain_micros_total", *handle, counters.call_micros, true);
-    sample("worldline_checkpoints_total", *handle, counters.checkpoints, true);
-    sample("worldline_checkpoint_failures_total", *handle, counters.checkpoint_failures, true);
-    sample("worldline_checkpoint_failures_in_row", *handle, counters.checkpoint_failures_in_row,
-           false);
-    sample("spacetime_websocket_connections", *handle, counters.sessions, false);
-    sample("worldline_query_sets", *handle, counters.query_sets, false);
-    sample("worldline_distinct_queries", *handle, counters.distinct_queries, false);
+    // An idle database takes no sample by itself; this page still shows the one before.
+    if (handle->counters->meter.sample_is_old.load(std::memory_order_relaxed))
+      handle->queue->push(SampleWork{});
+    append_metric_samples(*handle, samples);
   }
   return samples;
 }

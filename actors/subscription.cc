@@ -24,6 +24,14 @@ void report(SubscriptionState& state, const SubscriptionArgs& args) {
   set(args.counters->sessions, state.desk.session_count());
   set(args.counters->query_sets, state.desk.query_set_count());
   set(args.counters->distinct_queries, state.desk.distinct_query_count());
+  set(args.counters->clients_subscribed, state.desk.client_count());
+  const DeliveryFigures& figures = state.desk.figures();
+  set(args.counters->delta_queries_evaluated, figures.delta_queries_evaluated);
+  set(args.counters->delta_queries_matched, figures.delta_queries_matched);
+  set(args.counters->queries_subscribed, figures.queries_subscribed);
+  set(args.counters->new_queries_subscribed, figures.new_queries_subscribed);
+  set(args.counters->queries_evaluated_by_subscribe, figures.queries_evaluated_by_subscribe);
+  set(args.counters->queries_evaluated_by_unsubscribe, figures.queries_evaluated_by_unsubscribe);
   if (auto hint = state.desk.take_snapshot_hint())
     args.host->push(SnapshotHintWork{std::move(*hint)});
 }
@@ -34,6 +42,7 @@ caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
   return {
       [self, args](const ExecutedBatchPtr& batch) {
         self->state.desk.execute(*batch);
+        set(args.counters->held_batches, self->state.desk.held_count());
         report(self->state, args);
         arm_timer(self, args);
       },
@@ -42,7 +51,10 @@ caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
         self->state.desk.expire(args.clock->steady());
         arm_timer(self, args);
       },
-      [self](const CommitNotice& notice) { self->state.desk.committed(notice.proposal); },
+      [self, args](const CommitNotice& notice) {
+        self->state.desk.committed(notice.proposal);
+        set(args.counters->held_batches, self->state.desk.held_count());
+      },
       [self](retire_atom) { self->quit(); },
   };
 }

@@ -86,20 +86,46 @@ prometheus::Family<T>& family(prometheus::Registry& registry, const char* name, 
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
-prometheus::MetricFamily to_family(const std::string& name, bool is_counter) {
+prometheus::MetricType type_of(actors::MetricKind kind) {
+  switch (kind) {
+    case actors::MetricKind::kCounter:
+      return prometheus::MetricType::Counter;
+    case actors::MetricKind::kGauge:
+      return prometheus::MetricType::Gauge;
+    case actors::MetricKind::kHistogram:
+      return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
+}
+
+prometheus::MetricFamily to_family(const actors::MetricSample& sample) {
   prometheus::MetricFamily family;
-  family.name = name;
-  family.type = is_counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+  family.name = sample.name;
+  family.type = type_of(sample.kind);
   return family;
+}
+
+void set_value(const actors::MetricSample& sample, prometheus::ClientMetric& metric) {
+  switch (sample.kind) {
+    case actors::MetricKind::kCounter:
+      metric.counter.value = sample.value;
+      return;
+    case actors::MetricKind::kGauge:
+      metric.gauge.value = sample.value;
+      return;
+    case actors::MetricKind::kHistogram:
+      metric.histogram.sample_sum = sample.value;
+      metric.histogram.sample_count = sample.buckets.empty() ? 0 : sample.buckets.back().count;
+      for (const auto& bucket : sample.buckets)
+        metric.histogram.bucket.push_back({bucket.count, bucket.upper_bound});
+      return;
+  }
 }
 
 prometheus::ClientMetric to_metric(const actors::MetricSample& sample) {
   prometheus::ClientMetric metric;
   for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
-  if (sample.is_counter)
-    metric.counter.value = sample.value;
-  else
-    metric.gauge.value = sample.value;
+  set_value(sample, metric);
   return metric;
 }
 
@@ -256,8 +282,8 @@ std::string GatewayMetrics::render(const std::vector<actors::MetricSample>& node
   std::vector<prometheus::MetricFamily> page = families_->registry.Collect();
   std::map<std::string, prometheus::MetricFamily> node;
   for (const actors::MetricSample& sample : node_samples) {
-    const auto [found, is_new] =
-        node.try_emplace(sample.name, to_family(sample.name, sample.is_counter));
+    auto found = node.find(sample.name);
+    if (found == node.end()) found = node.emplace(sample.name, to_family(sample)).first;
     found->second.metric.push_back(to_metric(sample));
   }
   for (auto& [name, metrics] : node) page.push_back(std::move(metrics));

@@ -2,6 +2,7 @@
 // routes [S 02/3.1, 3.3, 3.14].
 #include <fmt/format.h>
 
+#include "gateway/process_samples.h"
 #include "gateway/route_arguments.h"
 #include "gateway/routes.h"
 #include "gateway/status_to_http.h"
@@ -27,7 +28,9 @@ void handle_metrics(RouteCall call) {
     call.responder->respond(empty_response(404));
     return;
   }
-  call.responder->respond(text_response(200, call.core.metrics.render(call.core.node.metrics())));
+  std::vector<actors::MetricSample> samples = call.core.node.metrics();
+  append_process_samples("/proc/self", samples);
+  call.responder->respond(text_response(200, call.core.metrics.render(samples)));
 }
 
 void handle_scrape_targets(RouteCall call) {

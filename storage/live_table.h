@@ -70,6 +70,12 @@ class LiveTable {
 
   // Builds everything derived from the pages of a loaded or altered record.
   Status rebuild();
+  // The same in parts, one per index, which may run at once on several threads: between the two
+  // outer calls each part exactly once and nothing else. A part writes its own tree, or the sums,
+  // and reads the pages; so the result does not depend on threads.
+  size_t begin_rebuild();                           // The number of parts.
+  std::optional<RowRef> rebuild_part(size_t part);  // The first row that repeats a unique one.
+  Status end_rebuild(const std::vector<std::optional<RowRef>>& repeats) const;  // Of each part.
   void bind(TableRecord* record);  // Another version took the place in the root.
   void add_loaded_page(uint32_t number, Page* page);
   Status check_invariants() const;
@@ -98,6 +104,9 @@ class LiveTable {
   Bytes image_of(const TxSlot& slot) const;
   void undo_new_row(const TxSlot& slot);
   void undo_old_row(const TxSlot& slot);
+  void rebuild_sums();
+  std::optional<RowRef> rebuild_index(uint32_t index);
+  std::optional<RowRef> rebuild_rows();
   Status check_rows() const;
   Status check_pages() const;
 

@@ -1,5 +1,7 @@
 // storage/live_table_apply.cc: changes made elsewhere, rebuilding after a load, and invariants.
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "storage/live_table.h"
 #include "storage/state_core.h"
@@ -66,6 +68,13 @@ void LiveTable::add_loaded_page(uint32_t number, Page* page) {
 }
 
 Status LiveTable::rebuild() {
+  std::vector<std::optional<RowRef>> repeats(begin_rebuild());
+  for (size_t part = 0; part < repeats.size(); ++part) repeats[part] = rebuild_part(part);
+  return end_rebuild(repeats);
+}
+
+// Parts: the sums, each index, and the tree of rows if no index is unique.
+size_t LiveTable::begin_rebuild() {
   TableRecord& record = own();
   for (IndexTree& index : record.indexes) index.clear();
   record.rows.clear();
@@ -75,19 +84,69 @@ Status LiveTable::rebuild() {
   free_.clear();
   for (uint32_t number = 0; number < record.pages.size(); ++number)
     if (const Page* page = record.pages.get(number)) free_.add_page(number, *page);
+  return 1 + record.indexes.size() + (record.first_unique == kNoIndex ? 1 : 0);
+}
+
+std::optional<RowRef> LiveTable::rebuild_part(size_t part) {
+  if (part == 0) {
+    rebuild_sums();
+    return std::nullopt;
+  }
+  if (part <= record_->indexes.size()) return rebuild_index(static_cast<uint32_t>(part - 1));
+  return rebuild_rows();
+}
+
+void LiveTable::rebuild_sums() {
+  const bool is_digested = !schema().is_ephemeral && !schema().is_event;
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+  Digest128 digest;
   RowCursor cursor = view_.scan();
   while (cursor.next()) {
     const Bytes row = cursor.row();
-    make_keys(row);
-    std::optional<RowRef> identical;
-    if (find_clash(row, identical) != kNoIndex || identical)
-      return Status::corruption("table `{}`: page {} slot {} repeats a unique row", schema().name,
-                                cursor.ref().page, cursor.ref().slot);
-    insert_keys(row, cursor.ref());
-    if (!schema().is_ephemeral && !schema().is_event)
-      record.digest.add(digest_of_row(digest_seed_, row));
+    ++rows;
+    bytes += row.size();
+    if (is_digested) digest.add(digest_of_row(digest_seed_, row));
   }
-  return {};
+  record_->row_count = rows;
+  record_->row_bytes = bytes;
+  record_->digest = digest;
+}
+
+std::optional<RowRef> LiveTable::rebuild_index(uint32_t index) {
+  IndexTree& tree = record_->indexes[index];
+  IndexKey key;
+  RowCursor cursor = view_.scan();
+  while (cursor.next()) {
+    record_->make_row_key(index, cursor.row(), key);
+    if (tree.is_unique() && tree.find_unique(key)) return cursor.ref();
+    tree.insert(key, cursor.ref());
+  }
+  return std::nullopt;
+}
+
+std::optional<RowRef> LiveTable::rebuild_rows() {
+  const TableRecord& record = *record_;
+  IndexKey key;
+  RowCursor cursor = view_.scan();
+  while (cursor.next()) {
+    const Bytes row = cursor.row();
+    key.word_ = TableRecord::hash_row(row);
+    for (IndexCursor same = record.rows.point(&record, key); same.next();)
+      if (equal(record.row(same.ref()), row)) return cursor.ref();
+    record_->rows.insert(key, cursor.ref());
+  }
+  return std::nullopt;
+}
+
+// Names the first row in physical order, whichever part met it.
+Status LiveTable::end_rebuild(const std::vector<std::optional<RowRef>>& repeats) const {
+  std::optional<RowRef> first;
+  for (const auto& repeat : repeats)
+    if (repeat && (!first || *repeat < *first)) first = repeat;
+  if (!first) return {};
+  return Status::corruption("table `{}`: page {} slot {} repeats a unique row", schema().name,
+                            first->page, first->slot);
 }
 
 Status LiveTable::check_pages() const {

@@ -74,6 +74,7 @@ class Page {
   uint32_t visible_count() const { return visible_count_; }
   uint32_t taken_count() const { return taken_count_; }
   bool is_full() const { return taken_count_ == slot_count_; }
+  uint32_t alloc_bytes() const { return alloc_bytes_; }  // Rows outside the page not counted.
   uint64_t version() const { return version_; }
   void set_version(uint64_t version) { version_ = version; }
 

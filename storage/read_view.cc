@@ -73,6 +73,18 @@ uint64_t TableView::row_count() const {
 uint64_t TableView::row_bytes() const {
   return record_->row_bytes;
 }
+uint64_t TableView::page_bytes() const {
+  uint64_t bytes = 0;
+  for (uint32_t number = 0; number < record_->pages.size(); ++number) {
+    const Page* const page = record_->find_page(number);
+    if (page == nullptr) continue;
+    bytes += page->alloc_bytes();
+    if (page->row_class() != kBlobClass) continue;
+    for (uint32_t slot = 0; slot < page->slot_count(); ++slot)
+      if (page->is_visible(slot)) bytes += page->row(slot).size();
+  }
+  return bytes;
+}
 Digest128 TableView::digest() const {
   return record_->digest;
 }

@@ -147,7 +147,9 @@ class TableView {
   const TableSchemaPtr& schema_ptr() const;
   uint64_t row_count() const;
   uint64_t row_bytes() const;  // Sum of BSATN sizes.
-  Digest128 digest() const;    // Zero for event and ephemeral tables [S 08/4.8].
+  // Memory of the pages and of rows outside them; indexes are not in it. O(pages).
+  uint64_t page_bytes() const;
+  Digest128 digest() const;  // Zero for event and ephemeral tables [S 08/4.8].
 
   RowCursor scan() const;
   Bytes row(RowRef ref) const;                      // REQUIRES: the row exists.

@@ -10,6 +10,7 @@
 
 #include "base/prng.h"
 #include "schema/bsatn.h"
+#include "storage/checkpoint_loader.h"
 #include "storage/checkpoint_source.h"
 #include "storage/database_state.h"
 #include "storage/row_chunks.h"
@@ -264,6 +265,26 @@ void BM_InsertIntoAGrowingTable(benchmark::State& state) {
 }
 BENCHMARK(BM_InsertIntoAGrowingTable)->Arg(2400)->Iterations(100);
 BENCHMARK(BM_InsertIntoAGrowingTable)->Arg(2400)->Iterations(2000);
+
+// A load: pages decoded and checked on one thread, then indexes on range(0). Compare the times of
+// one run with each other; the pages' share is what does not shrink.
+void BM_LoadCheckpoint(benchmark::State& state) {
+  const SnapshotPtr snapshot = bench().state->pin();
+  const CheckpointManifest manifest = checkpoint_manifest(*snapshot);
+  std::vector<ByteBuffer> images;
+  for (const CheckpointTable& table : manifest.tables)
+    for (const CheckpointPage& page : table.pages)
+      write_page_image(*snapshot, table.table, page.number, images.emplace_back());
+  for (auto _ : state) {
+    CheckpointLoader loader(manifest);
+    size_t next = 0;
+    for (const CheckpointTable& table : manifest.tables)
+      for (const CheckpointPage& page : table.pages)
+        if (!loader.add_page(table.table, page.number, images[next++]).ok()) std::abort();
+    benchmark::DoNotOptimize(loader.finish(static_cast<size_t>(state.range(0))).ok());
+  }
+}
+BENCHMARK(BM_LoadCheckpoint)->Arg(1)->Arg(2)->Arg(4)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace worldline::storage

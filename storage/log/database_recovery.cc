@@ -1,6 +1,7 @@
 #include "storage/log/database_recovery.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "storage/checkpoint_loader.h"
@@ -137,6 +138,12 @@ Status load_pages(const CheckpointStore& checkpoints, const Checkpoint& checkpoi
   return first_bad;
 }
 
+// Databases start at once, so one may not take the whole machine.
+constexpr size_t kLoadThreadsMax = 4;
+size_t load_threads() {
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kLoadThreadsMax);
+}
+
 Result<Start> load_start(const CheckpointStore& checkpoints, GroupId group, CheckpointId id,
                          std::optional<DamagedCheckpoint>& damaged) {
   WL_ASSIGN_OR_RETURN(Checkpoint checkpoint, checkpoints.load_manifest(group, id));
@@ -146,7 +153,7 @@ Result<Start> load_start(const CheckpointStore& checkpoints, GroupId group, Chec
   if (!bad.empty() && !damaged) damaged = {std::move(checkpoint), std::move(bad)};
   WL_RETURN_IF_ERROR(loaded);
   Start start;
-  WL_ASSIGN_OR_RETURN(start.state, loader.finish());
+  WL_ASSIGN_OR_RETURN(start.state, loader.finish(load_threads()));
   if (start.state->digest() != checkpoint.state.digest)
     return Status::corruption("group {} checkpoint {}: the digest of the state is {}, not {}",
                               group.value, id.value, digest_text(start.state->digest()),

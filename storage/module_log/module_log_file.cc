@@ -126,6 +126,12 @@ std::filesystem::path ModuleLogFile::path_of(Timestamp now) const {
   return directory_ / file_name(day_of(now));
 }
 
+uint64_t ModuleLogFile::file_bytes(Timestamp now) const {
+  std::error_code failed;
+  const uintmax_t bytes = std::filesystem::file_size(path_of(now), failed);
+  return failed ? 0 : bytes;
+}
+
 Result<std::string> read_last_lines(const std::filesystem::path& path, uint64_t line_count,
                                     uint64_t bytes_max) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);

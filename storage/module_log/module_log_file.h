@@ -36,6 +36,7 @@ class ModuleLogFile {
 
   // The file of the day of `now`, and what of it is complete lines after a flush.
   std::filesystem::path path_of(Timestamp now) const;
+  uint64_t file_bytes(Timestamp now) const;  // Of that file; 0 if there is none.
   uint64_t dropped_lines() const { return dropped_lines_; }
 
  private:

@@ -293,7 +293,11 @@ void FakeNode::open_session(actors::SessionOpen open,
 }
 
 std::vector<actors::MetricSample> FakeNode::metrics() {
-  return {{"spacetime_num_table_rows", {{"db", database.to_hex()}, {"table_id", "1"}}, 3, false}};
+  return {{"spacetime_num_table_rows",
+           {{"db", database.to_hex()}, {"table_id", "1"}},
+           3,
+           actors::MetricKind::kGauge,
+           {}}};
 }
 
 }  // namespace worldline::gateway::testing

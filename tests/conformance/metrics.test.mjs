@@ -1,0 +1,183 @@
+// The metrics page against chapter 05, section 6 (row 28 of its acceptance list).
+import { assert, eventually, test } from './harness.mjs';
+import * as http from './http_api.mjs';
+
+const DB = ['db'];
+const IDENTITY = ['database_identity'];
+const TX = ['db', 'reducer', 'txn_type'];
+const CHANGES = ['db', 'reducer_or_query', 'table_id', 'table_name', 'txn_type'];
+const TABLE = ['db', 'table_id', 'table_name'];
+const HEAP = ['database_identity', 'worker_kind'];
+const ERRORS = ['database_identity', 'module_hash', 'reducer_symbol'];
+const PROTOCOL = ['database_identity', 'protocol'];
+
+// Every metric of the chapter that this server has; actors/metric_samples.h says why not the rest.
+const EXPECTED = {
+  spacetime_num_table_rows: ['gauge', TABLE],
+  spacetime_table_size_bytes: ['gauge', TABLE],
+  spacetime_num_rows_inserted_total: ['counter', CHANGES],
+  spacetime_num_rows_deleted_total: ['counter', CHANGES],
+  spacetime_num_index_rows_inserted_total: ['counter', CHANGES],
+  spacetime_num_index_rows_deleted_total: ['counter', CHANGES],
+  spacetime_num_txns_total: ['counter', ['committed', ...TX]],
+  spacetime_txn_elapsed_time_sec: ['histogram', TX],
+  spacetime_txn_cpu_time_sec: ['histogram', TX],
+  spacetime_module_log_file_size_bytes: ['gauge', DB],
+  reducer_wasm_time_usec: ['counter', ['db', 'reducer']],
+  spacetime_num_delta_queries_evaluated: ['counter', DB],
+  spacetime_num_delta_queries_matched: ['counter', DB],
+  spacetime_subscription_connections: ['gauge', IDENTITY],
+  spacetime_subscription_sets: ['gauge', IDENTITY],
+  spacetime_num_queries_subscribed: ['counter', DB],
+  spacetime_num_new_queries_subscribed: ['counter', DB],
+  spacetime_num_queries_evaluated: ['counter', ['db', 'workload']],
+  spacetime_http_response_size_bytes_total: ['counter', DB],
+  spacetime_data_size_table_num_rows: ['gauge', ['db', 'table_name']],
+  spacetime_data_size_bytes_used_by_rows: ['gauge', ['db', 'table_name']],
+  spacetime_data_size_table_num_rows_in_indexes: ['gauge', ['db', 'table_name']],
+  spacetime_replay_total_time_seconds: ['gauge', DB],
+  spacetime_replay_commitlog_num_commits: ['gauge', DB],
+  spacetime_snapshot_creation_time_total_sec: ['histogram', DB],
+  spacetime_worker_connected_clients: ['gauge', IDENTITY],
+  spacetime_worker_ws_clients_spawned: ['gauge', IDENTITY],
+  spacetime_worker_ws_clients_aborted: ['gauge', IDENTITY],
+  spacetime_worker_ws_clients_closed_connection: ['gauge', IDENTITY],
+  spacetime_worker_ws_clients_idle_timed_out_total: ['counter', IDENTITY],
+  spacetime_worker_ws_client_disconnections_total: ['counter', ['cause', ...IDENTITY]],
+  spacetime_worker_ws_client_rejections_total: ['counter', ['cause', ...IDENTITY]],
+  spacetime_websocket_requests_total: ['counter', PROTOCOL],
+  spacetime_websocket_request_msg_size: ['histogram', PROTOCOL],
+  spacetime_websocket_sent_msg_size_bytes: ['histogram', DB],
+  spacetime_websocket_pong_rtt_secs: ['histogram', DB],
+  spacetime_worker_instance_operation_queue_length: ['gauge', IDENTITY],
+  spacetime_worker_instance_operation_queue_length_histogram: ['histogram', IDENTITY],
+  spacetime_module_instances: ['gauge', ['database_identity', 'module_type']],
+  spacetime_module_host_init_attempts_total: ['counter', IDENTITY],
+  spacetime_module_host_init_failures_total: ['counter', IDENTITY],
+  spacetime_module_create_instance_time_seconds: ['histogram', ['db', 'module_type']],
+  spacetime_scheduled_function_delay_seconds: ['histogram', ['db', 'function']],
+  spacetime_worker_wasm_instance_errors_total: ['counter', ERRORS],
+  spacetime_worker_sender_errors_total: ['counter', ERRORS],
+  spacetime_worker_v8_total_heap_size_bytes: ['gauge', HEAP],
+  spacetime_worker_v8_used_heap_size_bytes: ['gauge', HEAP],
+  spacetime_worker_v8_heap_size_limit_bytes: ['gauge', HEAP],
+  spacetime_worker_v8_external_memory_bytes: ['gauge', HEAP],
+  spacetime_active_queries: ['gauge', IDENTITY],
+  spacetime_subscription_send_queue_length: ['gauge', IDENTITY],
+  spacetime_total_incoming_queue_length: ['gauge', DB],
+  spacetime_total_outgoing_queue_length: ['gauge', DB],
+  spacetime_client_outgoing_queue_disconnects_total: ['counter', DB],
+  process_cpu_seconds_total: ['counter', []],
+  process_threads: ['gauge', []],
+  process_open_fds: ['gauge', []],
+  process_max_fds: ['gauge', []],
+  process_virtual_memory_bytes: ['gauge', []],
+  process_resident_memory_bytes: ['gauge', []],
+  process_start_time_seconds: ['gauge', []],
+};
+
+/** The page as {types: {name: type}, series: [{name, labels, value}]}. */
+async function scrape(url) {
+  const page = await http.send('GET', `${url}/v1/metrics`);
+  assert.equal(page.status, 200);
+  const types = {};
+  const series = [];
+  for (const line of page.text.split('\n')) {
+    const type = /^# TYPE (\S+) (\S+)$/.exec(line);
+    if (type) {
+      assert.ok(!(type[1] in types), `${type[1]} is on the page twice`);
+      types[type[1]] = type[2];
+    } else if (line !== '' && !line.startsWith('#')) {
+      const [, name, inside = '', value] = /^([a-z0-9_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
+      const labels = Object.fromEntries(
+        [...inside.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(found => found.slice(1, 3)),
+      );
+      series.push({ name, labels, value: Number(value) });
+    }
+  }
+  return { types, series };
+}
+
+/** The one value whose labels include those given. */
+function value(page, name, labels = {}) {
+  const found = page.series.filter(
+    one =>
+      one.name === name && Object.entries(labels).every(([key, text]) => one.labels[key] === text),
+  );
+  assert.equal(found.length, 1, `${name} ${JSON.stringify(labels)}: ${found.length} series`);
+  return found[0].value;
+}
+
+test('the metrics page has the names, labels and types of the specification', async t => {
+  const server = await t.startServer();
+  const db = await t.publish('chat', { url: server.url });
+  const timers = await t.publish('timers', { url: server.url });
+  assert.equal((await timers.call('after', [0, 'due'])).status, 200);
+  await eventually(async () => (await timers.rows('SELECT * FROM fired')).length > 0, 'the timer');
+  assert.equal((await db.raw({ protocols: ['nonsense'] })).status, 400);
+  const client = await db.connect();
+  await client.subscribe('SELECT * FROM message');
+  await client.reducers.say({ room: 1, text: 'counted' });
+  await client.reducers.setName({ name: '' }).catch(() => {});
+  client.disconnect();
+  const page = await eventually(async () => {
+    const now = await scrape(server.url);
+    const ended = now.series.some(one => one.name.endsWith('_client_disconnections_total'));
+    return ended && now;
+  }, 'the end of the connection');
+  const seen = {};
+  for (const [name, type] of Object.entries(page.types)) {
+    if (name.startsWith('worldline_')) continue; // Ours; the specification knows none of them.
+    const own = page.series.filter(({ name: one }) =>
+      type === 'histogram' ? one === `${name}_count` : one === name,
+    );
+    const labels = new Set(own.map(one => Object.keys(one.labels).sort().join()));
+    if (own.length > 0) seen[name] = [type, [...labels].join(' or ')];
+  }
+  const expected = Object.fromEntries(
+    Object.entries(EXPECTED).map(([name, [type, labels]]) => [
+      name,
+      [type, [...labels].sort().join()],
+    ]),
+  );
+  assert.deepEqual(
+    Object.fromEntries(Object.entries(seen).sort()),
+    Object.fromEntries(Object.entries(expected).sort()),
+  );
+});
+
+test('the figures of a database are those of its calls', async t => {
+  const server = await t.startServer();
+  const db = await t.publish('chat', { url: server.url });
+  const client = await db.connect();
+  await client.subscribe('SELECT * FROM message');
+  await client.reducers.sayMany({ room: 1, text: 'a line', count: 7 });
+  await client.reducers.unsay({ id: 3n });
+  await client.reducers.unsay({ id: 3n }).catch(() => {});
+  const page = await scrape(server.url);
+  const changed = { reducer_or_query: 'say_many', table_name: 'message' };
+  for (const [name, labels, expected] of [
+    ['spacetime_num_rows_inserted_total', changed, 7],
+    ['spacetime_num_rows_deleted_total', changed, 0],
+    ['spacetime_num_index_rows_inserted_total', changed, 14],
+    ['spacetime_num_rows_deleted_total', { ...changed, reducer_or_query: 'unsay' }, 1],
+    ['spacetime_num_table_rows', { table_name: 'message' }, 6],
+    ['spacetime_num_txns_total', { reducer: 'say_many', committed: 'true' }, 1],
+    ['spacetime_num_txns_total', { reducer: 'unsay', committed: 'true' }, 1],
+    ['spacetime_num_txns_total', { reducer: 'unsay', committed: 'false' }, 1],
+    ['spacetime_txn_elapsed_time_sec_count', { reducer: 'unsay' }, 2],
+    ['spacetime_worker_sender_errors_total', { reducer_symbol: 'unsay' }, 1],
+    ['spacetime_worker_wasm_instance_errors_total', { reducer_symbol: 'unsay' }, 0],
+    ['spacetime_num_queries_subscribed', {}, 1],
+    ['spacetime_num_new_queries_subscribed', {}, 1],
+    ['spacetime_num_delta_queries_matched', {}, 2],
+    ['spacetime_subscription_connections', {}, 1],
+    ['spacetime_module_instances', { module_type: 'Js' }, 1],
+    ['spacetime_module_host_init_failures_total', {}, 0],
+  ])
+    assert.equal(value(page, name, labels), expected, `${name} ${JSON.stringify(labels)}`);
+  // A call of what does not exist leaves no series.
+  await db.call('no_such_reducer');
+  const after = await scrape(server.url);
+  assert.ok(!after.series.some(one => one.labels.reducer === 'no_such_reducer'));
+});
