@@ -172,10 +172,10 @@ TEST(GrpcTransportTest, SlowsASenderDownInsteadOfPilingUp) {
 }
 
 TEST(GrpcTransportTest, ABlockedReceiverOfOneClassDelaysNoOther) {
-  Pair nodes;
   std::mutex mutex;
   std::condition_variable opened;
   bool is_open = false, is_blocked = false;
+  Pair nodes;  // Last: a receiver may wait for what is above until it ends.
   nodes.b.listener().set_reaction([&](const ReceivedBatch& batch) {
     if (batch.cls != TrafficClass::kLog) return;
     std::unique_lock lock(mutex);
