@@ -77,11 +77,13 @@ uint64_t micros_between(std::chrono::steady_clock::time_point start,
 HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   const auto started = parts_.clock->steady();
   parts_.counters->meter.queue_lengths.observe(works.size());
+  if (parts_.disk->accepts_writes) resume_put_off();
   for (auto& work : works) {
     if (stopped_) {
       refuse_work(work, Status::unavailable("the database is shutting down"));
       continue;
     }
+    if (!parts_.disk->accepts_writes && put_off(work)) continue;
     std::visit([this](auto& one) { on(one); }, work);
   }
   seal();
@@ -92,6 +94,24 @@ HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   add(parts_.counters->call_micros, micros_between(started, ended));
   if (!stopped_) sample_if_due(ended);
   return stopped_ ? HostVerdict::kStopped : HostVerdict::kRunning;
+}
+
+bool DatabaseHost::put_off(HostWork& work) {
+  if (auto* scheduled = std::get_if<ScheduledWork>(&work)) {
+    put_off_.push_back(std::move(*scheduled));
+    return true;
+  }
+  const bool is_call = std::holds_alternative<CallWork>(work);
+  if (!is_call && !std::holds_alternative<UpdateWork>(work) &&
+      !std::holds_alternative<ImmediateWork>(work))
+    return false;
+  if (is_call) add(parts_.counters->calls_failed, 1);
+  refuse_work(work, DiskBoard::refusal());
+  return true;
+}
+
+void DatabaseHost::resume_put_off() {
+  for (ScheduledWork& work : std::exchange(put_off_, {})) on(work);
 }
 
 Timestamp DatabaseHost::next_timestamp() {
@@ -229,6 +249,14 @@ void DatabaseHost::on(SessionBatchWork& work) {
 }
 
 void DatabaseHost::on(const From& from, const protocol::CallReducer& message) {
+  if (const Status room = parts_.disk->check_write(); !room.ok()) {
+    TxItem refused;
+    refused.caller = CallerRef{from.session, message.request_id};
+    refused.verdict = Verdict::kInternalError;
+    refused.text = room.message();
+    refused.timestamp = next_timestamp();
+    return leave(std::move(refused));
+  }
   runtime::CallRequest request;
   request.reducer = message.reducer;
   request.args = message.args;
@@ -323,6 +351,10 @@ void DatabaseHost::on(SqlWork& work) {
   auto statement = query::SqlStatement::parse(work.request.statement);
   if (!statement.ok()) return reply([done = work.done, why = statement.status()] { done(why); });
   const Caller& caller = work.request.caller;
+  const bool makes_room =
+      statement->deletes() && rights_of(caller) == runtime::CallerRights::kOwner;
+  if (statement->writes() && !makes_room && !parts_.disk->accepts_writes)
+    return reply([done = work.done] { done(DiskBoard::refusal()); });
   if (const auto connected = connect(caller, work.connection_id); !connected.committed())
     return reply([done = work.done, refusal = connect_refusal(connected)] { done(refusal); });
   const auto finish = [done = work.done, started,
@@ -407,6 +439,8 @@ void DatabaseHost::on(LogsWork& work) {
 void DatabaseHost::on(StopWork& work) {
   for (const auto& [session, info] : sessions_) disconnect(info.caller, info.connection_id);
   sessions_.clear();
+  for (ScheduledWork& scheduled : put_off_) reply(std::move(scheduled.done));  // Due again.
+  put_off_.clear();
   leave_item(CloseAllItem{work.reason});
   seal();
   if (work.kind == StopKind::kRestartable)

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "actors/checkpoint_pacer.h"
+#include "actors/disk_board.h"
 #include "actors/executed_batch.h"
 #include "actors/host_ports.h"
 #include "actors/host_work.h"
@@ -44,10 +45,11 @@ namespace worldline::actors {
 struct HostParts {
   storage::DatabaseRecord record;
   std::filesystem::path log_directory;  // Of the module's console lines.
-  HostPorts* ports = nullptr;           // Borrowed, as are the next three; they outlive the host.
+  HostPorts* ports = nullptr;           // Borrowed, as are the next four; they outlive the host.
   runtime::ModuleRuntime* runtime = nullptr;
   storage::CheckpointStore* checkpoints = nullptr;
   const Clock* clock = nullptr;
+  const DiskBoard* disk = nullptr;
   runtime::ModuleLimits limits;
   storage::CheckpointPolicy checkpoint_policy;
   std::shared_ptr<DatabaseCounters> counters;
@@ -104,6 +106,10 @@ class DatabaseHost {
   Status load_stored_module();
   Status publish_first(Birth birth);
   void resume();
+
+  // On a full disk calls and updates are refused, and schedules wait. True: `work` is done with.
+  bool put_off(HostWork& work);
+  void resume_put_off();
 
   // One per kind of work.
   void on(SessionBatchWork& work);
@@ -190,9 +196,10 @@ class DatabaseHost {
   std::shared_ptr<ExecutedBatch> batch_;  // Being built; never null between calls.
   Timestamp last_timestamp_;
   SnapshotPtr pinned_;  // Of the present state, if some item of this drain pinned it.
-  std::set<TableId> snapshot_tables_;  // Tables of live joins, as the subscription actor knows.
-  uint64_t subscribe_sequence_ = 0;    // Subscribes passed on,
-  uint64_t hinted_sequence_ = 0;       // and those the tables above account for.
+  std::set<TableId> snapshot_tables_;   // Tables of live joins, as the subscription actor knows.
+  uint64_t subscribe_sequence_ = 0;     // Subscribes passed on,
+  uint64_t hinted_sequence_ = 0;        // and those the tables above account for.
+  std::vector<ScheduledWork> put_off_;  // Until there is space; the scheduler has one out at once.
   bool stopped_ = false;
 
   // Checkpoints.

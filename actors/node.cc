@@ -14,7 +14,9 @@
 #include "actors/catalog_desk.h"
 #include "actors/checkpointer.h"
 #include "actors/database_handle.h"
+#include "actors/disk_care.h"
 #include "actors/log_router.h"
+#include "actors/log_watchdog.h"
 #include "actors/module_host.h"
 #include "actors/node_service.h"
 #include "actors/replication.h"
@@ -23,6 +25,7 @@
 #include "storage/log/group_recovery.h"
 #include "storage/log/node_recovery.h"
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/disk_space.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
 namespace worldline::actors {
@@ -107,6 +110,12 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   };
 
   Status open_stores();
+  Status look_at_disk();
+  void watch_disk();
+  DiskDeskParts disk_desk_parts(const storage::SpaceReading& reading);
+  Result<storage::SpaceReading> read_space() const;
+  Result<uint64_t> prepare_ballast(const storage::SpaceReading& reading,
+                                   storage::SpaceLevel level) const;
   Status recover_groups();
   Result<OpenGroup> recover_catalog(CatalogDeskParts& parts);
   Status start_catalog();
@@ -137,9 +146,12 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   std::unique_ptr<storage::CheckpointStore> checkpoint_store_;
   storage::OpenedNode opened_;
   std::map<GroupId, storage::VerifiedGroup> verified_;  // Used while starting.
+  DiskBoard disk_;
+  std::shared_ptr<DiskDesk> disk_desk_;  // Touched by the disk actor only, once it runs.
   LogRouter router_;
   std::unique_ptr<storage::LogWriterQueue> log_;
   std::thread log_thread_;
+  std::unique_ptr<LogWatchdog> watchdog_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<runtime::ModuleRuntime> runtime_;
   CatalogBoard board_;
@@ -151,6 +163,7 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   Config caf_config_;
   std::unique_ptr<caf::actor_system> actors_;
   std::unique_ptr<Replication> replication_;
+  std::unique_ptr<DiskCare> disk_care_;
   caf::actor catalog_;
   std::mutex running_mutex_;
   std::condition_variable running_changed_;
@@ -168,19 +181,22 @@ Node::Impl::~Impl() {
 Status Node::Impl::open() {
   WL_RETURN_IF_ERROR(open_stores());
   WL_RETURN_IF_ERROR(recover_groups());
-  log_ = std::make_unique<storage::LogWriterQueue>(*log_store_, router_);
+  log_ = std::make_unique<storage::LogWriterQueue>(*log_store_, router_, storage::LogWriterLimits{},
+                                                   &clock_);
   WL_ASSIGN_OR_RETURN(runtime_, runtime::ModuleRuntime::start(config_.runtime, clock_));
   actors_ = std::make_unique<caf::actor_system>(caf_config_);
   start_replication();
+  watch_disk();
   WL_RETURN_IF_ERROR(start_catalog());
-  service_ =
-      std::make_unique<NodeService>(NodeServiceParts{&board_, this, &databases_, this, &guard_});
+  service_ = std::make_unique<NodeService>(
+      NodeServiceParts{&board_, this, &databases_, this, &guard_, &disk_});
   WL_RETURN_IF_ERROR(remove_orphans());
   return start_databases();
 }
 
 Status Node::Impl::open_stores() {
   WL_ASSIGN_OR_RETURN(directory_, storage::DataDirectory::open(config_.data_dir));
+  WL_RETURN_IF_ERROR(look_at_disk());
   storage::RocksdbOptions options;
   options.on_note = [this](const std::string& line) { note(line); };
   options.path = directory_->log().string();
@@ -195,6 +211,84 @@ Status Node::Impl::open_stores() {
   fresh.fresh_uuid = random_bytes<16>();
   WL_ASSIGN_OR_RETURN(opened_, storage::open_node(*log_store_, fresh));
   return {};
+}
+
+// Before anything is written: on a full disk the ballast gives recovery its room.
+Status Node::Impl::look_at_disk() {
+  WL_RETURN_IF_ERROR(config_.space.validate());
+  WL_ASSIGN_OR_RETURN(const storage::SpaceReading reading, read_space());
+  storage::DiskSpaceMonitor first_look(config_.space);
+  first_look.observe(reading);
+  disk_desk_ = std::make_shared<DiskDesk>(disk_desk_parts(reading));
+  disk_desk_->on_ballast(prepare_ballast(reading, first_look.level()));
+  disk_desk_->on_space(reading);
+  return {};
+}
+
+DiskDeskParts Node::Impl::disk_desk_parts(const storage::SpaceReading& reading) {
+  DiskDeskParts parts;
+  parts.policy = config_.space;
+  parts.ballast_bytes = storage::ballast_bytes({config_.ballast_bytes}, reading);
+  parts.board = &disk_;
+  parts.order_reading = [this] {
+    log_->push_task([this](storage::LogStore&) { disk_care_->on_space(read_space()); })
+        .status()
+        .ignore("the node is stopping");
+  };
+  parts.order_ballast = [this] {
+    checkpointer_->run_after([this] {
+      const auto now = read_space();
+      disk_care_->on_ballast(now.ok() ? prepare_ballast(*now, storage::SpaceLevel::kPlenty)
+                                      : now.status());
+    });
+  };
+  parts.writes_resumed = [this] {
+    for (const DatabaseHandlePtr& handle : databases_.all()) handle->queue->wake();
+  };
+  parts.tell = [this](const replication::DiskVerdict& verdict) {
+    if (replication_ != nullptr) replication_->on_disk(verdict);
+  };
+  parts.on_note = [this](const std::string& line) { note(line); };
+  return parts;
+}
+
+Result<storage::SpaceReading> Node::Impl::read_space() const {
+  return config_.read_space ? config_.read_space() : storage::read_disk_space(directory_->root());
+}
+
+// How much of it there is afterwards.
+Result<uint64_t> Node::Impl::prepare_ballast(const storage::SpaceReading& reading,
+                                             storage::SpaceLevel level) const {
+  const storage::BallastPolicy policy{config_.ballast_bytes};
+  WL_ASSIGN_OR_RETURN(const auto outcome,
+                      storage::prepare_ballast(directory_->ballast(), policy, reading, level));
+  const uint64_t bytes = storage::ballast_bytes(policy, reading);
+  switch (outcome) {
+    case storage::BallastOutcome::kKept:
+      return bytes;
+    case storage::BallastOutcome::kCreated:
+      note(fmt::format("ballast made: {} MiB", bytes / limits::MiB));
+      return bytes;
+    case storage::BallastOutcome::kReleased:
+      note("ballast released");
+      return 0;
+    case storage::BallastOutcome::kSkipped:
+      return 0;
+  }
+  return 0;
+}
+
+// The watchdog alone ends a process whose disk hangs for good: everybody else may wait for it.
+void Node::Impl::watch_disk() {
+  const storage::DiskState& state = disk_desk_->state();
+  replication_->on_disk({state.may_lead(), state.may_heartbeat(), !state.accepts_appends()});
+  disk_care_ = std::make_unique<DiskCare>(*actors_, disk_desk_, config_.space_interval);
+  LogWatchParts parts;
+  parts.log = log_.get();
+  parts.clock = &clock_;
+  parts.changed = [this](const LogHealth& health) { disk_care_->on_log(health); };
+  parts.hopeless = [] { std::_Exit(kExitLogWriteFailed); };
+  watchdog_ = std::make_unique<LogWatchdog>(std::move(parts));
 }
 
 // Before the log writer runs: this thread is the only one that writes.
@@ -375,6 +469,7 @@ HostParts Node::Impl::host_parts(const storage::DatabaseRecord& record,
   parts.checkpoint_policy = config_.checkpoint;
   parts.checkpoints = checkpoint_store_.get();
   parts.clock = &clock_;
+  parts.disk = &disk_;
   parts.counters = handle->counters;
   return parts;
 }
@@ -504,6 +599,7 @@ Status Node::Impl::stop_hosts(SteadyTime deadline) {
 
 // REQUIRES: no host is left, so that nobody sends to the catalog but itself.
 void Node::Impl::stop_actors() {
+  if (disk_care_ != nullptr) disk_care_->stop();
   if (catalog_)
     caf::anon_send(catalog_, retire_atom_v);
   else if (replication_ != nullptr)
@@ -524,6 +620,7 @@ Status Node::Impl::stop(std::chrono::milliseconds timeout) {
   stopped_ = true;
   log_->close();
   if (log_thread_.joinable()) log_thread_.join();
+  watchdog_.reset();
   if (log_store_->failure().ok()) return storage::close_node(*log_store_, opened_.record);
   return {};
 }

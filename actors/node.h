@@ -23,14 +23,21 @@
 #include "runtime/module_runtime.h"
 #include "runtime/runtime_types.h"
 #include "storage/log/checkpoint_trigger.h"
+#include "storage/log/disk_space_monitor.h"
 
 namespace worldline::actors {
 
 struct NodeConfig {
-  std::filesystem::path data_dir;                   // Created if missing.
-  runtime::RuntimeConfig runtime;                   // Script engine and lowering.
-  runtime::ModuleLimits module_limits;              // Of every module.
-  storage::CheckpointPolicy checkpoint;             // When to write checkpoints.
+  std::filesystem::path data_dir;        // Created if missing.
+  runtime::RuntimeConfig runtime;        // Script engine and lowering.
+  runtime::ModuleLimits module_limits;   // Of every module.
+  storage::CheckpointPolicy checkpoint;  // When to write checkpoints.
+  storage::SpacePolicy space;            // When the disk is how full.
+  uint64_t ballast_bytes = 0;            // Held back for a start on a full disk.
+  // Not set: what the file system of data_dir says. Called on the log writer's thread.
+  std::function<Result<storage::SpaceReading>()> read_space;
+  // 4 GiB of reserve last longer at any speed a log is written with.
+  std::chrono::milliseconds space_interval{5'000};
   size_t inbox_bytes_max = 128 * limits::MiB;       // Waiting work of one database.
   std::function<void(const std::string&)> on_note;  // Life cycle lines for the server's log.
 };

@@ -83,6 +83,31 @@ Status check_publish(const CatalogIndex& index, const storage::DatabaseRecord* r
   return {};
 }
 
+// Names of [S 09/5].
+void add_disk_samples(const DiskBoard& disk, std::vector<MetricSample>& samples) {
+  const auto gauge = [&samples](const char* name, uint64_t value) {
+    samples.push_back({name, {}, static_cast<double>(value), MetricKind::kGauge, {}});
+  };
+  gauge("worldline_disk_free_bytes", disk.free_bytes);
+  gauge("worldline_disk_total_bytes", disk.total_bytes);
+  gauge("worldline_ballast_bytes", disk.ballast_bytes);
+  gauge("worldline_disk_stalled", disk.stall == storage::StallLevel::kNone ? 0 : 1);
+  samples.push_back({"worldline_disk_stalls_total",
+                     {},
+                     static_cast<double>(disk.stalls),
+                     MetricKind::kCounter,
+                     {}});
+  const storage::SpaceLevel level = disk.space;
+  for (const auto& [name, from] : {std::pair{"DISK_WARN", storage::SpaceLevel::kWarning},
+                                   {"DISK_SOFT", storage::SpaceLevel::kAlmostFull},
+                                   {"DISK_HARD", storage::SpaceLevel::kFull}})
+    samples.push_back({"worldline_alarm_active",
+                       {{"alarm", name}},
+                       level >= from ? 1.0 : 0.0,
+                       MetricKind::kGauge,
+                       {}});
+}
+
 }  // namespace
 
 Status check_owner(const storage::DatabaseRecord& record, const Caller& caller,
@@ -144,6 +169,7 @@ void NodeService::publish(PublishRequest request, Callback<Result<PublishReply>>
     return done(PublishReply{request.database->name, {}, PublishOp::kNameDenied});
   if (const Status status = check_publish(*index, goal.record, request); !status.ok())
     return done(status);
+  if (const Status room = parts_.disk->check_write(); !room.ok()) return done(room);
   if (goal.record != nullptr)
     update(*goal.record, std::move(request), std::move(done));
   else
@@ -187,6 +213,7 @@ void NodeService::reset(PublishRequest request, Callback<Result<PublishReply>> d
     return done(Status::permission_denied(
         "Database is locked and cannot be reset with --delete-data. Run `spacetime unlock` "
         "first."));
+  if (const Status room = parts_.disk->check_write(); !room.ok()) return done(room);
   start_reset(parts_, *record, std::move(request), std::move(done));
 }
 
@@ -208,6 +235,7 @@ void NodeService::set_locked(DatabaseRef database, Caller caller, bool locked,
   if (!record.ok()) return done(record.status());
   const Status allowed = check_owner(*record, caller, "delete database");
   if (!allowed.ok()) return done(allowed);
+  if (const Status room = parts_.disk->check_write(); !room.ok()) return done(room);
   parts_.catalog->run(
       [identity = record->database, locked](storage::CatalogState& catalog,
                                             Timestamp now) -> Status {
@@ -225,6 +253,7 @@ void NodeService::add_name(DatabaseRef database, Caller caller, std::string name
   if (!record.ok()) return done(record.status());
   const Status allowed = check_owner(*record, caller, "rename database");
   if (!allowed.ok()) return done(allowed);
+  if (const Status room = parts_.disk->check_write(); !room.ok()) return done(room);
   storage::NameRecord added{std::move(name), record->database, caller.identity};
   parts_.catalog->run(
       [added](storage::CatalogState& catalog, Timestamp now) {
@@ -241,6 +270,7 @@ void NodeService::replace_names(DatabaseRef database, Caller caller, std::vector
   if (!record.ok()) return done(record.status());
   const Status allowed = check_owner(*record, caller, "rename database");
   if (!allowed.ok()) return done(allowed);
+  if (const Status room = parts_.disk->check_write(); !room.ok()) return done(room);
   parts_.catalog->run(
       [identity = record->database, owner = caller.identity, names = std::move(names)](
           storage::CatalogState& catalog, Timestamp now) {
@@ -294,6 +324,7 @@ void NodeService::open_session(SessionOpen open, Callback<Result<std::shared_ptr
 
 std::vector<MetricSample> NodeService::metrics() {
   std::vector<MetricSample> samples;
+  add_disk_samples(*parts_.disk, samples);
   for (const auto& handle : parts_.directory->all()) {
     // An idle database takes no sample by itself; this page still shows the one before.
     if (handle->counters->meter.sample_is_old.load(std::memory_order_relaxed))

@@ -17,6 +17,7 @@
 
 #include "actors/catalog_desk.h"
 #include "actors/database_handle.h"
+#include "actors/disk_board.h"
 #include "actors/messages.h"
 
 namespace worldline::actors {
@@ -59,6 +60,7 @@ struct NodeServiceParts {
   DatabaseDirectory* directory;
   DatabaseLauncher* launcher;
   PublishGuard* guard;
+  const DiskBoard* disk;
 };
 
 class NodeService final : public NodeApi {

@@ -112,6 +112,10 @@ void Replication::checkpointed(GroupId group, LogIndex first_needed) const {
        [group, first_needed](ReplicationDesk& desk) { desk.checkpointed(group, first_needed); });
 }
 
+void Replication::on_disk(const replication::DiskVerdict& verdict) const {
+  post(actor_, [verdict](ReplicationDesk& desk) { desk.on_disk(verdict); });
+}
+
 void Replication::stop() const {
   caf::anon_send(actor_, retire_atom_v);
 }

@@ -75,6 +75,8 @@ class ReplicationDesk final : private replication::LogPort,
   // The log below `first_needed` is covered by a stable checkpoint.
   void checkpointed(GroupId group, LogIndex first_needed);
 
+  void on_disk(const replication::DiskVerdict& verdict) { node_->on_disk(verdict); }
+
   // --- Time --------------------------------------------------------------------------------------
   void on_time();
   std::chrono::microseconds until_next_deadline() const;

@@ -212,6 +212,10 @@ bool SqlStatement::writes() const {
          !std::holds_alternative<ast::ShowVariable>(syntax_->body);
 }
 
+bool SqlStatement::deletes() const {
+  return std::holds_alternative<ast::Delete>(syntax_->body);
+}
+
 Result<StatementResult> execute_read(const SqlStatement& statement, const ReadView& view,
                                      const Caller& caller) {
   const auto& body = statement.syntax().body;

@@ -43,7 +43,8 @@ class SqlStatement {
  public:
   static Result<SqlStatement> parse(std::string_view text);
 
-  bool writes() const;  // INSERT, UPDATE, DELETE, SET: needs a transaction.
+  bool writes() const;   // INSERT, UPDATE, DELETE, SET: needs a transaction.
+  bool deletes() const;  // DELETE: makes room.
   const ast::Statement& syntax() const { return *syntax_; }
 
  private:

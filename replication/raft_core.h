@@ -145,6 +145,7 @@ class RaftCore {
 
   // --- raft_election.cc --------------------------------------------------------------------------
   bool in_lease() const;
+  bool is_alone() const;  // The only voter: eligibility and stepping down serve nobody then.
   bool is_promotable() const;
   bool is_up_to_date(EntryId candidate) const;
   void reset_election_timer();

@@ -57,11 +57,11 @@ void RaftCore::tick_precandidate(PrecandidateRole& round) {
 
 void RaftCore::paused() {
   if (stopped_) return;
-  if (std::holds_alternative<LeaderRole>(role_)) {
+  if (!std::holds_alternative<LeaderRole>(role_)) {
+    reset_election_timer();
+  } else if (!is_alone()) {  // Else nobody can have taken over, nor could anybody now.
     wake();  // Its members too: nobody else would tell them that it leads no more (Q10).
     become_follower(hard_.term, ReplicaId{});
-  } else {
-    reset_election_timer();
   }
   after_input();
 }
@@ -71,10 +71,15 @@ bool RaftCore::in_lease() const {
   return leader_.value != 0 && election_elapsed_ < config_.election_ticks;
 }
 
+bool RaftCore::is_alone() const {
+  const Membership& members = log_.config();
+  return members.voters == ReplicaSet{config_.self.replica} && !members.is_joint();
+}
+
 bool RaftCore::is_promotable() const {
   if (std::holds_alternative<UninitRole>(role_) || std::holds_alternative<QuarantinedRole>(role_))
     return false;
-  if (!eligible_ || installing_) return false;
+  if (installing_ || (!eligible_ && !is_alone())) return false;
   if (log_.config().is_voter(config_.self.replica)) return true;
   // Needed when {A, B} becomes {B} and only A has the last entry.
   if (log_.config_index() <= commit_) return false;

@@ -138,8 +138,8 @@ void RaftNode::host(GroupId group, ReplicaId replica, RestoredState state, State
   wheel_.activate(group);
   started.start();
   if (!started.is_running()) return;
-  if (!disk_.is_eligible() || is_leaving_) started.set_eligible(false);
-  if (disk_.is_full()) started.set_disk_full(true);
+  if (!disk_.is_eligible || is_leaving_) started.set_eligible(false);
+  if (disk_.is_full) started.set_disk_full(true);
 }
 
 Status RaftNode::remove(GroupId group, ReplicaId replica) {

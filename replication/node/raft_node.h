@@ -23,7 +23,6 @@
 
 #include "replication/node/append_outbox.h"
 #include "replication/node/clock_estimate.h"
-#include "replication/node/disk_monitor.h"
 #include "replication/node/failure_detector.h"
 #include "replication/node/gone_checks.h"
 #include "replication/node/group_replica.h"

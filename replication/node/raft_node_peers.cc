@@ -127,7 +127,7 @@ HeartbeatItem RaftNode::item_of(const Envelope& message) const {
 }
 
 void RaftNode::offer_heartbeat(Hosted& entry, const Envelope& message) {
-  if (entry.is_stalled || !disk_.may_heartbeat()) return;  // Must not look alive.
+  if (entry.is_stalled || !disk_.may_heartbeat) return;  // Must not look alive.
   Peer* peer = find_peer(message.to.node);
   if (peer == nullptr) return ports_.messages->send(message);
   const HeartbeatItem item = item_of(message);
@@ -436,14 +436,14 @@ bool RaftNode::hand_over(Hosted& entry) {
 void RaftNode::on_disk(const DiskVerdict& verdict) {
   const DiskVerdict before = std::exchange(disk_, verdict);
   if (before == verdict) return;
-  const bool is_eligible = verdict.is_eligible() && !is_leaving_;
+  const bool is_eligible = verdict.is_eligible && !is_leaving_;
   for (auto& [group, entry] : hosted_) {
-    if (before.is_eligible() != verdict.is_eligible()) entry->replica->set_eligible(is_eligible);
-    if (before.is_full() != verdict.is_full()) entry->replica->set_disk_full(verdict.is_full());
+    if (before.is_eligible != verdict.is_eligible) entry->replica->set_eligible(is_eligible);
+    if (before.is_full != verdict.is_full) entry->replica->set_disk_full(verdict.is_full);
   }
-  if (before.may_heartbeat() && !verdict.may_heartbeat()) {
+  if (before.may_heartbeat && !verdict.may_heartbeat) {
     step_down_everywhere();
-  } else if (before.is_eligible() && !verdict.is_eligible()) {
+  } else if (before.is_eligible && !verdict.is_eligible) {
     hand_over_everything();
     run_wakes();
   }

@@ -127,7 +127,7 @@ void RaftNode::run_tick() {
 void RaftNode::run_heartbeat_interval() {
   watch_stalls();
   const bool repeats = tick_.value % config_.election_ticks < config_.heartbeat_ticks;
-  if (!disk_.is_eligible() && repeats) hand_over_everything();
+  if (!disk_.is_eligible && repeats) hand_over_everything();
   for (const GroupId group : wheel_.active()) {
     Hosted* entry = find_hosted(group);
     if (entry != nullptr && entry->replica->is_running()) rest_if_idle(*entry);
@@ -292,7 +292,7 @@ void RaftNode::run_alarms() {
 void RaftNode::rest_if_idle(Hosted& entry) {
   GroupReplica& replica = *entry.replica;
   const SleepVerdict verdict = may_sleep(replica, detector_, config_, {tick_, now_});
-  if (verdict.veto == SleepVeto::kNone && disk_.may_heartbeat() && replica.quiesce().ok()) {
+  if (verdict.veto == SleepVeto::kNone && disk_.may_heartbeat && replica.quiesce().ok()) {
     entry.lagging = {verdict.lagging.begin(), verdict.lagging.end()};
     return;
   }
@@ -395,7 +395,7 @@ void RaftNode::do_wake(Hosted& entry, const Wake& wake) {
       if (replica.is_leader()) replica.node_hint(wake.subject, PeerHint::kAlive);
       return;
     case WakeKind::kHandOver:
-      if (replica.is_leader() && !disk_.is_eligible()) hand_over(entry);
+      if (replica.is_leader() && !disk_.is_eligible) hand_over(entry);
       return;
   }
 }

@@ -2,7 +2,7 @@
 //
 // The plain values of RaftNode's interface.
 //
-// Thread: values. Sources: [S 08/3.3], [S 08/3.9], [S 08/3.10].
+// Thread: values. Sources: [S 08/3.3], [S 08/3.9], [S 08/3.10], [S 08/3.12].
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,15 @@ struct CreateOrder {
 struct Inbound {
   Envelope message;
   BootTime received_at;
+};
+
+// What the state of this node's disk means for its replicas; whoever watches the disk decides it
+// [S 08/3.12].
+struct DiskVerdict {
+  bool is_eligible = true;    // Else leaderships move to caught-up voters, no new ones are sought.
+  bool may_heartbeat = true;  // Else nothing is led here, and nothing looks alive.
+  bool is_full = false;       // Appends are refused.
+  friend bool operator==(const DiskVerdict&, const DiskVerdict&) = default;
 };
 
 enum class GoneVerdict : uint8_t { kStillMember = 1, kRemoved = 2 };

@@ -10,8 +10,10 @@ bool is_share(double share) {
   return share >= 0 && share < 1;
 }
 
-double limit_of(const SpaceLimit& limit, uint64_t total_bytes) {
-  return std::max(limit.share * static_cast<double>(total_bytes), static_cast<double>(limit.bytes));
+double limit_of(const SpaceLimit& limit, const SpacePolicy& policy, uint64_t total_bytes) {
+  const auto total = static_cast<double>(total_bytes);
+  return std::max(limit.share * total,
+                  std::min(static_cast<double>(limit.bytes), policy.bytes_share_max * total));
 }
 
 }  // namespace
@@ -35,7 +37,8 @@ Status SpacePolicy::validate() const {
   for (const auto& [name, share] : {std::pair{"warning", warning.share},
                                     {"almost full", almost_full.share},
                                     {"full", full.share},
-                                    {"margin", margin_share}})
+                                    {"margin", margin_share},
+                                    {"bytes", bytes_share_max}})
     if (!is_share(share)) faults += fmt::format("; the share of {} is {}", name, share);
   if (full.share > almost_full.share || full.bytes > almost_full.bytes)
     faults += "; full begins above almost full";
@@ -59,7 +62,8 @@ DiskSpaceMonitor::DiskSpaceMonitor(const SpacePolicy& policy) : policy_(policy) 
 SpaceLevel DiskSpaceMonitor::level_of(const SpaceReading& reading, double margin_share) const {
   const double margin = margin_share * static_cast<double>(reading.total_bytes);
   const auto is_below = [&](const SpaceLimit& limit) {
-    return static_cast<double>(reading.free_bytes) < limit_of(limit, reading.total_bytes) + margin;
+    return static_cast<double>(reading.free_bytes) <
+           limit_of(limit, policy_, reading.total_bytes) + margin;
   };
   if (is_below(policy_.full)) return SpaceLevel::kFull;
   if (is_below(policy_.almost_full)) return SpaceLevel::kAlmostFull;

@@ -34,7 +34,9 @@ struct SpacePolicy {
   SpaceLimit warning{0.20, 0};
   SpaceLimit almost_full{0.10, 8 * limits::GiB};
   SpaceLimit full{0.05, 4 * limits::GiB};
-  double margin_share = 0.02;  // Of the disk, above a limit, to leave its level.
+  double margin_share = 0.02;     // Of the disk, above a limit, to leave its level.
+  double bytes_share_max = 0.25;  // More of a small disk no number of bytes asks for: it would
+                                  // be full at birth.
 
   // All faults at once; kInvalidArgument.
   Status validate() const;

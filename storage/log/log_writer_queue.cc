@@ -39,6 +39,7 @@ void LogWriterQueue::close() {
   closed_ = true;
   wake_.notify_one();
   drained_.notify_all();
+  started_.notify_all();
 }
 
 bool LogWriterQueue::take_batch(LogWork& work) {
@@ -93,6 +94,7 @@ void LogWriterQueue::begin_work() {
   const SteadyTime now = clock_->steady();
   const std::lock_guard lock(mutex_);
   in_flight_since_ = now;
+  if (start_waiters_ > 0) started_.notify_all();
 }
 
 void LogWriterQueue::end_work(Work work) {
@@ -107,6 +109,15 @@ void LogWriterQueue::end_work(Work work) {
 std::optional<SteadyTime> LogWriterQueue::in_flight_since() const {
   const std::lock_guard lock(mutex_);
   return in_flight_since_;
+}
+
+bool LogWriterQueue::wait_until_in_flight() {
+  WL_CHECK(clock_ != nullptr);
+  std::unique_lock lock(mutex_);
+  ++start_waiters_;
+  started_.wait(lock, [this] { return closed_ || in_flight_since_; });
+  --start_waiters_;
+  return !closed_;
 }
 
 std::vector<SteadyTime::duration> LogWriterQueue::take_write_times() {

@@ -73,6 +73,8 @@ class LogWriterQueue {
   size_t queued_bytes() const;
   // For the StallDetector: when the write or task that runs began; nullopt if none does.
   std::optional<SteadyTime> in_flight_since() const;
+  // Waits for a write or task to run. False: closed. REQUIRES: a clock; not the writer thread.
+  bool wait_until_in_flight();
   // For the SlowDiskDetector: how long the writes since the last call took. Beyond kTimesKept the
   // oldest are forgotten.
   static constexpr size_t kTimesKept = 4096;
@@ -94,6 +96,8 @@ class LogWriterQueue {
   mutable std::mutex mutex_;
   std::condition_variable wake_;     // The writer: work or close().
   std::condition_variable drained_;  // wait_until_below(): a batch was done.
+  std::condition_variable started_;  // wait_until_in_flight(): work began.
+  size_t start_waiters_ = 0;         // Guarded by mutex_; else no write notifies anybody.
   struct Item {
     QueuedJob queued;
     LogTask task;  // Set: `queued` has the ticket only.

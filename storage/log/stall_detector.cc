@@ -59,6 +59,10 @@ std::optional<StallChange> StallDetector::observe(std::optional<SteadyTime> sinc
                      std::chrono::duration_cast<std::chrono::milliseconds>(in_flight)};
 }
 
+void StallDetector::on_written(std::chrono::steady_clock::duration took, SteadyTime now) {
+  if (level_of(took) != StallLevel::kNone) last_stall_ = std::max(last_stall_, now);
+}
+
 void SlowDiskDetector::advance(SteadyTime now) {
   const int64_t second = second_of(now);
   if (!begin_) {

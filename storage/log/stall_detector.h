@@ -50,6 +50,8 @@ class StallDetector {
   // `since`: when the oldest write in flight began; nullopt = none is. REQUIRES: `now` never goes
   // back.
   std::optional<StallChange> observe(std::optional<SteadyTime> since, SteadyTime now);
+  // A write ended. One that stalled, and was over before anybody looked, delays the calm too.
+  void on_written(std::chrono::steady_clock::duration took, SteadyTime now);
 
   StallLevel level() const { return level_; }
 

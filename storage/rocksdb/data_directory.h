@@ -31,6 +31,7 @@ class DataDirectory {
   std::filesystem::path programs() const { return root_ / "programs"; }
   std::filesystem::path keys() const { return root_ / "keys"; }
   std::filesystem::path module_logs() const { return root_ / "module-logs"; }
+  std::filesystem::path ballast() const { return root_ / "ballast"; }
   std::filesystem::path temporary() const { return root_ / "tmp"; }
 
  private:

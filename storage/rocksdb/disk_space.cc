@@ -63,10 +63,14 @@ Result<SpaceReading> read_disk_space(const fs::path& directory) {
   return reading;
 }
 
+uint64_t ballast_bytes(const BallastPolicy& policy, const SpaceReading& reading) {
+  const double share = policy.share_max * static_cast<double>(reading.total_bytes);
+  return std::min(policy.bytes, static_cast<uint64_t>(share));
+}
+
 Result<BallastOutcome> prepare_ballast(const fs::path& file, const BallastPolicy& policy,
                                        const SpaceReading& reading, SpaceLevel level) {
-  const double share = policy.share_max * static_cast<double>(reading.total_bytes);
-  const uint64_t bytes = std::min(policy.bytes, static_cast<uint64_t>(share));
+  const uint64_t bytes = ballast_bytes(policy, reading);
   if (level == SpaceLevel::kFull || bytes == 0) {
     WL_ASSIGN_OR_RETURN(const bool was_there, release_ballast(file));
     return was_there ? BallastOutcome::kReleased : BallastOutcome::kSkipped;

@@ -21,6 +21,9 @@ struct BallastPolicy {
   double share_max = 0.02;           // ...but no more than this share of the disk.
 };
 
+// What the policy asks for on a disk of this size.
+uint64_t ballast_bytes(const BallastPolicy& policy, const SpaceReading& reading);
+
 enum class BallastOutcome : uint8_t {
   kKept,      // It lies there, whole.
   kCreated,   // Made, or brought to its size.

@@ -63,7 +63,8 @@ class InstantLauncher final : public DatabaseLauncher {
 class NodeServiceTest : public testing::Test {
  protected:
   NodeServiceTest()
-      : catalog_(board_), service_({&board_, &catalog_, &directory_, &launcher_, &guard_}) {}
+      : catalog_(board_),
+        service_({&board_, &catalog_, &directory_, &launcher_, &guard_, &disk_}) {}
 
   static PublishRequest request(std::optional<std::string> name, const schema::Identity& caller) {
     PublishRequest made;
@@ -115,6 +116,7 @@ class NodeServiceTest : public testing::Test {
   DatabaseDirectory directory_;
   InstantLauncher launcher_;
   PublishGuard guard_;
+  DiskBoard disk_;
   NodeService service_;
 };
 

@@ -1,15 +1,12 @@
 // tests/actors/node_stop_test.cc: a node that stops answers everything it accepted, says so if it
 // cannot, and leaves a directory that starts again with every answered call [S 04/R36].
-#include <filesystem>
-#include <future>
 #include <mutex>
 
 #include <gtest/gtest.h>
 
-#include "actors/node.h"
 #include "storage/log/group_recovery.h"
 #include "storage/rocksdb/rocksdb_store.h"
-#include "tests/runtime/runtime_fixture.h"
+#include "tests/actors/node_fixture.h"
 
 namespace worldline::actors {
 namespace {
@@ -17,80 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAmple{60'000};
-constexpr const char* kModule = R"js(
-table('item', [['id', type.u32]], { primaryKey: 0, indexes: [[0, [0]]], unique: [[0]] });
-reducer('put', ({ args }) => {
-  const item = row(['u32', args.getUint32(0, true)]);
-  sys.datastore_insert_bsatn(sys.table_id_from_name('item'), ...item);
-}, [['id', type.u32]]);
-)js";
-
-// Counts the answers to one request: there must be exactly one.
-template <typename T>
-struct Answer {
-  std::promise<T> promise;
-  std::atomic<int> count{0};
-
-  Callback<T> callback() {
-    return [this](T value) {
-      if (count.fetch_add(1) == 0) promise.set_value(std::move(value));
-    };
-  }
-};
-
-class NodeStopTest : public testing::Test {
- protected:
-  NodeStopTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "wl-node-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~NodeStopTest() override {
-    node_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
-  void open() {
-    NodeConfig config;
-    config.data_dir = directory_ / "data";
-    auto node = Node::open(config, clock_);
-    ASSERT_TRUE(node.ok()) << node.status().message();
-    node_ = std::move(*node);
-  }
-  PublishRequest publish_request(const std::string& name) const {
-    PublishRequest request;
-    request.database = DatabaseRef{{}, name};
-    request.caller = {runtime::identity_of(1), "{}"};
-    request.host_type = HostType::kJs;
-    request.program = runtime::js_program(runtime::raw_module(kModule)).bytes;
-    return request;
-  }
-  void publish(const std::string& name) {
-    Answer<Result<PublishReply>> answer;
-    node_->api().publish(publish_request(name), answer.callback());
-    const auto reply = answer.promise.get_future().get();
-    ASSERT_TRUE(reply.ok()) << reply.status().message();
-  }
-  void call(const std::string& database, size_t id, Callback<CallReply> done) {
-    CallRequest request;
-    request.database = DatabaseRef{{}, database};
-    request.caller = {runtime::identity_of(1), "{}"};
-    request.function = "put";
-    request.args_json = fmt::format("[{}]", id);
-    node_->api().call(std::move(request), std::move(done));
-  }
-  std::string rows(const std::string& database, const std::string& statement) {
-    Answer<Result<SqlReply>> answer;
-    SqlRequest request{DatabaseRef{{}, database}, {runtime::identity_of(1), "{}"}, statement};
-    node_->api().sql(std::move(request), answer.callback());
-    const auto reply = answer.promise.get_future().get();
-    EXPECT_TRUE(reply.ok()) << reply.status().message();
-    return reply.ok() ? reply->json : "";
-  }
-
-  const SystemClock clock_;
-  std::filesystem::path directory_;
-  std::unique_ptr<Node> node_;
-};
+class NodeStopTest : public NodeFixture {};
 
 TEST_F(NodeStopTest, AnswersWhatWasQueuedAndKeepsIt) {
   constexpr size_t kCalls = 500;

@@ -48,7 +48,7 @@ void KvNode::handle_data(const ClientRequest& request, GroupReplica* here) {
   const std::vector<std::string>& words = request.words;
   Reply reply = [this, request](const std::string& text) { clients_->reply(request, text); };
   if (here == nullptr || !here->is_running()) return reply("NO_REPLICA");
-  if (disk_.verdict().is_full() && words[0] != "GET") return reply("FULL");
+  if (!disk_.accepts_appends() && words[0] != "GET") return reply("FULL");
   if (words.size() < 2 || !is_word(words[1], kKeyBytesMax)) return reply("ERR a key is needed");
   if (words[0] == "GET" && words.size() == 2) return machine_->read(words[1], std::move(reply));
   if (!is_word(words.back(), kIdBytesMax)) return reply("ERR an id is needed");
@@ -132,10 +132,10 @@ std::string KvNode::status_text() {
   std::string text = fmt::format(
       R"({{"node":{},"stopped":"{}","gone":{},"disk":[{},{}],"elections":{},"installed":{},)"
       R"("cut":{},"offered":{},"sent":{},"failed":{},"received":{},"clock":{})",
-      options_.node.value, why, gone_, static_cast<int>(disk_.verdict().speed),
-      static_cast<int>(disk_.verdict().space), machine_->counters().became_leader,
-      machine_->counters().installed, snapshots.cut, snapshots.offered, snapshots.sent,
-      snapshots.failed, snapshots.received, static_cast<int>(node_->clock_offset().verdict));
+      options_.node.value, why, gone_, static_cast<int>(disk_.stall), static_cast<int>(disk_.space),
+      machine_->counters().became_leader, machine_->counters().installed, snapshots.cut,
+      snapshots.offered, snapshots.sent, snapshots.failed, snapshots.received,
+      static_cast<int>(node_->clock_offset().verdict));
   if (const GroupReplica* here = replica(); here != nullptr) {
     const replication::RaftCore& core = here->core();
     const replication::Membership& config = core.log().config();

@@ -5,10 +5,9 @@
 #include <cstdlib>
 #include <utility>
 
-#include <sys/statvfs.h>
-
 #include "storage/log/checkpoint_store.h"
 #include "storage/log/group_recovery.h"
+#include "storage/rocksdb/disk_space.h"
 
 namespace worldline::kv {
 
@@ -52,12 +51,15 @@ storage::RandomId uuid_of(NodeId node) {
 }  // namespace
 
 KvNode::KvNode(KvNodeOptions options)
-    : options_(std::move(options)), disk_([this] {
-        replication::DiskThresholds thresholds;
-        thresholds.full_bytes = options_.full_bytes;
-        thresholds.almost_full_bytes = options_.almost_full_bytes;
-        return thresholds;
-      }()) {}
+    : options_(std::move(options)),
+      space_([this] {
+        storage::SpacePolicy policy;
+        policy.full.bytes = options_.full_bytes;
+        policy.almost_full.bytes = options_.almost_full_bytes;
+        return policy;
+      }()),
+      stalls_({}),
+      slowness_({}) {}
 
 KvNode::~KvNode() {
   clients_.reset();
@@ -178,11 +180,13 @@ Status KvNode::create_group() {
 
 void KvNode::start_writer() {
   WriterNotices notices;
-  notices.began = [this](uint64_t turn) {
-    loop_.post([this, turn, at = now()] { disk_.write_began(turn, at); });
-  };
-  notices.ended = [this](uint64_t turn) {
-    loop_.post([this, turn, at = now()] { disk_.write_ended(turn, at); });
+  notices.began = [this] { loop_.post([this, at = clock_.steady()] { writing_since_ = at; }); };
+  notices.ended = [this] {
+    loop_.post([this, at = clock_.steady()] {
+      stalls_.on_written(at - *writing_since_, at);
+      slowness_.on_written(at - *writing_since_, at);
+      writing_since_.reset();
+    });
   };
   notices.written = [this](std::vector<replication::JobId> jobs) {
     loop_.post([this, jobs = std::move(jobs)] {
@@ -252,11 +256,7 @@ void KvNode::set_wall_clock() {
 void KvNode::on_time(BootTime at) {
   set_wall_clock();
   if (at >= node_->next_deadline()) node_->on_time(at);
-  const replication::DiskVerdict before = disk_.verdict();
-  const replication::DiskVerdict verdict = disk_.on_time(at);
-  if (!(verdict == before)) node_->on_disk(verdict);
-  is_disk_hopeless_ = verdict.speed == replication::DiskSpeed::kHopeless;
-  node_->set_pressure(disk_.pressure_per_cent(), 0);
+  judge_disk();
   if (at >= space_due_) {
     space_due_ = at + kSpaceEvery;
     measure_space();
@@ -271,13 +271,19 @@ void KvNode::on_time(BootTime at) {
   snapshots_->on_time(*here, at);
 }
 
+void KvNode::judge_disk() {
+  const storage::SteadyTime at = clock_.steady();
+  stalls_.observe(writing_since_, at);
+  disk_ = {space_.level(), stalls_.level(), slowness_.is_slow(at)};
+  node_->on_disk({disk_.may_lead(), disk_.may_heartbeat(), !disk_.accepts_appends()});
+  is_disk_hopeless_ = disk_.stall == storage::StallLevel::kAbort;
+  node_->set_pressure(disk_.pressure_per_cent(), 0);
+}
+
 void KvNode::measure_space() {
   worker_->post([this] {
-    struct statvfs volume {};
-    if (statvfs(options_.data.c_str(), &volume) != 0) return;
-    const size_t free = volume.f_bavail * volume.f_frsize;
-    const size_t total = volume.f_blocks * volume.f_frsize;
-    loop_.post([this, free, total] { disk_.space_measured(free, total); });
+    const auto reading = storage::read_disk_space(options_.data);
+    if (reading.ok()) loop_.post([this, reading = *reading] { space_.observe(reading); });
   });
 }
 

@@ -12,10 +12,11 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "replication/node/disk_monitor.h"
+#include "storage/log/disk_state.h"
 #include "tests/processes/client_server.h"
 #include "tests/processes/kv_machine.h"
 #include "tests/processes/kv_peers.h"
@@ -72,6 +73,7 @@ class KvNode final : private replication::LogPort,
   void turn();
   void on_time(replication::BootTime now);
   void set_wall_clock();
+  void judge_disk();
   void measure_space();
   void settle();
   replication::BootTime now() const { return replication::BootTime(clock_.boot()); }
@@ -124,7 +126,11 @@ class KvNode final : private replication::LogPort,
   std::unique_ptr<KvMachine> machine_;
   std::unique_ptr<KvPeers> peers_;
   std::unique_ptr<replication::RaftNode> node_;
-  replication::DiskMonitor disk_;
+  storage::DiskSpaceMonitor space_;
+  storage::StallDetector stalls_;
+  storage::SlowDiskDetector slowness_;
+  std::optional<storage::SteadyTime> writing_since_;
+  storage::DiskState disk_;
   replication::BootTime space_due_;
   replication::BootTime invariants_due_;
   std::unique_ptr<ClientServer> clients_;

@@ -43,11 +43,10 @@ void NodeLog::start(WriterNotices notices) {
 
 void NodeLog::run() {
   storage::LogWork work;
-  uint64_t turn = 0;
   while (queue_->take_batch(work)) {
-    notices_.began(++turn);
+    notices_.began();
     queue_->perform(work);
-    notices_.ended(turn);
+    notices_.ended();
   }
 }
 

@@ -32,8 +32,8 @@ struct NodeLogOptions {
 
 // Must not block.
 struct WriterNotices {
-  std::function<void(uint64_t)> began;  // A write, named by a number,
-  std::function<void(uint64_t)> ended;  // and its end.
+  std::function<void()> began;  // A write,
+  std::function<void()> ended;  // and its end.
   std::function<void(std::vector<replication::JobId>)> written;
   std::function<void(LogIndex)> checkpoint_counts;
   std::function<void(const Status&)> failed;

@@ -491,7 +491,7 @@ TEST(Quiescence, Q10ALeaderThatStepsDownInItsSleepIsReplaced) {
   const NodeId old = s.leader();
   RaftNode& raft = s.cluster.node(old).raft();
   const uint64_t epoch = raft.lead_epoch();
-  raft.on_disk({DiskSpeed::kStalled, DiskSpace::kEnough});
+  raft.on_disk({.is_eligible = false, .may_heartbeat = false});
   EXPECT_GT(raft.lead_epoch(), epoch);
   EXPECT_FALSE(s.at(old).is_leader());
   ASSERT_TRUE(s.cluster.run_until([&] { return s.cluster.has_leader(kGroup); }, 1s));

@@ -468,13 +468,13 @@ TEST(RaftNode, ALeaderAtRestThatIsCutOffStepsDown) {
 TEST(RaftNode, ASlowDiskHandsLeadershipOver) {
   Led led;
   const NodeId old = led.leader();
-  led.cluster.node(old).raft().on_disk({DiskSpeed::kSlow, DiskSpace::kEnough});
+  led.cluster.node(old).raft().on_disk({.is_eligible = false});
   ASSERT_TRUE(
       led.cluster.run_until([&] { return led.leader().value != 0 && led.leader() != old; }, 200ms));
   led.cluster.crash(led.leader());
   led.cluster.run_for(5s);
   EXPECT_NE(led.leader(), old) << "not eligible while the disk is slow";
-  led.cluster.node(old).raft().on_disk({DiskSpeed::kGood, DiskSpace::kEnough});
+  led.cluster.node(old).raft().on_disk({});
   ASSERT_TRUE(led.cluster.run_until([&] { return led.cluster.has_leader(kGroup); }, 3s));
 }
 
@@ -483,7 +483,7 @@ TEST(RaftNode, AStalledDiskStepsDownAndSaysNothingInTheNameOfItsLeaders) {
   const NodeId old = led.leader();
   led.cluster.node(old).disk_hangs = true;
   led.cluster.take_sent();
-  led.cluster.node(old).raft().on_disk({DiskSpeed::kStalled, DiskSpace::kEnough});
+  led.cluster.node(old).raft().on_disk({.is_eligible = false, .may_heartbeat = false});
   EXPECT_FALSE(led.at(old).is_leader());
   for (const Envelope& message : led.sent_by(old))
     EXPECT_FALSE(std::holds_alternative<Heartbeat>(message.body));
@@ -492,10 +492,37 @@ TEST(RaftNode, AStalledDiskStepsDownAndSaysNothingInTheNameOfItsLeaders) {
   led.cluster.check();
 }
 
+// The leadership could go nowhere, and nobody else can have taken it: stepping down or standing
+// aside would only take the group away from its clients.
+TEST(RaftNode, AnOnlyVoterLeadsOnWhateverItsDiskOrItsPausesSay) {
+  ClusterOptions options;
+  options.node_count = 1;
+  Led led(options);
+  const NodeId only = led.leader();
+  const Term term = led.at(only).core().term();
+  for (const DiskVerdict& verdict : {DiskVerdict{.is_eligible = false},
+                                     DiskVerdict{.is_eligible = false, .may_heartbeat = false},
+                                     DiskVerdict{.is_eligible = false, .is_full = true}}) {
+    led.cluster.node(only).raft().on_disk(verdict);
+    led.cluster.run_for(2s);
+    EXPECT_TRUE(led.at(only).is_leader());
+    led.at(only).paused();
+    EXPECT_TRUE(led.at(only).is_leader());
+  }
+  EXPECT_EQ(led.at(only).core().term(), term);
+  EXPECT_TRUE(led.cluster.propose(kGroup, "from the reserve"));
+  led.cluster.crash(only);
+  led.cluster.restart(only);
+  led.cluster.node(only).raft().on_disk({.is_eligible = false, .is_full = true});
+  EXPECT_TRUE(led.cluster.run_until([&] { return led.cluster.has_leader(kGroup); }, 3s))
+      << "a start on a full disk must elect it too";
+  led.cluster.check();
+}
+
 TEST(RaftNode, AFullDiskRefusesAppendsAndTellsTheLeader) {
   Led led;
   const NodeId full = led.follower();
-  led.cluster.node(full).raft().on_disk({DiskSpeed::kGood, DiskSpace::kFull});
+  led.cluster.node(full).raft().on_disk({.is_eligible = false, .is_full = true});
   led.cluster.take_sent();
   ASSERT_TRUE(led.cluster.propose(kGroup, "x"));
   led.cluster.run_for(50ms);
@@ -506,7 +533,7 @@ TEST(RaftNode, AFullDiskRefusesAppendsAndTellsTheLeader) {
   }
   EXPECT_TRUE(flagged);
   EXPECT_TRUE(led.cluster.node(full).machine(kGroup).texts.empty());
-  led.cluster.node(full).raft().on_disk({DiskSpeed::kGood, DiskSpace::kEnough});
+  led.cluster.node(full).raft().on_disk({});
   led.cluster.run_for(500ms);
   EXPECT_EQ(led.cluster.node(full).machine(kGroup).texts.size(), 1u);
 }

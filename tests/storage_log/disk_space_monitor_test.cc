@@ -48,15 +48,30 @@ TEST_P(DiskSpaceMonitorTest, EntersALevelAtOnceAndLeavesItByAMargin) {
 INSTANTIATE_TEST_SUITE_P(S08, DiskSpaceMonitorTest, testing::ValuesIn(kSpaceCases),
                          [](const auto& test) { return test.param.name; });
 
+// Bytes count more than shares on a small disk, but no number of bytes makes one full at birth.
+struct SmallCase {
+  const char* name;
+  uint64_t free_gib;
+  uint64_t total_gib;
+  SpaceLevel expected;
+};
+constexpr SmallCase kSmallCases[] = {
+    {"Above", 15, 32, SpaceLevel::kPlenty},
+    {"BelowEightGiBThoughAboveAFifth", 7, 32, SpaceLevel::kAlmostFull},
+    {"BelowFourGiBThoughAboveATenth", 3, 32, SpaceLevel::kFull},
+    {"EightGiBOfSixty", 7, 60, SpaceLevel::kAlmostFull},
+    {"FourGiBOfSixty", 3, 60, SpaceLevel::kFull},
+    {"NotFullAtBirth", 3, 4, SpaceLevel::kPlenty},
+    {"FullBelowItsLastQuarter", 3, 16, SpaceLevel::kFull},
+};
+
 TEST(SmallDiskTest, CountsTheAbsoluteLimits) {
-  const auto level_at = [](uint64_t free_gib) {
+  for (const SmallCase& c : kSmallCases) {
+    SCOPED_TRACE(c.name);
     DiskSpaceMonitor monitor({});
-    monitor.observe({free_gib * limits::GiB, 20 * limits::GiB});
-    return monitor.level();
-  };
-  EXPECT_EQ(level_at(9), SpaceLevel::kPlenty);
-  EXPECT_EQ(level_at(7), SpaceLevel::kAlmostFull) << "below 8 GiB, though above a fifth";
-  EXPECT_EQ(level_at(3), SpaceLevel::kFull);
+    monitor.observe({c.free_gib * limits::GiB, c.total_gib * limits::GiB});
+    EXPECT_EQ(monitor.level(), c.expected) << space_level_name(monitor.level());
+  }
 }
 
 TEST(SpaceRulesTest, ForbidMoreWithEachLevel) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "storage/log/disk_state.h"
+
 namespace worldline::storage {
 namespace {
 
@@ -54,6 +56,53 @@ TEST_P(StallDetectorTest, RisesAtOnceAndFallsAfterACalm) {
 }
 INSTANTIATE_TEST_SUITE_P(S08, StallDetectorTest, testing::ValuesIn(kStallCases),
                          [](const auto& test) { return test.param.name; });
+
+TEST(StallsBetweenLooksTest, AStallThatEndedBetweenTwoLooksDelaysTheCalm) {
+  StallDetector detector({});
+  detector.observe(kStart, kStart + milliseconds(600));
+  detector.on_written(milliseconds(1'000), kStart + milliseconds(1'000));
+  detector.on_written(milliseconds(3'000), kStart + milliseconds(4'000));
+  detector.on_written(milliseconds(500), kStart + milliseconds(8'000));  // Not a stall.
+  detector.observe(std::nullopt, kStart + milliseconds(8'999));
+  EXPECT_EQ(detector.level(), StallLevel::kTransfer);
+  detector.observe(std::nullopt, kStart + milliseconds(9'000));
+  EXPECT_EQ(detector.level(), StallLevel::kNone);
+}
+
+TEST(StallsBetweenLooksTest, AStallNobodySawIsNoneAnyMore) {
+  StallDetector detector({});
+  detector.on_written(milliseconds(1'000), kStart);
+  EXPECT_FALSE(detector.observe(std::nullopt, kStart + milliseconds(1)));
+}
+
+struct StateCase {
+  const char* name;
+  DiskState state;
+  bool may_lead;
+  bool may_heartbeat;
+  bool accepts_appends;
+  int pressure;
+};
+const StateCase kStateCases[] = {
+    {"Good", {}, true, true, true, 0},
+    {"Slow", {SpaceLevel::kPlenty, StallLevel::kNone, true}, true, true, true, 50},
+    {"Warning", {SpaceLevel::kWarning, StallLevel::kNone, false}, true, true, true, 0},
+    {"AlmostFull", {SpaceLevel::kAlmostFull, StallLevel::kNone, false}, false, true, true, 0},
+    {"Full", {SpaceLevel::kFull, StallLevel::kNone, false}, false, true, false, 0},
+    {"Transfer", {SpaceLevel::kPlenty, StallLevel::kTransfer, true}, false, true, true, 100},
+    {"StepDown", {SpaceLevel::kPlenty, StallLevel::kStepDown, false}, false, false, true, 100},
+    {"Abort", {SpaceLevel::kPlenty, StallLevel::kAbort, false}, false, false, true, 100},
+};
+
+TEST(DiskStateTest, SaysWhatTheNodeMayDo) {
+  for (const StateCase& c : kStateCases) {
+    SCOPED_TRACE(c.name);
+    EXPECT_EQ(c.state.may_lead(), c.may_lead);
+    EXPECT_EQ(c.state.may_heartbeat(), c.may_heartbeat);
+    EXPECT_EQ(c.state.accepts_appends(), c.accepts_appends);
+    EXPECT_EQ(c.state.pressure_per_cent(), c.pressure);
+  }
+}
 
 TEST(StallPolicyTest, WantsAscendingLimits) {
   EXPECT_TRUE(StallPolicy{}.validate().ok());
