@@ -20,6 +20,7 @@
 #include "cli/last_resort.h"
 #include "cli/server_log.h"
 #include "cli/start_checks.h"
+#include "cli/start_config.h"
 #include "cli/stop_sequence.h"
 #include "gateway/http_server.h"
 
@@ -64,6 +65,13 @@ int wait_for_stop(const sigset_t& signals) {
   return received;
 }
 
+// REQUIRES: the text was checked when the options were read.
+storage::SpaceLimit space_limit(const std::string& text) {
+  SpaceShare limit;
+  WL_CHECK(parse_space_share(text, limit));
+  return {static_cast<double>(limit.per_cent) / 100, static_cast<uint64_t>(limit.bytes)};
+}
+
 actors::NodeConfig node_config(const StartOptions& options) {
   actors::NodeConfig config;
   config.data_dir = options.data_dir;
@@ -73,6 +81,10 @@ actors::NodeConfig node_config(const StartOptions& options) {
   config.checkpoint.log_bytes_min = static_cast<uint64_t>(options.checkpoint_log_bytes);
   config.checkpoint.transactions = static_cast<uint64_t>(options.checkpoint_tx);
   config.checkpoint.age = std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_age);
+  config.ballast_bytes = static_cast<uint64_t>(options.ballast_bytes);
+  config.space.warning = space_limit(options.free_warn);
+  config.space.almost_full = space_limit(options.free_soft);
+  config.space.full = space_limit(options.free_hard);
   config.on_note = [](const std::string& line) { log_info(line); };
   return config;
 }

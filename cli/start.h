@@ -56,6 +56,10 @@ struct StartOptions {
   int64_t checkpoint_tx = 1'000'000;  // Whichever of the three comes first.
   int64_t checkpoint_log_bytes = 64 * 1024 * 1024;
   std::chrono::milliseconds checkpoint_age{900'000};
+  int64_t ballast_bytes = 1024 * 1024 * 1024;  // At most 2 % of the disk; 0 = none.
+  std::string free_warn = "20%";
+  std::string free_soft = "max(10%, 8GiB)";
+  std::string free_hard = "max(5%, 4GiB)";
   std::chrono::milliseconds shutdown_timeout{10'000};  // Then the process ends with code 12.
 };
 

@@ -104,6 +104,14 @@ constexpr ConfigKey kKeys[] = {
      bytes(64 * GiB), "", "log bytes after which a database is checkpointed"},
     {"storage.checkpoint-age", K::kDuration, &Options::checkpoint_age, "", kSecond, 24 * kHour, "",
      "age of unsaved changes after which a database is checkpointed"},
+    {"storage.ballast", K::kSize, &Options::ballast_bytes, "", 0, bytes(64 * GiB), "",
+     "held back for a start on a full disk, at most 2 % of the disk; 0 = none"},
+    {"storage.free-warn", K::kText, &Options::free_warn, "", 0, 0, "",
+     "free space below which a warning is logged: 5%, 4GiB or max(5%, 4GiB)"},
+    {"storage.free-soft", K::kText, &Options::free_soft, "", 0, 0, "",
+     "free space below which the disk counts as almost full"},
+    {"storage.free-hard", K::kText, &Options::free_hard, "", 0, 0, "",
+     "free space below which calls that write are refused with 503"},
     {"shutdown.timeout", K::kDuration, &Options::shutdown_timeout, "", kSecond, 10 * kMinute, "",
      "how long an orderly stop may take; then the process ends with code 12"},
 };
@@ -330,7 +338,26 @@ std::string file_to_read(const StartArguments& arguments, const Environment& env
   return {};
 }
 
+void check_space_limits(Resolver& resolver, const StartOptions& options) {
+  SpaceShare soft;
+  SpaceShare hard;
+  SpaceShare warn;
+  const auto check = [&resolver](const char* key, const std::string& text, SpaceShare& limit) {
+    if (!parse_space_share(text, limit))
+      resolver.problem("C005", key,
+                       fmt::format("`{}` is no amount such as 5%, 4GiB or max(5%, 4GiB)", text),
+                       "all sources");
+  };
+  check("storage.free-warn", options.free_warn, warn);
+  check("storage.free-soft", options.free_soft, soft);
+  check("storage.free-hard", options.free_hard, hard);
+  if (hard.per_cent > soft.per_cent || hard.bytes > soft.bytes)
+    resolver.problem("C013", "storage.free-hard", "must not be above storage.free-soft",
+                     "all sources");
+}
+
 void check_relations(Resolver& resolver, const StartOptions& options) {
+  check_space_limits(resolver, options);
   if (options.jwt_pub_key_path.empty() != options.jwt_priv_key_path.empty()) {
     resolver.problem("C007", "certificate-authority",
                      "give both jwt-pub-key-path and jwt-priv-key-path or neither", "all sources");
@@ -395,6 +422,29 @@ bool parse_size(const std::string& text, int64_t& bytes) {
     return true;
   }
   return false;
+}
+
+namespace {
+
+bool parse_per_cent(const std::string& text, int64_t& per_cent) {
+  if (!text.ends_with("%")) return false;
+  const char* end = text.data() + text.size() - 1;
+  const auto [stop, error] = std::from_chars(text.data(), end, per_cent);
+  return error == std::errc() && stop == end && per_cent >= 0 && per_cent < 100;
+}
+
+}  // namespace
+
+bool parse_space_share(const std::string& text, SpaceShare& limit) {
+  constexpr std::string_view kBoth = "max(";
+  if (text.starts_with(kBoth) && text.ends_with(")")) {
+    const size_t comma = text.find(',');
+    if (comma == std::string::npos) return false;
+    const size_t second = text.find_first_not_of(' ', comma + 1);
+    return parse_per_cent(text.substr(kBoth.size(), comma - kBoth.size()), limit.per_cent) &&
+           parse_size(text.substr(second, text.size() - 1 - second), limit.bytes);
+  }
+  return parse_per_cent(text, limit.per_cent) || parse_size(text, limit.bytes);
 }
 
 bool parse_duration(const std::string& text, int64_t& ms) {

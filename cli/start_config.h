@@ -61,6 +61,12 @@ std::string configuration_document();
 
 // `4096`, `64KiB`, `8GiB` in bytes; false if malformed.
 bool parse_size(const std::string& text, int64_t& bytes);
+// `5%`, `4GiB`, `max(5%, 4GiB)`; false if malformed.
+struct SpaceShare {
+  int64_t per_cent = 0;
+  int64_t bytes = 0;
+};
+bool parse_space_share(const std::string& text, SpaceShare& limit);
 // `250ms`, `15s`, `1h30m` in milliseconds; false if malformed.
 bool parse_duration(const std::string& text, int64_t& ms);
 

@@ -52,8 +52,9 @@ Status StartedNode::spawn() {
   const int log = ::open(log_path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   if (log < 0 || ::pipe2(ends.data(), O_CLOEXEC) != 0)
     return Status::io_error("cannot start a node: {}", std::strerror(errno));
-  const std::array<const char*, 7> words = {"worldline", "start",       "--data-dir", data.c_str(),
-                                            "--listen",  "127.0.0.1:0", nullptr};
+  const std::array<const char*, 9> words = {
+      "worldline",   "start", "--data-dir",        data.c_str(), "--listen",
+      "127.0.0.1:0", "--set", "storage.ballast=0", nullptr};
   pid_ = ::fork();
   if (pid_ == 0) become_node(words.data(), ends[1], log);
   ::close(ends[1]);

@@ -112,6 +112,47 @@ TEST(StartConfigTest, SingleKeysOfTheReferenceOnlyWarnToo) {
   EXPECT_EQ(start.options.heap_limit_mb, 64);
 }
 
+struct ShareCase {
+  const char* text;
+  bool is_good;
+  int64_t per_cent;
+  int64_t bytes;
+};
+constexpr ShareCase kShareCases[] = {
+    {"5%", true, 5, 0},
+    {"0%", true, 0, 0},
+    {"4GiB", true, 0, int64_t{4} << 30},
+    {"max(5%, 4GiB)", true, 5, int64_t{4} << 30},
+    {"max(5%,4096)", true, 5, 4096},
+    {"", false, 0, 0},
+    {"%", false, 0, 0},
+    {"-1%", false, 0, 0},
+    {"100%", false, 0, 0},
+    {"5.5%", false, 0, 0},
+    {"max(5%)", false, 0, 0},
+    {"max(5%,)", false, 0, 0},
+    {"max(4GiB, 5%)", false, 0, 0},
+    {"max(5%, 4GiB", false, 0, 0},
+    {"much", false, 0, 0},
+};
+
+TEST(StartConfigTest, AmountsOfFreeSpaceAreSharesSizesOrTheLargerOfBoth) {
+  for (const ShareCase& c : kShareCases) {
+    SCOPED_TRACE(c.text);
+    SpaceShare limit;
+    EXPECT_EQ(parse_space_share(c.text, limit), c.is_good);
+    if (!c.is_good) continue;
+    EXPECT_EQ(limit.per_cent, c.per_cent);
+    EXPECT_EQ(limit.bytes, c.bytes);
+  }
+  StartArguments arguments;
+  arguments.settings = {{"storage.free-warn", "a lot"}, {"storage.free-hard", "50%"}};
+  const ResolvedStart start = resolved(arguments);
+  ASSERT_EQ(start.errors.size(), 2U);
+  EXPECT_TRUE(start.errors[0].starts_with("error[C005]: storage.free-warn")) << start.errors[0];
+  EXPECT_TRUE(start.errors[1].starts_with("error[C013]: storage.free-hard")) << start.errors[1];
+}
+
 TEST(StartConfigTest, AnArrayOfTheFileIsTheListOfTheCommandLine) {
   EXPECT_EQ(resolved({}).options.external_issuers, "*");
   const TemporaryDirectory directory;

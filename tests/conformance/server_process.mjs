@@ -39,6 +39,8 @@ export class ServerProcess {
       '--listen',
       this.listen,
       '--non-interactive',
+      '--set',
+      'storage.ballast=0', // Many servers share this disk.
       ...this.flags,
     ];
     this.child = spawn(this.binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
