@@ -406,8 +406,9 @@ void KvNode::received(const replication::ReceivedBatch& batch, BootTime at) {
       if (!taken.ok()) std::fprintf(stderr, "heartbeats: %s\n", taken.message().c_str());
     } else if (const auto* reply = std::get_if<replication::HeartbeatReply>(&message)) {
       node_->recv_reply(from, *reply, now());
-    } else if (GroupReplica* here = replica(); here != nullptr && here->is_running()) {
-      snapshots_->recv(from, message, *here);
+    } else if (const auto* snapshot = std::get_if<replication::SnapBytes>(&message)) {
+      GroupReplica* here = replica();
+      if (here != nullptr && here->is_running()) snapshots_->recv(from, *snapshot, *here);
     }
   }
 }

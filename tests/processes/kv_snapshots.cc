@@ -22,8 +22,10 @@ constexpr std::chrono::seconds kGiveUpAfter{10};
 constexpr std::chrono::milliseconds kOfferAgainAfter{250};
 constexpr uint32_t kOfferTriesMax = 200;  // Of 25 ms each.
 
-bool is_hash_of(const ByteBuffer& name, const storage::Digest128& hash) {
-  return equal(name, Bytes(reinterpret_cast<const Byte*>(&hash), sizeof hash));
+storage::Digest128 hash_of(const ByteBuffer& name) {
+  storage::Digest128 hash{};
+  if (name.size() == sizeof hash) hash = load_le<storage::Digest128>(name.data());
+  return hash;
 }
 ByteBuffer name_of(const storage::Digest128& hash) {
   const auto* begin = reinterpret_cast<const Byte*>(&hash);
@@ -197,8 +199,7 @@ void KvSnapshots::on_time(GroupReplica& replica, BootTime now) {
   for (const ReplicaId to : failed) finish_sending(replica, to, SnapshotOutcome::kFailed);
   if (offer_) begin_receiving(replica);
   if (!incoming_) return;
-  if (now - incoming_->heard_at > kGiveUpAfter)
-    return abort_receiving(replication::SnapAbortReason::kTimeout, "no part came");
+  if (now - incoming_->heard_at > kGiveUpAfter) return abort_receiving("no part came");
   const bool is_silent = now - incoming_->heard_at > kAskAgainAfter;
   if (is_silent && incoming_->asked_to > incoming_->image.size()) {
     incoming_->asked_to = incoming_->image.size();
@@ -206,22 +207,21 @@ void KvSnapshots::on_time(GroupReplica& replica, BootTime now) {
   }
 }
 
-void KvSnapshots::recv_want(NodeId from, const replication::SnapWant& want) {
-  const auto found = outgoing_.find(want.transfer.to);
-  if (found == outgoing_.end() || found->second.snap_id != want.transfer.snap_id)
-    return parts_.send(
-        from, replication::SnapAbort{want.transfer, replication::SnapAbortReason::kNotFound,
-                                     "no such transfer"});
+void KvSnapshots::recv_want(NodeId from, const PullWant& want) {
+  const auto found = outgoing_.find(want.id.to);
+  if (found == outgoing_.end() || found->second.snap_id != want.id.snap_id)
+    return parts_.send(from, encode_pull(PullDone{want.id, false}));
   found->second.heard_at = now_;
   found->second.is_wanted = true;
   const KvCheckpoint& checkpoint = found->second.checkpoint;
-  for (const replication::SnapPart& part : want.parts) {
-    if (!is_hash_of(part.hash, checkpoint.hash) || part.offset > checkpoint.image->size()) continue;
-    const auto begin = checkpoint.image->begin() + static_cast<ptrdiff_t>(part.offset);
-    const size_t bytes = std::min<size_t>(kPartBytes, checkpoint.image->size() - part.offset);
-    auto data = std::make_shared<const ByteBuffer>(begin, begin + static_cast<ptrdiff_t>(bytes));
-    parts_.send(from, replication::SnapChunk{want.transfer, part, checkpoint.image->size(),
-                                             std::move(data)});
+  if (want.hash != checkpoint.hash) return;
+  for (const uint64_t offset : want.offsets) {
+    if (offset > checkpoint.image->size()) continue;
+    const auto begin = checkpoint.image->begin() + static_cast<ptrdiff_t>(offset);
+    const size_t bytes = std::min<size_t>(kPartBytes, checkpoint.image->size() - offset);
+    PullPart part{want.id, want.hash, offset, checkpoint.image->size(), {}};
+    part.data.assign(begin, begin + static_cast<ptrdiff_t>(bytes));
+    parts_.send(from, encode_pull(std::move(part)));
   }
 }
 
@@ -244,54 +244,51 @@ void KvSnapshots::begin_receiving(GroupReplica& replica) {
   incoming_ = Incoming{};
   incoming_->meta = meta;
   incoming_->from_node = leader->node;
-  incoming_->transfer = {kGroup, core.leader(), parts_.self, meta.snap_id};
+  incoming_->pull = {core.leader(), parts_.self, meta.snap_id};
   incoming_->heard_at = now_;
   ask();
 }
 
 void KvSnapshots::ask() {
-  replication::SnapWant want;
-  want.transfer = incoming_->transfer;
+  PullWant want{incoming_->pull, hash_of(incoming_->meta.manifest_hash), {}};
   const uint64_t window_end = incoming_->image.size() + kWindowParts * kPartBytes;
   const uint64_t total = incoming_->meta.total_bytes;
   while (incoming_->asked_to < window_end && (incoming_->asked_to < total || total == 0)) {
-    want.parts.push_back({incoming_->meta.manifest_hash, incoming_->asked_to});
+    want.offsets.push_back(incoming_->asked_to);
     incoming_->asked_to += kPartBytes;
     if (total == 0) break;
   }
-  if (!want.parts.empty()) parts_.send(incoming_->from_node, std::move(want));
+  if (!want.offsets.empty()) parts_.send(incoming_->from_node, encode_pull(std::move(want)));
 }
 
-void KvSnapshots::recv(NodeId from, const replication::WireMessage& message,
-                       GroupReplica& replica) {
-  if (const auto* want = std::get_if<replication::SnapWant>(&message)) {
+void KvSnapshots::recv(NodeId from, const replication::SnapBytes& bytes, GroupReplica& replica) {
+  const Result<PullMessage> message = decode_pull(bytes);
+  if (!message.ok()) {
+    std::fprintf(stderr, "from node %lu: %s\n", from.value, message.status().message().c_str());
+  } else if (const auto* want = std::get_if<PullWant>(&*message)) {
     recv_want(from, *want);
-  } else if (const auto* chunk = std::get_if<replication::SnapChunk>(&message)) {
-    recv_chunk(*chunk, replica);
-  } else if (const auto* ack = std::get_if<replication::SnapAck>(&message)) {
-    const auto found = outgoing_.find(ack->transfer.to);
-    if (found != outgoing_.end() && found->second.snap_id == ack->transfer.snap_id)
-      finish_sending(replica, ack->transfer.to, SnapshotOutcome::kOk);
-  } else if (const auto* abort = std::get_if<replication::SnapAbort>(&message)) {
-    const auto found = outgoing_.find(abort->transfer.to);
-    if (found != outgoing_.end() && found->second.snap_id == abort->transfer.snap_id)
-      finish_sending(replica, abort->transfer.to, SnapshotOutcome::kFailed);
-    if (incoming_ && incoming_->transfer == abort->transfer) incoming_.reset();
+  } else if (const auto* part = std::get_if<PullPart>(&*message)) {
+    recv_part(*part, replica);
+  } else if (const auto* done = std::get_if<PullDone>(&*message)) {
+    const auto found = outgoing_.find(done->id.to);
+    if (found != outgoing_.end() && found->second.snap_id == done->id.snap_id)
+      finish_sending(replica, done->id.to,
+                     done->is_ok ? SnapshotOutcome::kOk : SnapshotOutcome::kFailed);
+    if (!done->is_ok && incoming_ && incoming_->pull == done->id) incoming_.reset();
   }
 }
 
 // Parts come in the order they were asked for; anything else is asked for again.
-void KvSnapshots::recv_chunk(const replication::SnapChunk& chunk, GroupReplica& replica) {
-  if (!incoming_ || incoming_->transfer != chunk.transfer) return;
+void KvSnapshots::recv_part(const PullPart& part, GroupReplica& replica) {
+  if (!incoming_ || incoming_->pull != part.id) return;
   incoming_->heard_at = now_;
-  if (chunk.part.offset != incoming_->image.size() ||
-      chunk.total_bytes != incoming_->meta.total_bytes)
+  if (part.offset != incoming_->image.size() || part.total_bytes != incoming_->meta.total_bytes)
     return;
-  append(incoming_->image, *chunk.data);
+  append(incoming_->image, part.data);
   if (incoming_->image.size() < incoming_->meta.total_bytes) return ask();
   const storage::Digest128 hash = storage::content_hash(incoming_->image);
-  if (!is_hash_of(incoming_->meta.manifest_hash, hash))
-    return abort_receiving(replication::SnapAbortReason::kFailed, "the image has another hash");
+  if (hash_of(incoming_->meta.manifest_hash) != hash)
+    return abort_receiving("the image has another hash");
   staged_ = KvCheckpoint{incoming_->meta.boundary,
                          std::make_shared<const ByteBuffer>(std::move(incoming_->image)), hash};
   incoming_->image.clear();
@@ -303,7 +300,7 @@ void KvSnapshots::recv_chunk(const replication::SnapChunk& chunk, GroupReplica& 
           if (!incoming_ || incoming_->meta.snap_id != snap_id) return;
           if (status.ok()) return complete(*core);
           staged_.reset();
-          abort_receiving(replication::SnapAbortReason::kFailed, status.message());
+          abort_receiving(status.message());
         });
       });
 }
@@ -312,12 +309,13 @@ void KvSnapshots::complete(GroupReplica& replica) {
   const Incoming done = *std::exchange(incoming_, std::nullopt);
   ++counters_.received;
   replica.snapshot_staged(done.meta);
-  parts_.send(done.from_node, replication::SnapAck{done.transfer, {done.meta.manifest_hash, 0}});
+  parts_.send(done.from_node, encode_pull(PullDone{done.pull, true}));
   if (!replica.core().is_installing()) staged_.reset();  // It was of no use.
 }
 
-void KvSnapshots::abort_receiving(replication::SnapAbortReason reason, const std::string& why) {
-  parts_.send(incoming_->from_node, replication::SnapAbort{incoming_->transfer, reason, why});
+void KvSnapshots::abort_receiving(const std::string& why) {
+  std::fprintf(stderr, "snapshot: %s\n", why.c_str());
+  parts_.send(incoming_->from_node, encode_pull(PullDone{incoming_->pull, false}));
   incoming_.reset();
 }
 

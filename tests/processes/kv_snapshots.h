@@ -16,6 +16,7 @@
 #include "replication/log_adapter.h"
 #include "replication/node/raft_node.h"
 #include "replication/transport/wire_messages.h"
+#include "tests/processes/kv_pull.h"
 #include "tests/processes/kv_state.h"
 #include "tests/processes/loop.h"
 #include "tests/processes/node_log.h"
@@ -59,8 +60,7 @@ class KvSnapshots final : public replication::SnapshotPort {
   void on_time(replication::GroupReplica& replica, replication::BootTime now);
   void checkpoint_counts(LogIndex index, replication::GroupReplica& replica);
 
-  void recv(NodeId from, const replication::WireMessage& message,
-            replication::GroupReplica& replica);
+  void recv(NodeId from, const replication::SnapBytes& bytes, replication::GroupReplica& replica);
   // Of the snapshot that the core installs.
   const KvCheckpoint* staged() const { return staged_ ? &*staged_ : nullptr; }
   Result<KvState> install(const replication::SnapshotMeta& meta);
@@ -84,7 +84,7 @@ class KvSnapshots final : public replication::SnapshotPort {
   struct Incoming {
     replication::SnapshotMeta meta;
     NodeId from_node;
-    replication::SnapTransfer transfer;
+    PullId pull;
     ByteBuffer image;
     uint64_t asked_to = 0;
     replication::BootTime heard_at;
@@ -99,10 +99,10 @@ class KvSnapshots final : public replication::SnapshotPort {
                       replication::SnapshotOutcome outcome);
   void begin_receiving(replication::GroupReplica& replica);
   void ask();
-  void recv_want(NodeId from, const replication::SnapWant& want);
-  void recv_chunk(const replication::SnapChunk& chunk, replication::GroupReplica& replica);
+  void recv_want(NodeId from, const PullWant& want);
+  void recv_part(const PullPart& part, replication::GroupReplica& replica);
   void complete(replication::GroupReplica& replica);
-  void abort_receiving(replication::SnapAbortReason reason, const std::string& why);
+  void abort_receiving(const std::string& why);
   std::filesystem::path file_of(const storage::Digest128& hash) const;
   void delete_others();
 
