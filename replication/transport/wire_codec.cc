@@ -10,7 +10,12 @@ namespace {
 
 constexpr size_t kChecksumBytes = 5;  // Field 1, fixed32.
 constexpr uint32_t kFirstBodyField = 3;
-constexpr uint32_t kLastBodyField = 13;
+constexpr uint32_t kLastBodyField = 14;
+
+// 6 to 9 are reserved.
+constexpr bool is_body(uint32_t field) {
+  return field >= kFirstBodyField && field <= kLastBodyField && !(field >= 6 && field <= 9);
+}
 
 // ---- Sizes --------------------------------------------------------------------------------------
 
@@ -39,22 +44,8 @@ size_t bound(const HeartbeatReply& reply) {
   return bound(reply.header) + 8 * kNumberBytes + reply.ok.size() +
          reply.answers.size() * 8 * kNumberBytes;
 }
-size_t bound(const SnapPart& part) {
-  return 4 * kNumberBytes + part.hash.size();
-}
-size_t bound(const SnapWant& want) {
-  size_t bytes = 8 * kNumberBytes;
-  for (const SnapPart& part : want.parts) bytes += bound(part);
-  return bytes;
-}
-size_t bound(const SnapChunk& chunk) {
-  return 8 * kNumberBytes + bound(chunk.part) + (chunk.data ? chunk.data->size() : 0);
-}
-size_t bound(const SnapAck& acknowledgement) {
-  return 8 * kNumberBytes + bound(acknowledgement.part);
-}
-size_t bound(const SnapAbort& abort) {
-  return 8 * kNumberBytes + abort.text.size();
+size_t bound(const SnapBytes& message) {
+  return 4 * kNumberBytes + (message.payload ? message.payload->size() : 0);
 }
 size_t bound(const CallBytes& call) {
   return 4 * kNumberBytes + (call.payload ? call.payload->size() : 0);
@@ -152,7 +143,7 @@ Status FrameDecoder::take_fields() {
   bool has_body = false;
   bool has_unknown = false;
   for (WireField field; reader_.next(field);) {
-    if (field.number < kFirstBodyField || field.number > kLastBodyField) {
+    if (!is_body(field.number)) {
       reader_.skip(field);
       has_unknown = true;
       continue;
@@ -180,18 +171,6 @@ Status FrameDecoder::take_body(WireField field) {
     case 5:
       status = take_single<HeartbeatReply>();
       break;
-    case 6:
-      status = take_single<SnapWant>();
-      break;
-    case 7:
-      status = take_single<SnapChunk>();
-      break;
-    case 8:
-      status = take_single<SnapAck>();
-      break;
-    case 9:
-      status = take_single<SnapAbort>();
-      break;
     case 10:
       status = take_calls();
       break;
@@ -201,8 +180,11 @@ Status FrameDecoder::take_body(WireField field) {
     case 12:
       status = take_reply(out_.handshake_reply.emplace());
       break;
-    default:
+    case 13:
       status = take_goodbye(out_.goodbye.emplace());
+      break;
+    default:
+      status = take_single<SnapBytes>();
   }
   reader_.close(outer);
   return status;
@@ -362,10 +344,10 @@ TrafficClass traffic_class_of(const WireMessage& message) {
     case 1:
     case 2:
       return TrafficClass::kControl;
-    case 7:
-      return TrafficClass::kCalls;
-    default:
+    case 3:
       return TrafficClass::kBulk;
+    default:
+      return TrafficClass::kCalls;
   }
 }
 

@@ -96,10 +96,7 @@ Result<DecodedFrame> decode_frame(std::span<const Bytes> segments, const StreamE
 Status validate(const Envelope& envelope);
 Status validate(const HeartbeatBatch& batch);
 Status validate(const HeartbeatReply& reply);
-Status validate(const SnapWant& want);
-Status validate(const SnapChunk& chunk);
-Status validate(const SnapAck& acknowledgement);
-Status validate(const SnapAbort& abort);
+Status validate(const SnapBytes& message);
 Status validate(const CallBytes& call);
 
 // CRC-32C of a frame's bytes behind its checksum field.

@@ -74,9 +74,6 @@ bool take_envelope(WireReader& reader, Envelope& out, MessageFaults& faults, Dec
 
 void take(WireReader& reader, HeartbeatBatch& out, MessageFaults& faults);
 void take(WireReader& reader, HeartbeatReply& out, MessageFaults& faults);
-void take(WireReader& reader, SnapWant& out, MessageFaults& faults);
-void take(WireReader& reader, SnapChunk& out, MessageFaults& faults);
-void take(WireReader& reader, SnapAck& out, MessageFaults& faults);
-void take(WireReader& reader, SnapAbort& out, MessageFaults& faults);
+void take(WireReader& reader, SnapBytes& out, MessageFaults& faults);
 
 }  // namespace worldline::replication

@@ -146,54 +146,6 @@ void take_fields(WireReader& reader, HeartbeatAnswer& out, MessageFaults& faults
   if (out.status == HeartbeatStatus{}) faults.add(Status::invalid_argument("no status"));
 }
 
-SnapTransfer take_transfer(WireReader& reader, WireField field) {
-  SnapTransfer out;
-  const size_t outer = reader.open(field);
-  for (WireField inner; reader.next(inner);) {
-    switch (inner.number) {
-      case 1:
-        out.group = GroupId{reader.number(inner)};
-        break;
-      case 2:
-        out.from = ReplicaId{reader.number(inner)};
-        break;
-      case 3:
-        out.to = ReplicaId{reader.number(inner)};
-        break;
-      case 4:
-        out.snap_id = reader.number(inner);
-        break;
-      default:
-        reader.skip(inner);
-    }
-  }
-  reader.close(outer);
-  return out;
-}
-
-void take_fields(WireReader& reader, SnapPart& out) {
-  for (WireField field; reader.next(field);) {
-    switch (field.number) {
-      case 1:
-        out.hash = reader.bytes(field);
-        break;
-      case 2:
-        out.offset = reader.number(field);
-        break;
-      default:
-        reader.skip(field);
-    }
-  }
-}
-
-SnapPart take_part(WireReader& reader, WireField field) {
-  SnapPart out;
-  const size_t outer = reader.open(field);
-  take_fields(reader, out);
-  reader.close(outer);
-  return out;
-}
-
 }  // namespace
 
 void take(WireReader& reader, HeartbeatBatch& out, MessageFaults& faults) {
@@ -266,68 +218,13 @@ void take(WireReader& reader, HeartbeatReply& out, MessageFaults& faults) {
   }
 }
 
-void take(WireReader& reader, SnapWant& out, MessageFaults& faults) {
+void take(WireReader& reader, SnapBytes& out, MessageFaults&) {
   for (WireField field; reader.next(field);) {
     if (field.number == 1)
-      out.transfer = take_transfer(reader, field);
-    else if (field.number == 2 && has_room(out.parts, kSnapPartsMax, faults))
-      out.parts.push_back(take_part(reader, field));
+      out.payload = reader.payload(field);
     else
       reader.skip(field);
   }
-}
-
-void take(WireReader& reader, SnapChunk& out, MessageFaults&) {
-  for (WireField field; reader.next(field);) {
-    switch (field.number) {
-      case 1:
-        out.transfer = take_transfer(reader, field);
-        break;
-      case 2:
-        out.part = take_part(reader, field);
-        break;
-      case 3:
-        out.total_bytes = reader.number(field);
-        break;
-      case 4:
-        out.data = reader.payload(field);
-        break;
-      default:
-        reader.skip(field);
-    }
-  }
-  if (out.data == nullptr) out.data = std::make_shared<const ByteBuffer>();
-}
-
-void take(WireReader& reader, SnapAck& out, MessageFaults&) {
-  for (WireField field; reader.next(field);) {
-    if (field.number == 1)
-      out.transfer = take_transfer(reader, field);
-    else if (field.number == 2)
-      out.part = take_part(reader, field);
-    else
-      reader.skip(field);
-  }
-}
-
-void take(WireReader& reader, SnapAbort& out, MessageFaults& faults) {
-  out.reason = {};
-  for (WireField field; reader.next(field);) {
-    switch (field.number) {
-      case 1:
-        out.transfer = take_transfer(reader, field);
-        break;
-      case 2:
-        out.reason = take_enum(reader, field, SnapAbortReason::kTimeout, faults);
-        break;
-      case 3:
-        out.text = reader.text(field);
-        break;
-      default:
-        reader.skip(field);
-    }
-  }
-  if (out.reason == SnapAbortReason{}) faults.add(Status::invalid_argument("no reason"));
 }
 
 }  // namespace worldline::replication

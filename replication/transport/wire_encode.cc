@@ -190,20 +190,6 @@ void put(Sink& sink, const Envelope& envelope) {
 // ---- Parts of what follows ----------------------------------------------------------------------
 
 template <typename Sink>
-void put(Sink& sink, const SnapTransfer& transfer) {
-  sink.number(1, transfer.group.value);
-  sink.number(2, transfer.from.value);
-  sink.number(3, transfer.to.value);
-  sink.number(4, transfer.snap_id);
-}
-
-template <typename Sink>
-void put(Sink& sink, const SnapPart& part) {
-  sink.bytes(1, part.hash);
-  sink.number(2, part.offset);
-}
-
-template <typename Sink>
 void put(Sink& sink, const NodeHeader& header) {
   sink.number(1, header.incarnation);
   sink.number(2, header.lead_epoch);
@@ -279,48 +265,12 @@ void put(Sink& sink, const HeartbeatReply& reply) {
 
 // ---- Snapshot transfer --------------------------------------------------------------------------
 
-template <typename Sink>
-void put_transfer(Sink& sink, const SnapTransfer& transfer) {
-  sink.message(1, [&transfer](auto& inner) { put(inner, transfer); });
-}
-
-constexpr uint32_t field_of(const SnapWant*) {
-  return 6;
+constexpr uint32_t field_of(const SnapBytes*) {
+  return 14;
 }
 template <typename Sink>
-void put(Sink& sink, const SnapWant& want) {
-  put_transfer(sink, want.transfer);
-  put_all(sink, 2, want.parts);
-}
-
-constexpr uint32_t field_of(const SnapChunk*) {
-  return 7;
-}
-template <typename Sink>
-void put(Sink& sink, const SnapChunk& chunk) {
-  put_transfer(sink, chunk.transfer);
-  sink.message(2, [&chunk](auto& inner) { put(inner, chunk.part); });
-  sink.number(3, chunk.total_bytes);
-  sink.payload(4, chunk.data);
-}
-
-constexpr uint32_t field_of(const SnapAck*) {
-  return 8;
-}
-template <typename Sink>
-void put(Sink& sink, const SnapAck& acknowledgement) {
-  put_transfer(sink, acknowledgement.transfer);
-  sink.message(2, [&acknowledgement](auto& inner) { put(inner, acknowledgement.part); });
-}
-
-constexpr uint32_t field_of(const SnapAbort*) {
-  return 9;
-}
-template <typename Sink>
-void put(Sink& sink, const SnapAbort& abort) {
-  put_transfer(sink, abort.transfer);
-  sink.number(2, static_cast<uint64_t>(abort.reason));
-  sink.bytes(3, as_bytes(abort.text));
+void put(Sink& sink, const SnapBytes& message) {
+  sink.payload(1, message.payload);
 }
 
 // ---- Frames -------------------------------------------------------------------------------------

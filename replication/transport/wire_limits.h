@@ -29,7 +29,7 @@ constexpr size_t frame_bytes_max(TrafficClass cls) {
     case TrafficClass::kLog:
       return limits::kLogEntryBytesMax + kFrameOverheadBytesMax;
     case TrafficClass::kBulk:
-      return 2 * limits::MiB;  // One chunk.
+      return 2 * limits::MiB;  // One piece of a page.
     case TrafficClass::kCalls:
       return limits::kClientMessageBytesMax + kFrameOverheadBytesMax;
   }
@@ -43,16 +43,15 @@ inline constexpr size_t kHandshakeBytesMax = 4 * limits::KiB;
 inline constexpr size_t kFrameMessagesMax = 16 * limits::KiB;
 inline constexpr size_t kFrameEntriesMax = 64 * limits::KiB;
 inline constexpr size_t kHeardNodesMax = 1024;
-inline constexpr size_t kSnapChunkBytesMax = 1 * limits::MiB;  // Of content in one message.
-inline constexpr size_t kSnapPartsMax = 64;                    // Eight windows.
+// A piece of a page, and what is around it.
+inline constexpr size_t kSnapMessageBytesMax = 1 * limits::MiB + 1 * limits::KiB;
 inline constexpr size_t kContentHashBytesMax = 64;
-inline constexpr size_t kAbortTextBytesMax = 1 * limits::KiB;
 inline constexpr size_t kConfigBytesMax = 16 * limits::KiB;  // 30 members of at most 274 B.
 
 // Log indexes, terms and ids: half the range, so that adding to one never wraps.
 inline constexpr uint64_t kWireNumberMax = INT64_MAX;
 
-static_assert(kSnapChunkBytesMax + kFrameOverheadBytesMax <= frame_bytes_max(TrafficClass::kBulk));
+static_assert(kSnapMessageBytesMax + 64 <= frame_bytes_max(TrafficClass::kBulk));
 static_assert(kHeartbeatItemsMax * 64 <= frame_bytes_max(TrafficClass::kControl));
 static_assert(kAnyFrameBytesMax >= frame_bytes_max(TrafficClass::kCalls));
 static_assert(kAnyFrameBytesMax < UINT32_MAX, "sizes inside a frame are kept in 32 bits");

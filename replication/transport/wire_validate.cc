@@ -209,18 +209,6 @@ Status check_answer(const HeartbeatAnswer& answer) {
                         {"last_index", answer.last_index.value}});
 }
 
-Status check_transfer(const SnapTransfer& transfer) {
-  return check_ids({{"group", transfer.group.value},
-                    {"from replica", transfer.from.value},
-                    {"to replica", transfer.to.value},
-                    {"snap_id", transfer.snap_id}});
-}
-
-Status check_part(const SnapPart& part) {
-  WL_RETURN_IF_ERROR(check_number("offset", part.offset));
-  return check_hash(part.hash);
-}
-
 }  // namespace
 
 Status validate(const Envelope& envelope) {
@@ -270,33 +258,10 @@ Status validate(const HeartbeatReply& reply) {
   return Status::ok_status();
 }
 
-Status validate(const SnapWant& want) {
-  WL_RETURN_IF_ERROR(check_transfer(want.transfer));
-  if (want.parts.empty()) return Status::invalid_argument("no part is wanted");
-  WL_RETURN_IF_ERROR(check_count("parts", want.parts.size(), kSnapPartsMax));
-  for (const SnapPart& part : want.parts) WL_RETURN_IF_ERROR(check_part(part));
-  return Status::ok_status();
-}
-
-Status validate(const SnapChunk& chunk) {
-  WL_RETURN_IF_ERROR(check_transfer(chunk.transfer));
-  WL_RETURN_IF_ERROR(check_part(chunk.part));
-  WL_RETURN_IF_ERROR(check_number("total_bytes", chunk.total_bytes));
-  if (chunk.data == nullptr) return Status::invalid_argument("a chunk has no data");
-  WL_RETURN_IF_ERROR(check_count("chunk bytes", chunk.data->size(), kSnapChunkBytesMax));
-  if (chunk.part.offset + chunk.data->size() <= chunk.total_bytes) return Status::ok_status();
-  return Status::invalid_argument("{} B at {} are beyond the content's {} B", chunk.data->size(),
-                                  chunk.part.offset, chunk.total_bytes);
-}
-
-Status validate(const SnapAck& acknowledgement) {
-  WL_RETURN_IF_ERROR(check_transfer(acknowledgement.transfer));
-  return check_part(acknowledgement.part);
-}
-
-Status validate(const SnapAbort& abort) {
-  WL_RETURN_IF_ERROR(check_transfer(abort.transfer));
-  return check_count("bytes of text", abort.text.size(), kAbortTextBytesMax);
+Status validate(const SnapBytes& message) {
+  if (message.payload == nullptr || message.payload->empty())
+    return Status::invalid_argument("a snapshot message is empty");
+  return check_count("bytes of a snapshot message", message.payload->size(), kSnapMessageBytesMax);
 }
 
 Status validate(const CallBytes& call) {

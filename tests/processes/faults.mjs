@@ -301,6 +301,44 @@ async function snapshotCatchUp(t) {
   });
 }
 
+const BIG_IDS = 160;
+const BIG_ID_BYTES = 16_000;
+
+/** A receiver dies in the middle of a transfer: what it had is not sent again. */
+async function killReceiver(t) {
+  const [follower] = await t.cluster.followers();
+  await follower.kill();
+  const leader = await t.cluster.leader();
+  for (let i = 0; i < BIG_IDS; i++) {
+    const id = `${i}.`.padEnd(BIG_ID_BYTES, 'x');
+    await eventually('a big write', 20_000, async () => {
+      const answer = await (await t.cluster.leader()).ask(`PUT big${t.number} ${id}`);
+      return answer.startsWith('OK');
+    });
+  }
+  const { last } = await leader.status();
+  await eventually('the log moved on', 60_000, async () => {
+    const status = await (await t.cluster.leader()).status();
+    return status.first > last && status.checkpointBytes > BIG_IDS * BIG_ID_BYTES;
+  });
+  t.mark();
+  await restart(follower);
+  const first = await eventually('half of it arrived', 30_000, async () => {
+    const status = await follower.status();
+    return status.bytesIn > (BIG_IDS * BIG_ID_BYTES) / 2 ? status : null;
+  });
+  await follower.kill();
+  t.expect('the first try was not over', first.installed === 0);
+  await restart(follower);
+  const second = await eventually('a snapshot is installed', 60_000, async () => {
+    const status = await follower.status();
+    return status.installed > 0 ? status : null;
+  });
+  t.note(`of ${second.checkpointBytes} B, first ${first.bytesIn} B, then ${second.bytesIn} B`);
+  t.expect('pages of the first try were found', second.pagesFound > 0);
+  t.expect('less was sent the second time', second.bytesIn < 0.75 * second.checkpointBytes);
+}
+
 async function clockJump(t) {
   const leader = await t.cluster.leader();
   const before = await leader.status();
@@ -342,4 +380,5 @@ export const faults = [
   { name: 'clock-jump', run: clockJump, repeat: 20, terms: 0 },
   { name: 'members', run: changeMembers, repeat: 10 },
   { name: 'snapshot', run: snapshotCatchUp, repeat: 20 },
+  { name: 'kill-receiver', run: killReceiver, repeat: 20 },
 ];

@@ -126,16 +126,19 @@ std::string KvNode::disk_command(const std::vector<std::string>& words) {
 }
 
 std::string KvNode::status_text() {
-  const SnapshotCounters& snapshots = snapshots_->counters();
+  const replication::SnapshotCounters& snapshots = snapshots_->service().counters();
   std::string why = stopped_why_;
   std::replace(why.begin(), why.end(), '"', '\'');
   std::string text = fmt::format(
       R"({{"node":{},"stopped":"{}","gone":{},"disk":[{},{}],"elections":{},"installed":{},)"
-      R"("cut":{},"offered":{},"sent":{},"failed":{},"received":{},"clock":{})",
+      R"("cut":{},"offered":{},"sent":{},"failed":{},"received":{},"clock":{},)"
+      R"("bytesIn":{},"bytesOut":{},"pagesFound":{},"pagesStored":{},"checkpointBytes":{})",
       options_.node.value, why, gone_, static_cast<int>(disk_.stall), static_cast<int>(disk_.space),
-      machine_->counters().became_leader, machine_->counters().installed, snapshots.cut,
+      machine_->counters().became_leader, machine_->counters().installed, snapshots_->cut_count(),
       snapshots.offered, snapshots.sent, snapshots.failed, snapshots.received,
-      static_cast<int>(node_->clock_offset().verdict));
+      static_cast<int>(node_->clock_offset().verdict), snapshots.bytes_received,
+      snapshots.bytes_sent, snapshots.pages_found, snapshots.pages_stored,
+      snapshots_->newest_bytes());
   if (const GroupReplica* here = replica(); here != nullptr) {
     const replication::RaftCore& core = here->core();
     const replication::Membership& config = core.log().config();

@@ -13,7 +13,7 @@ constexpr const char* kUsage =
   --node N --data DIR --listen HOST:PORT --clients HOST:PORT --peer N=HOST:PORT...
   [--members 1,2,3]          the members of birth; without it the node waits to be added
   [--checkpoint-entries N] [--retained-entries N] [--retained-bytes N] [--full-bytes N]
-  [--memtable-bytes N]
+  [--memtable-bytes N] [--snapshot-rate BYTES-PER-SECOND]
 )";
 
 KvNode* running = nullptr;  // Of the signal handler.
@@ -47,6 +47,8 @@ Status set_number(KvNodeOptions& options, const std::string& flag, const std::st
   if (flag == "--node") {
     options.node = NodeId{number};
     options.replica = ReplicaId{number};
+  } else if (flag == "--snapshot-rate" && number >= 10) {
+    options.snapshot_bytes_per_second = number;
   } else if (flag == "--checkpoint-entries") {
     options.checkpoint_entries = number;
   } else if (flag == "--retained-entries") {

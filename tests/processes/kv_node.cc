@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "storage/log/checkpoint_store.h"
 #include "storage/log/group_recovery.h"
 #include "storage/rocksdb/disk_space.h"
 
@@ -74,27 +73,12 @@ Status KvNode::start() {
   WL_RETURN_IF_ERROR(open_log());
   worker_ = std::make_unique<Worker>();
   peers_ = std::make_unique<KvPeers>(loop_, clock_, static_cast<PeerEvents&>(*this));
-  KvSnapshots::Parts parts;
-  parts.loop = &loop_;
-  parts.worker = worker_.get();
-  parts.log = log_.get();
-  parts.self = options_.replica;
-  parts.send = [this](NodeId to, replication::WireMessage message) {
-    peers_->send_message(to, std::move(message));
-  };
-  parts.write_boundary = [this](const KvCheckpoint& checkpoint) {
-    log_->queue()
-        .push(adapter_->to_checkpoint_job(checkpoint.boundary, checkpoint.place()))
-        .status()
-        .ignore("the writer ends the process when the disk fails");
-  };
-  parts.checkpoint_entries = options_.checkpoint_entries;
-  snapshots_ = std::make_unique<KvSnapshots>(std::move(parts));
+  WL_RETURN_IF_ERROR(open_snapshots());
   machine_ = std::make_unique<KvMachine>(
       [this](const replication::SnapshotMeta& meta) { return snapshots_->install(meta); });
   const replication::NodeConfig config = node_config();
   WL_RETURN_IF_ERROR(config.validate());
-  const replication::NodePorts ports{this, peers_.get(), snapshots_.get(), this};
+  const replication::NodePorts ports{this, peers_.get(), &snapshots_->port(), this};
   node_ = std::make_unique<replication::RaftNode>(config, ports, now());
   WL_ASSIGN_OR_RETURN(std::unique_ptr<replication::Transport> transport,
                       make_transport(options_, log_->opened().record, peers_->listener()));
@@ -108,6 +92,31 @@ Status KvNode::start() {
       ClientServer::start(options_.client_host, options_.client_port, [this](ClientRequest one) {
         loop_.post([this, one = std::move(one)] { handle(one); });
       }));
+  return {};
+}
+
+Status KvNode::open_snapshots() {
+  KvSnapshots::Parts parts;
+  parts.loop = &loop_;
+  parts.worker = worker_.get();
+  WL_ASSIGN_OR_RETURN(parts.disk, KvCheckpoints::open(log_->directory().checkpoints()));
+  parts.replica = [this]() -> GroupReplica* {
+    GroupReplica* here = node_ != nullptr ? replica() : nullptr;
+    return here != nullptr && here->is_running() ? here : nullptr;
+  };
+  parts.send = [this](NodeId to, replication::WireMessage message) {
+    peers_->send_message(to, std::move(message));
+  };
+  parts.write_boundary = [this](const replication::LogBoundary& boundary,
+                                const replication::CheckpointPlace& place) {
+    log_->queue()
+        .push(adapter_->to_checkpoint_job(boundary, place))
+        .status()
+        .ignore("the writer ends the process when the disk fails");
+  };
+  parts.checkpoint_entries = options_.checkpoint_entries;
+  parts.bytes_per_second = options_.snapshot_bytes_per_second;
+  snapshots_ = std::make_unique<KvSnapshots>(std::move(parts));
   return {};
 }
 
@@ -200,6 +209,7 @@ void KvNode::start_writer() {
         snapshots_->checkpoint_counts(index, *here);
     });
   };
+  notices.log_replaced = [this] { loop_.post([this] { snapshots_->log_replaced(); }); };
   notices.failed = [this](const Status& why) {
     peers_->say_goodbye(replication::GoodbyeReason::kStorage);
     die(kExitDisk, why.message());
@@ -268,7 +278,7 @@ void KvNode::on_time(BootTime at) {
     const Status sound = here->core().check_invariants();
     if (!sound.ok()) die(kExitInvariant, sound.message());
   }
-  snapshots_->on_time(*here, at);
+  snapshots_->on_time(at);
 }
 
 void KvNode::judge_disk() {
@@ -310,9 +320,11 @@ void KvNode::drain_and_close() {
 void KvNode::write(GroupId, ReplicaId, replication::PersistJob job) {
   replication::CheckpointPlace place;
   if (job.new_boundary) {
-    WL_CHECK(snapshots_->staged() != nullptr);
-    place = snapshots_->staged()->place();
+    place = snapshots_->staged_place();
   }
+  uint64_t grown = 0;
+  for (const replication::Entry& entry : job.entries) grown += entry.payload_bytes;
+  snapshots_->service().on_log_grew(kGroup, grown);
   storage::LogJob log_job = adapter_->to_log_job(job, job.new_boundary ? &place : nullptr);
   log_job.job = job.job.value;
   const Status pushed = log_->queue().push(std::move(log_job)).status();
@@ -412,13 +424,15 @@ void KvNode::received(const replication::ReceivedBatch& batch, BootTime at) {
       if (!taken.ok()) std::fprintf(stderr, "heartbeats: %s\n", taken.message().c_str());
     } else if (const auto* reply = std::get_if<replication::HeartbeatReply>(&message)) {
       node_->recv_reply(from, *reply, now());
-    } else if (GroupReplica* here = replica(); here != nullptr && here->is_running()) {
-      snapshots_->recv(from, message, *here);
+    } else if (const auto* snapshot = std::get_if<replication::SnapBytes>(&message)) {
+      snapshots_->recv(from, *snapshot);
     }
   }
 }
 
 void KvNode::stream_up(const replication::StreamUp& stream) {
+  if (stream.cls == replication::TrafficClass::kLog)
+    snapshots_->service().on_connected(stream.peer.node);
   if (stream.cls == replication::TrafficClass::kControl)
     node_->on_connected(stream.peer.node, stream.peer.incarnation, now());
 }
@@ -426,6 +440,7 @@ void KvNode::stream_up(const replication::StreamUp& stream) {
 void KvNode::stream_down(NodeId peer, replication::TrafficClass cls,
                          const replication::StreamEnd& end) {
   if (cls == replication::TrafficClass::kLog) appends_lost(peer);
+  if (cls == replication::TrafficClass::kBulk) snapshots_->service().on_disconnected(peer);
   if (cls != replication::TrafficClass::kControl) return;
   switch (end.reason) {
     case replication::EndReason::kClosed:

@@ -38,6 +38,7 @@ struct KvNodeOptions {
   std::map<NodeId, std::string> peers;  // Addresses; may hold the own one.
   std::vector<ReplicaId> members;       // Of birth, ids as of nodes. Empty: join.
   uint64_t checkpoint_entries = 2000;
+  uint64_t snapshot_bytes_per_second = replication::kTransferBytesPerSecond;
   size_t retained_entries = 2000;
   size_t retained_bytes = 64 * limits::KiB;
   size_t memtable_bytes = 4 * limits::MiB;
@@ -61,6 +62,7 @@ class KvNode final : private replication::LogPort,
  private:
   // --- Start
   Status open_log();
+  Status open_snapshots();
   Status recover(const storage::VerifiedGroup& group);
   Status open_group();
   Status create_group();

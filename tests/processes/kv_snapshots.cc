@@ -1,56 +1,46 @@
 #include "tests/processes/kv_snapshots.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <utility>
-
-#include "storage/log/checkpoint_store.h"
 
 namespace worldline::kv {
 
 using replication::BootTime;
 using replication::GroupReplica;
-using replication::SnapshotOutcome;
+using replication::IncomingTransfers;
+using replication::OutgoingTransfers;
 
 namespace {
 
-constexpr uint64_t kPartBytes = 256 * limits::KiB;
-constexpr uint64_t kWindowParts = 8;
-constexpr uint64_t kImageBytesMax = 256 * limits::MiB;
-constexpr std::chrono::seconds kAskAgainAfter{1};
-constexpr std::chrono::seconds kGiveUpAfter{10};
-constexpr std::chrono::milliseconds kOfferAgainAfter{250};
-constexpr uint32_t kOfferTriesMax = 200;  // Of 25 ms each.
-
-bool is_hash_of(const ByteBuffer& name, const storage::Digest128& hash) {
-  return equal(name, Bytes(reinterpret_cast<const Byte*>(&hash), sizeof hash));
+void say(const char* what, const Status& status) {
+  std::fprintf(stderr, "%s: %s\n", what, status.message().c_str());
 }
-ByteBuffer name_of(const storage::Digest128& hash) {
-  const auto* begin = reinterpret_cast<const Byte*>(&hash);
-  return {begin, begin + sizeof hash};
+
+replication::SnapshotServiceLimits limits_of(const KvSnapshots::Parts& parts) {
+  replication::SnapshotServiceLimits limits;
+  limits.incoming.bytes_per_second = parts.bytes_per_second;
+  limits.outgoing.bytes_per_second = parts.bytes_per_second;
+  return limits;
 }
 
 }  // namespace
 
-replication::CheckpointPlace KvCheckpoint::place() const {
-  return {{storage::CheckpointId{boundary.id.index.value}, hash}, hash};
-}
-
-std::filesystem::path KvSnapshots::file_of(const storage::Digest128& hash) const {
-  return parts_.log->directory().checkpoints() / (to_hex(name_of(hash)) + ".image");
-}
+KvSnapshots::KvSnapshots(Parts parts)
+    : parts_(std::move(parts)),
+      service_(limits_of(parts_), static_cast<replication::SnapshotHost&>(*this),
+               static_cast<replication::SnapshotStore&>(*this)) {}
 
 Result<KvState> KvSnapshots::load(const replication::LogBoundary& boundary,
                                   const storage::CheckpointRef& ref) {
   next_cut_ = LogIndex{boundary.id.index.value + parts_.checkpoint_entries};
   if (ref.id.value == 0) return KvState{};
-  WL_ASSIGN_OR_RETURN(ByteBuffer image,
-                      storage::read_file(file_of(ref.manifest_hash), kImageBytesMax));
-  if (storage::content_hash(image) != ref.manifest_hash)
-    return Status::corruption("checkpoint {} has not the hash of its name", ref.id.value);
-  counting_ = KvCheckpoint{boundary, std::make_shared<const ByteBuffer>(std::move(image)),
-                           ref.manifest_hash};
-  return KvState::parse(*counting_->image);
+  WL_ASSIGN_OR_RETURN(const storage::Checkpoint found, parts_.disk->recover(ref.id));
+  if (found.manifest_hash != ref.manifest_hash || found.index != boundary.id.index)
+    return Status::corruption("checkpoint {} is not the one of the log", ref.id.value);
+  newest_ = boundary.id.index;
+  newest_bytes_ = found.page_bytes;
+  service_.checkpoint_counts(kGroup, {ref, boundary, found.page_bytes});
+  return parts_.disk->load_state(ref.id);
 }
 
 // --- Cutting -------------------------------------------------------------------------------------
@@ -58,9 +48,10 @@ Result<KvState> KvSnapshots::load(const replication::LogBoundary& boundary,
 void KvSnapshots::settle(GroupReplica& replica, const KvState& state) {
   const LogIndex applied = replica.core().applied_index();
   const bool is_due = applied >= next_cut_ || wants_cut_;
-  const bool may_cut = !writing_ && !replica.core().is_installing() && applied.value > 0 &&
-                       applied <= replica.core().stable();
+  const bool may_cut = !is_writing_ && !writing_ && !replica.core().is_installing() &&
+                       applied.value > 0 && applied <= replica.core().stable();
   if (is_due && may_cut) cut(replica, state);
+  service_.settle();
 }
 
 void KvSnapshots::cut(GroupReplica& replica, const KvState& state) {
@@ -68,265 +59,188 @@ void KvSnapshots::cut(GroupReplica& replica, const KvState& state) {
   next_cut_ = LogIndex{at.value + parts_.checkpoint_entries};
   wants_cut_ = false;
   const replication::RaftLog& log = replica.core().log();
-  if (!log.has(at) || (counting_ && counting_->boundary.id.index >= at)) return;
-  KvCheckpoint checkpoint;
-  checkpoint.boundary.id = {log.term_at(at), at};
-  checkpoint.boundary.chain = log.chain_at(at);
-  checkpoint.boundary.config = log.config_at(at).config;
-  checkpoint.boundary.config_index = log.config_at(at).index;
-  checkpoint.image = std::make_shared<const ByteBuffer>(state.image());
-  checkpoint.hash = storage::content_hash(*checkpoint.image);
-  writing_ = checkpoint;
-  parts_.worker->post([this, checkpoint] {
-    const Status status = storage::write_file_atomically(
-        file_of(checkpoint.hash), parts_.log->directory().temporary(), *checkpoint.image);
-    parts_.loop->post([this, checkpoint, status] { written(checkpoint, status); });
+  if (!log.has(at) || newest_ >= at) return;
+  replication::LogBoundary boundary;
+  boundary.id = {log.term_at(at), at};
+  boundary.chain = log.chain_at(at);
+  boundary.config = log.config_at(at).config;
+  boundary.config_index = log.config_at(at).index;
+  is_writing_ = true;
+  parts_.worker->post([this, boundary, pages = state.pages()] {
+    Result<storage::Checkpoint> made = parts_.disk->write(boundary, pages);
+    parts_.loop->post(
+        [this, boundary, made = std::make_shared<Result<storage::Checkpoint>>(std::move(made))] {
+          written(boundary, *made);
+        });
   });
 }
 
-void KvSnapshots::written(const KvCheckpoint& checkpoint, const Status& status) {
-  if (!status.ok()) {
-    std::fprintf(stderr, "checkpoint %lu: %s\n", checkpoint.boundary.id.index.value,
-                 status.message().c_str());
-    writing_.reset();
-    return;
-  }
-  const bool is_overtaken =
-      counting_ && counting_->boundary.id.index >= checkpoint.boundary.id.index;
-  if (is_overtaken || staged_) {  // A snapshot came in between.
-    writing_.reset();
-    return;
-  }
-  parts_.write_boundary(checkpoint);
+void KvSnapshots::written(const replication::LogBoundary& boundary,
+                          const Result<storage::Checkpoint>& made) {
+  is_writing_ = false;
+  if (!made.ok()) return say("checkpoint", made.status());
+  const GroupReplica* replica = parts_.replica();
+  const bool is_overtaken = newest_ >= boundary.id.index || service_.staged(kGroup) != nullptr ||
+                            replica == nullptr || replica->core().is_installing();
+  if (is_overtaken) return;  // A snapshot came in between.
+  writing_ = Written{boundary, {made->id, made->manifest_hash}, made->page_bytes};
+  parts_.write_boundary(boundary, {writing_->ref, made->manifest_hash});
 }
 
 void KvSnapshots::checkpoint_counts(LogIndex index, GroupReplica& replica) {
   if (!writing_ || writing_->boundary.id.index != index) return;
-  const KvCheckpoint checkpoint = *std::exchange(writing_, std::nullopt);
-  if (counting_ && counting_->boundary.id.index >= index) return;  // A snapshot came in between.
-  counting_ = checkpoint;
-  ++counters_.cut;
-  delete_others();
+  const Written made = *std::exchange(writing_, std::nullopt);
+  if (newest_ >= index) return;  // A snapshot came in between.
+  newest_ = index;
+  newest_bytes_ = made.bytes;
+  ++cut_count_;
+  service_.checkpoint_counts(kGroup, {made.ref, made.boundary, made.bytes});
+  parts_.worker->post([this] {
+    if (const Status done = parts_.disk->activate(); !done.ok()) say("old checkpoint", done);
+  });
   replica.checkpointed(index);
 }
 
-void KvSnapshots::delete_others() {
-  const std::filesystem::path kept = file_of(counting_->hash);
-  parts_.worker->post([kept] {
-    std::error_code ignored;
-    for (const auto& file : std::filesystem::directory_iterator(kept.parent_path(), ignored))
-      if (file.path() != kept && file.path().extension() == ".image")
-        std::filesystem::remove(file.path(), ignored);
-  });
+// --- Snapshots -----------------------------------------------------------------------------------
+
+void KvSnapshots::on_time(BootTime now) {
+  if (now < tick_due_) return;
+  tick_due_ = now + replication::kTransferTick;
+  service_.tick();
+  for (const IncomingTransfers::Note& note : service_.take_notes())
+    std::fprintf(stderr, "snapshot %lu ended: %d %s\n", note.id.value,
+                 static_cast<int>(note.outcome), note.text.c_str());
 }
 
-// --- Sending -------------------------------------------------------------------------------------
-
-void KvSnapshots::send(GroupId, ReplicaId to) {
-  outgoing_[to] = Outgoing{};
+void KvSnapshots::recv(NodeId from, const replication::SnapBytes& bytes) {
+  const Status taken = service_.recv(from, bytes);
+  if (!taken.ok()) say("snapshot message", taken);
 }
 
-void KvSnapshots::cancel(GroupId, ReplicaId to) {
-  outgoing_.erase(to);
-}
-
-// One whose config does not know the peer would be ignored there.
-bool KvSnapshots::offer(GroupReplica& replica, ReplicaId to, Outgoing& outgoing) {
-  const replication::RaftCore& core = replica.core();
-  const replication::MemberInfo* member = core.log().config().find(to);
-  const bool fits = counting_ && member != nullptr && counting_->boundary.config.contains(to) &&
-                    counting_->boundary.id.index >= core.log().boundary().id.index;
-  if (!fits) {
-    wants_cut_ = true;
-    return false;
-  }
-  outgoing.snap_id = ++last_snap_id_;
-  outgoing.checkpoint = *counting_;
-  outgoing.heard_at = now_;
-  ++counters_.offered;
-  replica.snapshot_pinned(to, outgoing.checkpoint.boundary.id.index);
-  return true;
-}
-
-// Again and again until the receiver asks for parts: any message may be lost.
-void KvSnapshots::say_offer(GroupReplica& replica, ReplicaId to, Outgoing& outgoing) {
-  const replication::RaftCore& core = replica.core();
-  const replication::MemberInfo* member = core.log().config().find(to);
-  if (outgoing.is_wanted || now_ < outgoing.offer_due || member == nullptr) return;
-  outgoing.offer_due = now_ + kOfferAgainAfter;
-  const KvCheckpoint& checkpoint = outgoing.checkpoint;
-  replication::SnapshotMeta meta;
-  meta.boundary = checkpoint.boundary;
-  meta.snap_id = outgoing.snap_id;
-  meta.manifest_hash = name_of(checkpoint.hash);
-  meta.total_bytes = checkpoint.image->size();
-  meta.chunk_count = static_cast<uint32_t>(meta.total_bytes / kPartBytes + 1);
-  parts_.send(member->node, replication::Envelope{replica.group(),
-                                                  core.config().self,
-                                                  {member->node, 0, to},
-                                                  core.term(),
-                                                  core.log().config_index(),
-                                                  replication::SnapOffer{meta}});
-}
-
-void KvSnapshots::finish_sending(GroupReplica& replica, ReplicaId to, SnapshotOutcome outcome) {
-  outgoing_.erase(to);
-  ++(outcome == SnapshotOutcome::kOk ? counters_.sent : counters_.failed);
-  replica.snapshot_result(to, outcome);
-}
-
-// Offers what was not offered yet. The core's calls may change the set of receivers.
-bool KvSnapshots::is_given_up(GroupReplica& replica, ReplicaId to) {
-  const auto found = outgoing_.find(to);
-  if (found == outgoing_.end()) return false;
-  Outgoing& outgoing = found->second;
-  const bool is_offered =
-      outgoing.snap_id != 0 || (replica.is_leader() && offer(replica, to, outgoing));
-  if (!is_offered) return ++outgoing.tries > kOfferTriesMax;
-  say_offer(replica, to, outgoing);
-  return now_ - outgoing.heard_at > kGiveUpAfter;
-}
-
-void KvSnapshots::on_time(GroupReplica& replica, BootTime now) {
-  now_ = now;
-  std::vector<ReplicaId> failed;
-  std::vector<ReplicaId> receivers;
-  for (const auto& [to, outgoing] : outgoing_) receivers.push_back(to);
-  for (const ReplicaId to : receivers)
-    if (is_given_up(replica, to)) failed.push_back(to);
-  for (const ReplicaId to : failed) finish_sending(replica, to, SnapshotOutcome::kFailed);
-  if (offer_) begin_receiving(replica);
-  if (!incoming_) return;
-  if (now - incoming_->heard_at > kGiveUpAfter)
-    return abort_receiving(replication::SnapAbortReason::kTimeout, "no part came");
-  const bool is_silent = now - incoming_->heard_at > kAskAgainAfter;
-  if (is_silent && incoming_->asked_to > incoming_->image.size()) {
-    incoming_->asked_to = incoming_->image.size();
-    ask();
-  }
-}
-
-void KvSnapshots::recv_want(NodeId from, const replication::SnapWant& want) {
-  const auto found = outgoing_.find(want.transfer.to);
-  if (found == outgoing_.end() || found->second.snap_id != want.transfer.snap_id)
-    return parts_.send(
-        from, replication::SnapAbort{want.transfer, replication::SnapAbortReason::kNotFound,
-                                     "no such transfer"});
-  found->second.heard_at = now_;
-  found->second.is_wanted = true;
-  const KvCheckpoint& checkpoint = found->second.checkpoint;
-  for (const replication::SnapPart& part : want.parts) {
-    if (!is_hash_of(part.hash, checkpoint.hash) || part.offset > checkpoint.image->size()) continue;
-    const auto begin = checkpoint.image->begin() + static_cast<ptrdiff_t>(part.offset);
-    const size_t bytes = std::min<size_t>(kPartBytes, checkpoint.image->size() - part.offset);
-    auto data = std::make_shared<const ByteBuffer>(begin, begin + static_cast<ptrdiff_t>(bytes));
-    parts_.send(from, replication::SnapChunk{want.transfer, part, checkpoint.image->size(),
-                                             std::move(data)});
-  }
-}
-
-// --- Receiving -----------------------------------------------------------------------------------
-
-void KvSnapshots::offered(GroupId, const replication::SnapshotMeta& meta) {
-  offer_ = meta;
-}
-
-void KvSnapshots::begin_receiving(GroupReplica& replica) {
-  const replication::SnapshotMeta meta = *std::exchange(offer_, std::nullopt);
-  const replication::RaftCore& core = replica.core();
-  if (incoming_ && incoming_->meta.snap_id == meta.snap_id) return;
-  if (staged_ && core.is_installing()) return;
-  if (meta.total_bytes > kImageBytesMax) return;
-  // A replica without state knows its leader from the offered config only.
-  const replication::MemberInfo* leader = meta.boundary.config.find(core.leader());
-  if (leader == nullptr) leader = core.log().config().find(core.leader());
-  if (leader == nullptr) return;
-  incoming_ = Incoming{};
-  incoming_->meta = meta;
-  incoming_->from_node = leader->node;
-  incoming_->transfer = {kGroup, core.leader(), parts_.self, meta.snap_id};
-  incoming_->heard_at = now_;
-  ask();
-}
-
-void KvSnapshots::ask() {
-  replication::SnapWant want;
-  want.transfer = incoming_->transfer;
-  const uint64_t window_end = incoming_->image.size() + kWindowParts * kPartBytes;
-  const uint64_t total = incoming_->meta.total_bytes;
-  while (incoming_->asked_to < window_end && (incoming_->asked_to < total || total == 0)) {
-    want.parts.push_back({incoming_->meta.manifest_hash, incoming_->asked_to});
-    incoming_->asked_to += kPartBytes;
-    if (total == 0) break;
-  }
-  if (!want.parts.empty()) parts_.send(incoming_->from_node, std::move(want));
-}
-
-void KvSnapshots::recv(NodeId from, const replication::WireMessage& message,
-                       GroupReplica& replica) {
-  if (const auto* want = std::get_if<replication::SnapWant>(&message)) {
-    recv_want(from, *want);
-  } else if (const auto* chunk = std::get_if<replication::SnapChunk>(&message)) {
-    recv_chunk(*chunk, replica);
-  } else if (const auto* ack = std::get_if<replication::SnapAck>(&message)) {
-    const auto found = outgoing_.find(ack->transfer.to);
-    if (found != outgoing_.end() && found->second.snap_id == ack->transfer.snap_id)
-      finish_sending(replica, ack->transfer.to, SnapshotOutcome::kOk);
-  } else if (const auto* abort = std::get_if<replication::SnapAbort>(&message)) {
-    const auto found = outgoing_.find(abort->transfer.to);
-    if (found != outgoing_.end() && found->second.snap_id == abort->transfer.snap_id)
-      finish_sending(replica, abort->transfer.to, SnapshotOutcome::kFailed);
-    if (incoming_ && incoming_->transfer == abort->transfer) incoming_.reset();
-  }
-}
-
-// Parts come in the order they were asked for; anything else is asked for again.
-void KvSnapshots::recv_chunk(const replication::SnapChunk& chunk, GroupReplica& replica) {
-  if (!incoming_ || incoming_->transfer != chunk.transfer) return;
-  incoming_->heard_at = now_;
-  if (chunk.part.offset != incoming_->image.size() ||
-      chunk.total_bytes != incoming_->meta.total_bytes)
-    return;
-  append(incoming_->image, *chunk.data);
-  if (incoming_->image.size() < incoming_->meta.total_bytes) return ask();
-  const storage::Digest128 hash = storage::content_hash(incoming_->image);
-  if (!is_hash_of(incoming_->meta.manifest_hash, hash))
-    return abort_receiving(replication::SnapAbortReason::kFailed, "the image has another hash");
-  staged_ = KvCheckpoint{incoming_->meta.boundary,
-                         std::make_shared<const ByteBuffer>(std::move(incoming_->image)), hash};
-  incoming_->image.clear();
-  parts_.worker->post(
-      [this, staged = *staged_, snap_id = incoming_->meta.snap_id, core = &replica] {
-        const Status status = storage::write_file_atomically(
-            file_of(staged.hash), parts_.log->directory().temporary(), *staged.image);
-        parts_.loop->post([this, status, snap_id, core] {
-          if (!incoming_ || incoming_->meta.snap_id != snap_id) return;
-          if (status.ok()) return complete(*core);
-          staged_.reset();
-          abort_receiving(replication::SnapAbortReason::kFailed, status.message());
-        });
-      });
-}
-
-void KvSnapshots::complete(GroupReplica& replica) {
-  const Incoming done = *std::exchange(incoming_, std::nullopt);
-  ++counters_.received;
-  replica.snapshot_staged(done.meta);
-  parts_.send(done.from_node, replication::SnapAck{done.transfer, {done.meta.manifest_hash, 0}});
-  if (!replica.core().is_installing()) staged_.reset();  // It was of no use.
-}
-
-void KvSnapshots::abort_receiving(replication::SnapAbortReason reason, const std::string& why) {
-  parts_.send(incoming_->from_node, replication::SnapAbort{incoming_->transfer, reason, why});
-  incoming_.reset();
+replication::CheckpointPlace KvSnapshots::staged_place() const {
+  const storage::Boundary* staged = service_.staged(kGroup);
+  WL_CHECK(staged != nullptr);
+  return {staged->checkpoint, staged->checkpoint.manifest_hash};
 }
 
 Result<KvState> KvSnapshots::install(const replication::SnapshotMeta& meta) {
-  if (!staged_ || staged_->boundary != meta.boundary)
+  const storage::Boundary* staged = service_.staged(kGroup);
+  if (staged == nullptr || staged->index != meta.boundary.id.index)
     return Status::internal("the snapshot at {} is not staged", meta.boundary.id.index.value);
-  counting_ = std::exchange(staged_, std::nullopt);
-  next_cut_ = LogIndex{meta.boundary.id.index.value + parts_.checkpoint_entries};
-  return KvState::parse(*counting_->image);
+  newest_ = meta.boundary.id.index;
+  newest_bytes_ = meta.total_bytes;
+  next_cut_ = LogIndex{newest_.value + parts_.checkpoint_entries};
+  writing_.reset();
+  Result<KvState> state = parts_.disk->load_state(staged->checkpoint.id);
+  is_swapped_ = true;
+  use_installed();
+  return state;
+}
+
+void KvSnapshots::log_replaced() {
+  is_replaced_ = true;
+  use_installed();
+}
+
+void KvSnapshots::use_installed() {
+  if (!is_swapped_ || !is_replaced_) return;
+  is_swapped_ = is_replaced_ = false;
+  service_.installed(kGroup);
+}
+
+// --- SnapshotHost --------------------------------------------------------------------------------
+
+std::optional<replication::SnapshotView> KvSnapshots::find(GroupId group) const {
+  const GroupReplica* replica = group == kGroup ? parts_.replica() : nullptr;
+  if (replica == nullptr) return std::nullopt;
+  return replication::view_of(*replica);
+}
+
+void KvSnapshots::send(NodeId to, replication::WireMessage message) {
+  parts_.send(to, std::move(message));
+}
+
+void KvSnapshots::snapshot_staged(GroupId, const replication::SnapshotMeta& meta) {
+  if (GroupReplica* replica = parts_.replica(); replica != nullptr) replica->snapshot_staged(meta);
+}
+
+void KvSnapshots::snapshot_result(GroupId, ReplicaId peer, replication::SnapshotOutcome outcome) {
+  GroupReplica* replica = parts_.replica();
+  if (replica != nullptr) replica->snapshot_result(peer, outcome);
+}
+
+void KvSnapshots::snapshot_pinned(GroupId, ReplicaId peer, LogIndex index) {
+  GroupReplica* replica = parts_.replica();
+  if (replica != nullptr) replica->snapshot_pinned(peer, index);
+}
+
+// --- SnapshotStore -------------------------------------------------------------------------------
+
+void KvSnapshots::load(const OutgoingTransfers::Load& load,
+                       std::optional<storage::CheckpointId> manifest) {
+  parts_.worker->post([this, load, manifest] {
+    Result<ByteBuffer> image =
+        manifest ? parts_.disk->load_manifest(*manifest) : parts_.disk->load_page(load.hash);
+    SharedBytes bytes;
+    if (image.ok()) bytes = std::make_shared<const ByteBuffer>(std::move(image).value());
+    parts_.loop->post([this, load, bytes] { service_.loaded(load, bytes); });
+  });
+}
+
+void KvSnapshots::find(IncomingTransfers::Find find) {
+  parts_.worker->post([this, find = std::move(find)] {
+    const Result<storage::CheckpointWriter*> writer = parts_.disk->receive();
+    Result<std::vector<bool>> present = std::vector<bool>{};
+    if (writer.ok()) {
+      present = (*writer)->find_received(find.hashes);
+    } else {
+      present = writer.status();
+    }
+    parts_.loop->post([this, ticket = find.ticket, present = std::move(present)] {
+      present.ok() ? service_.found(ticket, *present) : service_.failed(ticket, present.status());
+    });
+  });
+}
+
+void KvSnapshots::store(IncomingTransfers::Store store) {
+  parts_.worker->post([this, store = std::move(store)] {
+    const Result<storage::CheckpointWriter*> writer = parts_.disk->receive();
+    const Status done =
+        writer.ok() ? (*writer)->put_received(store.page.hash, *store.page.image) : writer.status();
+    parts_.loop->post([this, ticket = store.ticket, hash = store.page.hash, done] {
+      done.ok() ? service_.stored(ticket, hash) : service_.failed(ticket, done);
+    });
+  });
+}
+
+void KvSnapshots::commit(IncomingTransfers::Commit commit) {
+  const auto shared = std::make_shared<IncomingTransfers::Commit>(std::move(commit));
+  parts_.worker->post([this, shared] {
+    const Result<storage::CheckpointWriter*> writer = parts_.disk->receive();
+    auto received = std::make_shared<Result<storage::CheckpointWriter::Received>>(
+        storage::CheckpointWriter::Received{});
+    if (writer.ok()) {
+      *received = (*writer)->store_received(std::move(shared->checkpoint));
+    } else {
+      *received = writer.status();
+    }
+    parts_.loop->post([this, ticket = shared->ticket, received] {
+      if (!received->ok()) return service_.failed(ticket, received->status());
+      service_.committed(ticket, kGroup, std::move(*received).value());
+    });
+  });
+}
+
+void KvSnapshots::activate(GroupId) {
+  parts_.worker->post([this] {
+    if (const Status done = parts_.disk->activate_received(); !done.ok()) say("activate", done);
+  });
+}
+
+void KvSnapshots::discard(GroupId) {
+  parts_.worker->post([this] {
+    if (const Status done = parts_.disk->discard_received(); !done.ok()) say("discard", done);
+  });
 }
 
 }  // namespace worldline::kv

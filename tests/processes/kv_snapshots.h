@@ -1,123 +1,101 @@
 // tests/processes/kv_snapshots.h
 //
-// KvSnapshots keeps a node's checkpoint, cuts new ones, and moves them between nodes: the receiver
-// pulls parts of the image, which is named by its hash, over the bulk stream.
+// KvSnapshots cuts a node's checkpoints and joins SnapshotService to the node: what the server's
+// actors do for databases is done here for lists of ids.
 //
-// Invariants: one incoming transfer at a time; an image counts only whole and with the hash that
-//   was offered; files of the checkpoint that counts are never deleted.
-// Ownership: one KvNode, its thread; files are written by the worker, which posts back.
-// Units: bytes, BootTime. Errors: a checkpoint that cannot be written is abandoned.
+// Invariants: the database is written by the worker only; its answers are posted to the loop. A
+//   snapshot is in use when its boundary is stable and the machine holds its state.
+// Ownership: one KvNode, its thread. Units: bytes, BootTime. Errors: a checkpoint that cannot be
+//   written is abandoned.
 #pragma once
 
 #include <functional>
-#include <map>
+#include <memory>
 #include <optional>
 
-#include "replication/log_adapter.h"
 #include "replication/node/raft_node.h"
-#include "replication/transport/wire_messages.h"
-#include "tests/processes/kv_state.h"
+#include "replication/snapshot/snapshot_service.h"
+#include "tests/processes/kv_checkpoints.h"
 #include "tests/processes/loop.h"
 #include "tests/processes/node_log.h"
 
 namespace worldline::kv {
 
-struct KvCheckpoint {
-  replication::LogBoundary boundary;
-  SharedBytes image;
-  storage::Digest128 hash{};
-  replication::CheckpointPlace place() const;
-};
-
-struct SnapshotCounters {
-  uint64_t cut = 0;
-  uint64_t offered = 0;
-  uint64_t sent = 0;
-  uint64_t failed = 0;
-  uint64_t received = 0;
-};
-
-class KvSnapshots final : public replication::SnapshotPort {
+class KvSnapshots final : private replication::SnapshotHost, private replication::SnapshotStore {
  public:
   struct Parts {
-    Loop* loop = nullptr;  // All borrowed.
+    Loop* loop = nullptr;  // Borrowed, as is the worker.
     Worker* worker = nullptr;
-    NodeLog* log = nullptr;
-    ReplicaId self;
+    std::unique_ptr<KvCheckpoints> disk;                  // Used by the worker: it ends first.
+    std::function<replication::GroupReplica*()> replica;  // Null: none runs.
     std::function<void(NodeId, replication::WireMessage)> send;
     // A new boundary for the log writer.
-    std::function<void(const KvCheckpoint&)> write_boundary;
+    std::function<void(const replication::LogBoundary&, const replication::CheckpointPlace&)>
+        write_boundary;
     uint64_t checkpoint_entries = 2000;
+    uint64_t bytes_per_second = replication::kTransferBytesPerSecond;
   };
-  explicit KvSnapshots(Parts parts) : parts_(std::move(parts)) {}
+  explicit KvSnapshots(Parts parts);
 
-  // What recovery found. kCorruption: its file is not whole.
+  replication::SnapshotPort& port() { return service_; }
+  replication::SnapshotService& service() { return service_; }
+
+  // What recovery found. kCorruption: it is not whole.
   Result<KvState> load(const replication::LogBoundary& boundary, const storage::CheckpointRef& ref);
 
   // After every input of the group: cuts a checkpoint if one is due.
   void settle(replication::GroupReplica& replica, const KvState& state);
-  void on_time(replication::GroupReplica& replica, replication::BootTime now);
+  void on_time(replication::BootTime now);
   void checkpoint_counts(LogIndex index, replication::GroupReplica& replica);
+  void log_replaced();
 
-  void recv(NodeId from, const replication::WireMessage& message,
-            replication::GroupReplica& replica);
-  // Of the snapshot that the core installs.
-  const KvCheckpoint* staged() const { return staged_ ? &*staged_ : nullptr; }
+  void recv(NodeId from, const replication::SnapBytes& bytes);
+  replication::CheckpointPlace staged_place() const;  // REQUIRES: a snapshot is being installed.
   Result<KvState> install(const replication::SnapshotMeta& meta);
 
-  const SnapshotCounters& counters() const { return counters_; }
-
-  // --- SnapshotPort: recorded
-  void offered(GroupId group, const replication::SnapshotMeta& meta) override;
-  void send(GroupId group, ReplicaId to) override;
-  void cancel(GroupId group, ReplicaId to) override;
+  uint64_t cut_count() const { return cut_count_; }
+  uint64_t newest_bytes() const { return newest_bytes_; }
 
  private:
-  struct Outgoing {
-    uint64_t snap_id = 0;  // 0: no checkpoint fits yet.
-    KvCheckpoint checkpoint;
-    replication::BootTime heard_at;
-    replication::BootTime offer_due;
-    bool is_wanted = false;  // The receiver asked for parts.
-    uint32_t tries = 0;
+  struct Written {
+    replication::LogBoundary boundary;
+    storage::CheckpointRef ref;
+    uint64_t bytes = 0;
   };
-  struct Incoming {
-    replication::SnapshotMeta meta;
-    NodeId from_node;
-    replication::SnapTransfer transfer;
-    ByteBuffer image;
-    uint64_t asked_to = 0;
-    replication::BootTime heard_at;
-  };
-
-  bool offer(replication::GroupReplica& replica, ReplicaId to, Outgoing& outgoing);
-  void say_offer(replication::GroupReplica& replica, ReplicaId to, Outgoing& outgoing);
-  bool is_given_up(replication::GroupReplica& replica, ReplicaId to);
   void cut(replication::GroupReplica& replica, const KvState& state);
-  void written(const KvCheckpoint& checkpoint, const Status& status);
-  void finish_sending(replication::GroupReplica& replica, ReplicaId to,
-                      replication::SnapshotOutcome outcome);
-  void begin_receiving(replication::GroupReplica& replica);
-  void ask();
-  void recv_want(NodeId from, const replication::SnapWant& want);
-  void recv_chunk(const replication::SnapChunk& chunk, replication::GroupReplica& replica);
-  void complete(replication::GroupReplica& replica);
-  void abort_receiving(replication::SnapAbortReason reason, const std::string& why);
-  std::filesystem::path file_of(const storage::Digest128& hash) const;
-  void delete_others();
+  void written(const replication::LogBoundary& boundary, const Result<storage::Checkpoint>& made);
+  void use_installed();
+
+  // --- SnapshotHost
+  std::optional<replication::SnapshotView> find(GroupId group) const override;
+  void send(NodeId to, replication::WireMessage message) override;
+  void snapshot_staged(GroupId group, const replication::SnapshotMeta& meta) override;
+  void snapshot_result(GroupId group, ReplicaId peer,
+                       replication::SnapshotOutcome outcome) override;
+  void snapshot_pinned(GroupId group, ReplicaId peer, LogIndex index) override;
+  void need_checkpoint(GroupId, LogIndex) override { wants_cut_ = true; }
+
+  // --- SnapshotStore
+  void load(const replication::OutgoingTransfers::Load& load,
+            std::optional<storage::CheckpointId> manifest) override;
+  void find(replication::IncomingTransfers::Find find) override;
+  void store(replication::IncomingTransfers::Store store) override;
+  void commit(replication::IncomingTransfers::Commit commit) override;
+  void activate(GroupId group) override;
+  void discard(GroupId group) override;
 
   const Parts parts_;
-  std::optional<KvCheckpoint> counting_;
-  std::optional<KvCheckpoint> writing_;
-  std::optional<KvCheckpoint> staged_;
+  replication::SnapshotService service_;
+  bool is_writing_ = false;
+  std::optional<Written> writing_;  // Whole, and its boundary is with the log writer.
   bool wants_cut_ = false;
+  LogIndex newest_;  // Of the checkpoint that counts.
   LogIndex next_cut_;
-  replication::BootTime now_;
-  std::map<ReplicaId, Outgoing> outgoing_;
-  std::optional<replication::SnapshotMeta> offer_;
-  std::optional<Incoming> incoming_;
-  uint64_t last_snap_id_ = 0;
-  SnapshotCounters counters_;
+  replication::BootTime tick_due_;
+  bool is_swapped_ = false;   // Of a snapshot that is installed.
+  bool is_replaced_ = false;  // Likewise: the log begins behind it.
+  uint64_t cut_count_ = 0;
+  uint64_t newest_bytes_ = 0;
 };
 
 }  // namespace worldline::kv

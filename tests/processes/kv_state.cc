@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace worldline::kv {
 namespace {
 
+constexpr size_t kPageBytes = 4 * limits::KiB;
 constexpr uint32_t kHashBasis = 2166136261u;  // FNV-1a; run.mjs computes the same.
 constexpr uint32_t kHashPrime = 16777619u;
 
@@ -79,15 +81,20 @@ const std::vector<std::string>* KvState::find(std::string_view key) const {
   return found != lists_.end() ? &found->second.ids : nullptr;
 }
 
-ByteBuffer KvState::image() const {
-  ByteBuffer out;
+std::vector<ByteBuffer> KvState::pages() const {
+  std::vector<ByteBuffer> out;
   for (const auto& [key, list] : lists_) {
-    worldline::append(out, as_bytes(key));
+    bool is_open = false;
     for (const std::string& id : list.ids) {
-      out.push_back(' ');
-      worldline::append(out, as_bytes(id));
+      if (!std::exchange(is_open, true)) worldline::append(out.emplace_back(), as_bytes(key));
+      ByteBuffer& page = out.back();
+      page.push_back(' ');
+      worldline::append(page, as_bytes(id));
+      if (page.size() < kPageBytes) continue;
+      page.push_back('\n');
+      is_open = false;
     }
-    out.push_back('\n');
+    if (is_open) out.back().push_back('\n');
   }
   return out;
 }

@@ -4,7 +4,7 @@
 // that took effect twice or not at all stays visible for ever, because nothing here recognises
 // repetitions: an id appended twice stands there twice.
 //
-// Invariants: equal commands in equal order give equal images, byte for byte.
+// Invariants: equal commands in equal order give equal pages, byte for byte.
 // Ownership: a value; one thread. Units: bytes. Errors: kCorruption for bytes no node writes.
 #pragma once
 
@@ -49,8 +49,10 @@ class KvState {
   const std::vector<std::string>* find(std::string_view key) const;  // Null: no such key.
   size_t key_count() const { return lists_.size(); }
 
-  // One line per key: the key and its ids, separated by spaces.
-  ByteBuffer image() const;
+  // Lines of a key and ids of its list, separated by spaces; a page ends with its list or after
+  // some KiB. Lists only grow: all pages but the last of each stay as they are. The image is all of
+  // them in order.
+  std::vector<ByteBuffer> pages() const;
   static Result<KvState> parse(Bytes image);
 
  private:

@@ -54,6 +54,7 @@ void NodeLog::on_written(std::span<const storage::QueuedJob> jobs, const Status&
   if (!status.ok()) return notices_.failed(status);
   std::vector<replication::JobId> done;
   for (const storage::QueuedJob& queued : jobs) {
+    if (queued.job.replaces_log()) notices_.log_replaced();
     if (queued.job.job != 0) {
       done.emplace_back(queued.job.job);
     } else if (queued.job.boundary) {

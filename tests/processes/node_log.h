@@ -36,6 +36,7 @@ struct WriterNotices {
   std::function<void()> ended;  // and its end.
   std::function<void(std::vector<replication::JobId>)> written;
   std::function<void(LogIndex)> checkpoint_counts;
+  std::function<void()> log_replaced;  // By a snapshot's boundary.
   std::function<void(const Status&)> failed;
 };
 

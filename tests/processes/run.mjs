@@ -26,6 +26,7 @@ const DISK_MIB = 96;
 const KEYS = 8;
 const NODE_FLAGS = ['--checkpoint-entries', 200, '--retained-entries', 200];
 NODE_FLAGS.push('--retained-bytes', 2048);
+NODE_FLAGS.push('--snapshot-rate', 512 * 1024); // Slow enough to die in the middle.
 
 const { values: options } = parseArgs({
   options: {

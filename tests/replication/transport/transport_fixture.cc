@@ -73,9 +73,8 @@ void RecordingListener::set_reaction(std::function<void(const ReceivedBatch&)> r
 namespace {
 
 uint64_t number_of(const WireMessage& message) {
-  if (const auto* acknowledgement = std::get_if<SnapAck>(&message))
-    return acknowledgement->part.offset;
-  if (const auto* chunk = std::get_if<SnapChunk>(&message)) return chunk->part.offset;
+  if (const auto* snapshot = std::get_if<SnapBytes>(&message))
+    return load_le<uint64_t>(snapshot->payload->data());
   if (const auto* call = std::get_if<CallBytes>(&message))
     return load_le<uint64_t>(call->payload->data());
   const auto& body = std::get<Envelope>(message).body;
@@ -142,11 +141,8 @@ WireMessage numbered(TrafficClass cls, uint64_t number, const NodeLife& from, No
       envelope.body = std::move(append);
       return envelope;
     }
-    case TrafficClass::kBulk: {
-      const SnapTransfer transfer{GroupId{1}, ReplicaId{1}, ReplicaId{2}, 9};
-      if (payload_bytes == 0) return SnapAck{transfer, {ByteBuffer(16, 1), number}};
-      return SnapChunk{transfer, {ByteBuffer(16, 1), number}, number + payload->size(), payload};
-    }
+    case TrafficClass::kBulk:
+      return SnapBytes{payload};
     case TrafficClass::kCalls:
       return CallBytes{payload};
   }

@@ -38,8 +38,8 @@ struct Heard {
   std::vector<GoodbyeEvent> goodbyes;
   std::vector<TransportNote> notes;
   size_t dropped_batches = 0;
-  // Tokens of ReadIndexReq (control), seq of Append (log), offset of SnapAck (bulk), first eight
-  // bytes of calls; by slot_of(class).
+  // Tokens of ReadIndexReq (control), seq of Append (log), first eight bytes of snapshot
+  // messages (bulk) and of calls; by slot_of(class).
   std::array<std::vector<uint64_t>, kTrafficClasses.size()> numbers;
   std::vector<ReceivedBatchPtr> held;
 

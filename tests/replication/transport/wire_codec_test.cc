@@ -531,50 +531,12 @@ std::vector<MessageCase> bulk_cases() {
   };
   return {
       of(
-          "WantNothing", sound<SnapWant>(),
-          [](pb::Frame& f) { f.mutable_snap_want()->clear_parts(); }, "no part"),
+          "SnapshotWithoutMessage", sound<SnapBytes>(),
+          [](pb::Frame& f) { f.mutable_snapshot()->clear_message(); }, "is empty"),
       of(
-          "WantTooMuch", sound<SnapWant>(),
+          "SnapshotTooLarge", sound<SnapBytes>(),
           [](pb::Frame& f) {
-            while (f.snap_want().parts_size() <= static_cast<int>(kSnapPartsMax))
-              *f.mutable_snap_want()->add_parts() = f.snap_want().parts(0);
-          },
-          "more than 64"),
-      of(
-          "WantOfNoGroup", sound<SnapWant>(),
-          [](pb::Frame& f) { f.mutable_snap_want()->mutable_transfer()->set_group(0); },
-          "group is 0"),
-      of(
-          "ChunkBeyondItsContent", sound<SnapChunk>(),
-          [](pb::Frame& f) { f.mutable_snap_chunk()->set_total_bytes(4115); }, "are beyond"),
-      of(
-          "ChunkTooLarge", sound<SnapChunk>(),
-          [](pb::Frame& f) {
-            f.mutable_snap_chunk()->set_total_bytes(4 * limits::MiB);
-            f.mutable_snap_chunk()->set_data(std::string(kSnapChunkBytesMax + 1, 'x'));
-          },
-          "exceed the limit"),
-      of(
-          "ChunkWithoutHash", sound<SnapChunk>(),
-          [](pb::Frame& f) { f.mutable_snap_chunk()->mutable_part()->clear_hash(); },
-          "hash is empty"),
-      of(
-          "AckOfLongHash", sound<SnapAck>(),
-          [](pb::Frame& f) {
-            f.mutable_snap_ack()->mutable_part()->set_hash(std::string(65, 'h'));
-          },
-          "exceed the limit"),
-      of(
-          "AckOutOfRange", sound<SnapAck>(),
-          [](pb::Frame& f) { f.mutable_snap_ack()->mutable_part()->set_offset(UINT64_MAX); },
-          "out of range"),
-      of(
-          "AbortWithoutReason", sound<SnapAbort>(),
-          [](pb::Frame& f) { f.mutable_snap_abort()->clear_reason(); }, "no reason"),
-      of(
-          "AbortOfManyWords", sound<SnapAbort>(),
-          [](pb::Frame& f) {
-            f.mutable_snap_abort()->set_text(std::string(kAbortTextBytesMax + 1, 'x'));
+            f.mutable_snapshot()->set_message(std::string(kSnapMessageBytesMax + 1, 'x'));
           },
           "exceed the limit"),
   };
@@ -732,7 +694,7 @@ TEST_F(WireCodecTest, CountsBodiesAndFramesOfANewerProgram) {
 
   pb::Frame newer_frame;
   newer_frame.set_wire_version(kWireVersion);
-  newer_frame.GetReflection()->MutableUnknownFields(&newer_frame)->AddLengthDelimited(14, "body");
+  newer_frame.GetReflection()->MutableUnknownFields(&newer_frame)->AddLengthDelimited(15, "body");
   decoded = decode_text(naive_bytes(newer_frame), TrafficClass::kControl);
   ASSERT_TRUE(decoded.ok());
   EXPECT_EQ(decoded.value().unknown_count, 1u);

@@ -171,13 +171,6 @@ HeartbeatReply any_reply(Prng& prng) {
   return reply;
 }
 
-SnapTransfer any_transfer(Prng& prng) {
-  return {GroupId{any_id(prng)}, ReplicaId{any_id(prng)}, ReplicaId{any_id(prng)}, any_id(prng)};
-}
-SnapPart any_part(Prng& prng) {
-  return {any_bytes(prng, 1 + prng.below(32)), any(prng) / 2};
-}
-
 // ---- The naive codec ----------------------------------------------------------------------------
 
 void fill(pb::EntryId* out, const EntryId& id) {
@@ -330,34 +323,8 @@ void fill(pb::Frame* out, const HeartbeatReply& reply) {
     answer->set_last_index(item.last_index.value);
   }
 }
-void fill(pb::SnapTransfer* out, const SnapTransfer& transfer) {
-  out->set_group(transfer.group.value);
-  out->set_from_replica(transfer.from.value);
-  out->set_to_replica(transfer.to.value);
-  out->set_snap_id(transfer.snap_id);
-}
-void fill(pb::SnapPart* out, const SnapPart& part) {
-  out->set_hash(std::string(as_text(part.hash)));
-  out->set_offset(part.offset);
-}
-void fill(pb::Frame* out, const SnapWant& want) {
-  fill(out->mutable_snap_want()->mutable_transfer(), want.transfer);
-  for (const SnapPart& part : want.parts) fill(out->mutable_snap_want()->add_parts(), part);
-}
-void fill(pb::Frame* out, const SnapChunk& chunk) {
-  fill(out->mutable_snap_chunk()->mutable_transfer(), chunk.transfer);
-  fill(out->mutable_snap_chunk()->mutable_part(), chunk.part);
-  out->mutable_snap_chunk()->set_total_bytes(chunk.total_bytes);
-  out->mutable_snap_chunk()->set_data(std::string(as_text(*chunk.data)));
-}
-void fill(pb::Frame* out, const SnapAck& acknowledgement) {
-  fill(out->mutable_snap_ack()->mutable_transfer(), acknowledgement.transfer);
-  fill(out->mutable_snap_ack()->mutable_part(), acknowledgement.part);
-}
-void fill(pb::Frame* out, const SnapAbort& abort) {
-  fill(out->mutable_snap_abort()->mutable_transfer(), abort.transfer);
-  out->mutable_snap_abort()->set_reason(static_cast<pb::SnapAbort::Reason>(abort.reason));
-  out->mutable_snap_abort()->set_text(abort.text);
+void fill(pb::Frame* out, const SnapBytes& message) {
+  out->mutable_snapshot()->set_message(std::string(as_text(*message.payload)));
 }
 void fill(pb::Frame* out, const CallBytes& call) {
   out->mutable_calls()->add_calls(std::string(as_text(*call.payload)));
@@ -416,8 +383,6 @@ Entry entry_at(uint64_t index, uint64_t term, SharedBytes payload, EntryKind kin
 
 std::vector<WireMessage> one_of_each() {
   const EntryId id{Term{2}, LogIndex{9}};
-  const SnapTransfer transfer{GroupId{7}, ReplicaId{70}, ReplicaId{71}, 1234};
-  const SnapPart part{ByteBuffer(16, 0xAB), 4096};
   NodeHeader header{kSender.incarnation,     4, Timestamp{1'700'000'000'000'000}, 5000, 12, 34,
                     {NodeId{1}, NodeId{400}}};
   Append append{id, Chain{0x1122334455667788}, LogIndex{8}, {}, 6};
@@ -453,36 +418,23 @@ std::vector<WireMessage> one_of_each() {
       10,
       {0xFB, 0x03},
       {{2, HeartbeatStatus::kHigherTerm, Term{301}, LogIndex{2}, 3, LogIndex{5}, LogIndex{6}}}});
-  out.push_back(SnapWant{transfer, {part, part}});
-  out.push_back(SnapChunk{transfer, part, 5000, payload_of(20)});
-  out.push_back(SnapAck{transfer, part});
-  out.push_back(SnapAbort{transfer, SnapAbortReason::kBusy, "two transfers run"});
+  out.push_back(SnapBytes{payload_of(20, 0xAB)});
   out.push_back(CallBytes{payload_of(5, 0x7A)});
   return out;
 }
 
 WireMessage random_message(Prng& prng) {
-  switch (prng.below(12)) {
+  switch (prng.below(9)) {
     case 0:
       return any_heartbeats(prng);
     case 1:
       return any_reply(prng);
     case 2: {
-      SnapWant want{any_transfer(prng), {}};
-      for (uint64_t i = 1 + prng.below(4); i > 0; --i) want.parts.push_back(any_part(prng));
-      return want;
+      ByteBuffer message = {1};  // Never empty.
+      append(message, *any_payload(prng));
+      return SnapBytes{std::make_shared<const ByteBuffer>(std::move(message))};
     }
-    case 3: {
-      SnapChunk chunk{any_transfer(prng), any_part(prng), 0, any_payload(prng)};
-      chunk.total_bytes = chunk.part.offset + chunk.data->size();
-      return chunk;
-    }
-    case 4:
-      return SnapAck{any_transfer(prng), any_part(prng)};
-    case 5:
-      return SnapAbort{any_transfer(prng), any_enum(prng, SnapAbortReason::kTimeout),
-                       std::string(prng.below(20), 'x')};
-    case 6:
+    case 3:
       return CallBytes{any_payload(prng)};
     default:
       return any_envelope(prng);

@@ -30,5 +30,23 @@ TEST(WireGoldenTest, ReadsTheBytesOfVersionOne) {
   }
 }
 
+// Fields 6 to 9 once held messages of snapshot transfer, one by one.
+TEST(WireGoldenTest, CountsTheReservedFramesAsUnknown) {
+  for (const char* hex :
+       {"0dde585e42100132390a0908071046184720d20912150a10abababababababababababababababab108020"
+        "12150a10abababababababababababababababab108020",
+        "0da6f51b6d10013a3b0a0908071046184720d20912150a10abababababababababababababababab1080201888"
+        "2722146161616161616161616161616161616161616161",
+        "0df1b14879100142220a0908071046184720d20912150a10abababababababababababababababab108020",
+        "0db0854ed410014a200a0908071046184720d20910011a1174776f207472616e73666572732072756e"}) {
+    ByteBuffer bytes;
+    ASSERT_TRUE(parse_hex(hex, bytes));
+    const auto decoded = decode_text(as_text(bytes), TrafficClass::kBulk);
+    ASSERT_TRUE(decoded.ok()) << decoded.status().message();
+    EXPECT_TRUE(decoded.value().messages.empty());
+    EXPECT_EQ(decoded.value().unknown_count, 1u);
+  }
+}
+
 }  // namespace
 }  // namespace worldline::replication::testing
