@@ -1,5 +1,9 @@
 #include "tests/replication/raft_script.h"
 
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
 #include "tests/replication/script_session.h"
 #include "tests/replication/script_words.h"
 
@@ -70,6 +74,21 @@ ScriptRun run_script(const std::vector<ScriptBlock>& blocks) {
   session.finish();
   run.failures = session.failures();
   return run;
+}
+
+std::vector<std::string> script_names(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(folder))
+    if (file.path().extension() == ".script") names.push_back(file.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<ScriptBlock> load_script(const std::filesystem::path& folder, const std::string& name) {
+  std::ifstream in(folder / (name + ".script"));
+  std::ostringstream text;
+  text << in.rdbuf();
+  return parse_script(text.str());
 }
 
 }  // namespace worldline::replication::testing

@@ -11,6 +11,7 @@
 // problem of the cluster are failures of the run, whatever the recorded trace says.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -30,5 +31,9 @@ struct ScriptRun {
   std::vector<std::string> failures;  // Each with the command that failed.
 };
 ScriptRun run_script(const std::vector<ScriptBlock>& blocks);
+
+// The scripts of a folder by name, sorted, and one of them.
+std::vector<std::string> script_names(const std::filesystem::path& folder);
+std::vector<ScriptBlock> load_script(const std::filesystem::path& folder, const std::string& name);
 
 }  // namespace worldline::replication::testing

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -25,21 +24,6 @@ std::filesystem::path script_folder() {
   return std::filesystem::path(WL_TEST_DATA) / "replication" / "scripts";
 }
 
-std::vector<std::string> script_names() {
-  std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(script_folder()))
-    if (file.path().extension() == ".script") names.push_back(file.path().stem().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 std::string text_of_lines(const std::vector<std::string>& lines) {
   std::string out;
   for (const std::string& line : lines) out += line + "\n";
@@ -49,15 +33,14 @@ std::string text_of_lines(const std::vector<std::string>& lines) {
 class RaftScriptTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(RaftScriptTest, ReplaysItsTrace) {
-  const auto path = script_folder() / (GetParam() + ".script");
-  const std::vector<ScriptBlock> blocks = parse_script(read_file(path));
+  const std::vector<ScriptBlock> blocks = load_script(script_folder(), GetParam());
   ASSERT_FALSE(blocks.empty());
   const ScriptRun run = run_script(blocks);
   for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
   // Equal inputs give equal outputs, byte for byte [S 08/1].
   EXPECT_EQ(print_script(run_script(blocks).blocks), print_script(run.blocks));
   if (is_rewriting()) {
-    std::ofstream(path) << print_script(run.blocks);
+    std::ofstream(script_folder() / (GetParam() + ".script")) << print_script(run.blocks);
     return;
   }
   for (size_t i = 0; i < blocks.size(); ++i)
@@ -65,7 +48,7 @@ TEST_P(RaftScriptTest, ReplaysItsTrace) {
         << "after " << text_of_lines(blocks[i].commands);
 }
 
-INSTANTIATE_TEST_SUITE_P(S08, RaftScriptTest, ::testing::ValuesIn(script_names()),
+INSTANTIATE_TEST_SUITE_P(S08, RaftScriptTest, ::testing::ValuesIn(script_names(script_folder())),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Bugs of other systems, put back one by one: each must be found within a bounded number of runs,
-// by the simulator or by a short script [S 08/6.4, 8 step 2].
+// by the simulator or by a short script [S 08/6.4, 8 step 2]. Here is what random schedules find
+// soon; raft_mutant_script_test finds all but the first, and the rest, with scripts.
 //
 // WL_MUTANT_RUNS raises the bound; the seeds that found a mutant are printed.
 #include <cstdlib>
@@ -32,21 +33,15 @@ struct MutantCase {
   uint64_t runs = 1500;                           // Found within so many.
 };
 const MutantCase kMutantCases[] = {
-    {1, "CompactedLogCountsAsTermZero", "eBay/NuRaft #668"},
-    {3, "PreVoteLooksAtLivenessOnly", "ClickHouse #121252"},
+    {1, "CompactedLogCountsAsTermZero", "eBay/NuRaft #668", std::nullopt, 6000},  // No script.
     {7, "OneVoterCommitsUnsavedEntries", "etcd #14370"},
-    {12, "ReadIsAnsweredWithoutAQuorum", "etcd #20418"},
     {14, "ProbeIsNeverResumed", "hashicorp/raft #612"},
     {18, "AcknowledgesBeforeItIsDurable", "tikv #994"},
-    {19, "CommitMovesOverAStaleTailByAppend", "scylladb #9965"},
     {20, "CommitMovesOverAStaleTailByHeartbeat", "scylladb #10578"},
-    {21, "WholeLogCountsAsVerified", "CCF #8172, rabbitmq/ra #508"},
     {23, "ConflictRollsBackToTheCommit", "vesoft-inc/nebula #2483"},
     {24, "ResendCutsOffEqualEntries", "nebula #5881"},
     {28, "VoteIsReplacedWithinATerm", "camunda #5356, akka-raft #56"},
-    {29, "SnapshotDeletesTheNewerSuffix", "camunda #6092"},
     {32, "CompletionOfAnOverwrittenWriteCounts", "redpanda #15201, #3531"},
-    {101, "CommitsByCountingAnOlderTerm", "Raft paper, figure 8"},
     {102, "LeadsBeforeItsOwnVoteIsDurable", "[S 08/2] I-13"},
     {103, "JointConfigIsLeftToOneHalf", "[S 08/1.17] S10"},
     {104, "VoteLeavesBeforeItIsDurable", "[S 08/1.17] S1"},
