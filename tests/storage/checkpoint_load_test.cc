@@ -81,7 +81,7 @@ class CheckpointLoadTest : public StorageTest {
 
 TEST_F(CheckpointLoadTest, GivesTheSameStateOnAnyNumberOfThreads) {
   const auto intact = [](TableId, ByteBuffer&) {};
-  for (const size_t threads : {1, 2, 3, 16}) {
+  for (const size_t threads : {1u, 2u, 3u, 16u}) {
     SCOPED_TRACE(threads);
     const auto loaded = load(threads, intact);
     ASSERT_TRUE(loaded.ok()) << loaded.status().message();
@@ -114,7 +114,7 @@ TEST_F(CheckpointLoadTest, NamesTheSameDamageOnAnyNumberOfThreads) {
       {"the first of two tables", {bag, plain}, "checkpoint: table `bag` differs from its digest"},
   };
   for (const Case& c : cases) {
-    for (const size_t threads : {1, 4}) {
+    for (const size_t threads : {1u, 4u}) {
       const auto loaded = load(threads, [&](TableId id, ByteBuffer& image) {
         if (std::find(c.tables.begin(), c.tables.end(), id) != c.tables.end())
           copy_number(8, 9, image);
@@ -127,8 +127,8 @@ TEST_F(CheckpointLoadTest, NamesTheSameDamageOnAnyNumberOfThreads) {
 }
 
 TEST(TaskThreadsTest, RunsEachTaskOnce) {
-  for (const size_t threads : {1, 2, 5})
-    for (const size_t count : {0, 1, 2, 1'000}) {
+  for (const size_t threads : {1u, 2u, 5u})
+    for (const size_t count : {0u, 1u, 2u, 1'000u}) {
       std::vector<std::atomic<int>> runs(count);
       run_tasks(threads, count, [&runs](size_t task) { ++runs[task]; });
       for (const auto& one : runs) EXPECT_EQ(one, 1);
