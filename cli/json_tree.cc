@@ -63,7 +63,8 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     }
     JsonTree& parent = *open_.back();
     if (parent.kind == Kind::kArray) return &parent.items.emplace_back(std::move(tree));
-    return &parent.members.emplace_back(std::move(key_), std::move(tree)).second;
+    parent.members.push_back({std::move(key_), std::move(tree)});
+    return &parent.members.back().value;
   }
 
   bool open(Kind kind) {
@@ -96,8 +97,8 @@ void print_children(const JsonTree& tree, int indent, int depth, std::string& ou
     if (i != 0) out += ',';
     if (indent > 0) out.append(1, '\n').append(static_cast<size_t>(indent * (depth + 1)), ' ');
     if (object) {
-      out += json_quote(tree.members[i].first) + (indent > 0 ? ": " : ":");
-      print_to(tree.members[i].second, indent, depth + 1, out);
+      out += json_quote(tree.members[i].name) + (indent > 0 ? ": " : ":");
+      print_to(tree.members[i].value, indent, depth + 1, out);
     } else {
       print_to(tree.items[i], indent, depth + 1, out);
     }

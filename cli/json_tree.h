@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -20,14 +19,16 @@ namespace worldline::cli {
 
 inline constexpr size_t kJsonDepthMax = 512;
 
+struct JsonMember;
+
 struct JsonTree {
   enum class Kind : uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
 
   Kind kind = Kind::kNull;
   bool boolean = false;
-  std::string text;                                       // kNumber: its digits; kString.
-  std::vector<JsonTree> items;                            // kArray.
-  std::vector<std::pair<std::string, JsonTree>> members;  // kObject, in document order.
+  std::string text;                 // kNumber: its digits; kString.
+  std::vector<JsonTree> items;      // kArray.
+  std::vector<JsonMember> members;  // kObject, in document order.
 
   static Result<JsonTree> parse(std::string_view text);
 
@@ -44,6 +45,11 @@ struct JsonTree {
 
   std::string print() const;         // Compact.
   std::string print_pretty() const;  // Two blanks of indentation, no final newline.
+};
+
+struct JsonMember {
+  std::string name;
+  JsonTree value;
 };
 
 // `text` as a JSON string literal with its quotes.

@@ -39,7 +39,7 @@ void merge_layer(JsonTree& into, const JsonTree& layer) {
   for (const auto& [key, value] : layer.members) {
     JsonTree* present = find_member(into, key);
     if (present == nullptr) {
-      into.members.emplace_back(key, value);
+      into.members.push_back({key, value});
     } else if (key == "children" && present->is_array() && value.is_array()) {
       const size_t shorter = std::min(present->items.size(), value.items.size());
       for (size_t i = 0; i < shorter; ++i) merge_layer(present->items[i], value.items[i]);
@@ -70,11 +70,11 @@ constexpr std::string_view kKeys[] = {
 
 void note_unknown_keys(const JsonTree& tree, size_t depth, std::vector<std::string>& unknown) {
   for (const auto& member : tree.members) {
-    std::string key = member.first;
+    std::string key = member.name;
     std::replace(key.begin(), key.end(), '-', '_');
     const bool known = std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys) ||
                        (key == "dev" && depth == 0);
-    if (!known) unknown.push_back(member.first);
+    if (!known) unknown.push_back(member.name);
   }
 }
 

@@ -11,7 +11,7 @@ namespace worldline::cli {
 namespace {
 
 // The one member of a type or sum value: {"U32": []}.
-const std::pair<std::string, JsonTree>* only_member(const JsonTree& tree) {
+const JsonMember* only_member(const JsonTree& tree) {
   return tree.is_object() && tree.members.size() == 1 ? &tree.members.front() : nullptr;
 }
 
@@ -103,8 +103,8 @@ std::string sum_text(const JsonTree& sum, const JsonTree& value) {
     tag = static_cast<size_t>(std::strtoul(value.items[0].text.c_str(), nullptr, 10));
     payload = &value.items[1];
   } else if (const auto* member = only_member(value)) {
-    payload = &member->second;
-    for (tag = 0; tag < variants->size() && name_of((*variants)[tag]) != member->first;) ++tag;
+    payload = &member->value;
+    for (tag = 0; tag < variants->size() && name_of((*variants)[tag]) != member->name;) ++tag;
   }
   if (payload == nullptr || tag >= variants->size()) return value.print();
   const JsonTree& variant = (*variants)[tag];
@@ -115,7 +115,7 @@ std::string sum_text(const JsonTree& sum, const JsonTree& value) {
 
 std::string array_text(const JsonTree& element, const JsonTree& value) {
   const auto* kind = only_member(element);
-  const bool bytes = kind != nullptr && kind->first == "U8";
+  const bool bytes = kind != nullptr && kind->name == "U8";
   if (bytes && value.is_string()) return "0x" + value.text;
   if (!value.is_array()) return value.print();
   std::string out = "[";
@@ -129,10 +129,10 @@ std::string array_text(const JsonTree& element, const JsonTree& value) {
 std::string value_text(const JsonTree& type, const JsonTree& value) {
   const auto* kind = only_member(type);
   if (kind == nullptr) return value.print();
-  if (kind->first == "Product") return product_text(kind->second, value);
-  if (kind->first == "Sum") return sum_text(kind->second, value);
-  if (kind->first == "Array") return array_text(kind->second, value);
-  if (kind->first == "String") return "\"" + value.text + "\"";
+  if (kind->name == "Product") return product_text(kind->value, value);
+  if (kind->name == "Sum") return sum_text(kind->value, value);
+  if (kind->name == "Array") return array_text(kind->value, value);
+  if (kind->name == "String") return "\"" + value.text + "\"";
   if (value.is_string()) return value.text;  // 256-bit integers, non-finite floats.
   return value.print();
 }

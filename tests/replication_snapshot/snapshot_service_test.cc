@@ -219,7 +219,7 @@ class SnapshotServiceTest : public ::testing::Test {
  protected:
   SnapshotServiceTest() : network_(7) {
     limits_.outgoing.bytes_per_second = kPages * kPageBytes;  // Ten pages a tick.
-    for (const uint64_t node : {1, 2, 3}) {
+    for (const uint64_t node : {1u, 2u, 3u}) {
       disks_[node] = std::make_shared<storage::MemoryDisk>();
       start(node, 1);
     }
