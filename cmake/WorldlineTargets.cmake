@@ -51,6 +51,9 @@ function(wl_test name)
   target_compile_options(${name} PRIVATE ${WORLDLINE_TEST_OPTIONS})
   target_compile_definitions(${name} PRIVATE WL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  if(WORLDLINE_SANITIZE)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")  # Instrumented and not optimised.
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_ROOM})
 endfunction()
 
