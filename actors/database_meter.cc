@@ -114,13 +114,13 @@ void DatabaseMeter::retain_tables(const std::vector<TableId>& existing) {
   });
 }
 
-ErrorFigures* DatabaseMeter::errors(std::string_view module_hash, std::string_view name) {
-  ErrorFigures* found = nullptr;
-  errors_.for_each([&](ErrorFigures& one) {
-    if (one.name == name && one.module_hash == module_hash) found = &one;
-  });
-  if (found != nullptr) return found;
-  return errors_.add(std::string(module_hash), std::string(name));
+ErrorFigures* DatabaseMeter::errors(const std::string& module_hash, std::string_view name) {
+  std::pair key(module_hash, std::string(name));
+  const auto found = errors_by_name_.find(key);
+  if (found != errors_by_name_.end()) return found->second;
+  ErrorFigures* const made = errors_.add(key.first, key.second);
+  if (made != nullptr) errors_by_name_.emplace(std::move(key), made);
+  return made;
 }
 
 }  // namespace worldline::actors

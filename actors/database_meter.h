@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "actors/meter_series.h"
@@ -98,7 +99,8 @@ class DatabaseMeter {
   TableFigures* table(TableId id, const std::string& name);
   // Forgets on the page what is not in `existing`, which ascends.
   void retain_tables(const std::vector<TableId>& existing);
-  ErrorFigures* errors(std::string_view module_hash, std::string_view name);
+  // Null beyond the limit.
+  ErrorFigures* errors(const std::string& module_hash, std::string_view name);
 
   // --- For the page. ---
   const MeterList<FunctionFigures>& functions() const { return functions_; }
@@ -136,6 +138,7 @@ class DatabaseMeter {
   FunctionFigures* internal_;
   FunctionFigures* other_functions_;
   std::unordered_map<TableId, TableFigures*> tables_by_id_;
+  std::map<std::pair<std::string, std::string>, ErrorFigures*> errors_by_name_;  // Hash, function.
   size_t change_count_ = 0;
 };
 

@@ -5,7 +5,9 @@
 // Counters: us_per_node (processor time a node needs for an idle second), bytes_per_group (heap of
 // one replica, from malloc's own books), batches and light_bytes (heartbeats of all nodes).
 // Run on an idle machine: idle_groups_bench
+#include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <variant>

@@ -11,8 +11,7 @@ namespace {
 constexpr Byte kVersion = 1;
 enum class BirthKind : Byte { kHello = 1, kPledgeRequest = 2, kPledge = 3, kOffer = 4 };
 
-// --- Writing
-// -----------------------------------------------------------------------------------------
+// --- Writing -------------------------------------------------------------------------------------
 
 void put(ByteBuffer& out, const Uuid& uuid) {
   append(out, Bytes(uuid));
@@ -80,8 +79,7 @@ ByteBuffer encode(const GenesisOffer& offer) {
   return out;
 }
 
-// --- Reading: once something is missing, everything after it is too
-// ------------------------------------
+// --- Reading: once something is missing, everything after it is too ------------------------------
 
 class Reader {
  public:
