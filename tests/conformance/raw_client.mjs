@@ -23,6 +23,9 @@ export class RawClient {
     this.requests = 0;
     this.waiters = new Set();
     this.buffer = Buffer.alloc(0);
+    this.parts = []; // What came after `buffer`, joined when it completes a frame: once per byte.
+    this.bytesKept = 0;
+    this.bytesNeeded = 0;
     this.fragments = [];
     this.pings = 0;
   }
@@ -78,8 +81,8 @@ export class RawClient {
       this.socket.on('error', () => {});
       this.socket.on('close', ended);
       this.socket.on('data', part => {
+        if (this.status === 101) return this.#add(part);
         this.buffer = Buffer.concat([this.buffer, part]);
-        if (this.status === 101) return this.#take();
         const end = this.buffer.indexOf('\r\n\r\n');
         if (this.status === undefined && end >= 0) this.#parseHead(end);
         if (this.status === 101) return resolve();
@@ -104,12 +107,22 @@ export class RawClient {
     this.buffer = this.buffer.subarray(end + 4);
   }
 
+  #add(part) {
+    this.parts.push(part);
+    this.bytesKept += part.length;
+    if (this.buffer.length + this.bytesKept < this.bytesNeeded) return;
+    this.buffer = Buffer.concat([this.buffer, ...this.parts.splice(0)]);
+    this.bytesKept = 0;
+    this.#take();
+  }
+
   /** Takes whole frames out of the buffer. */
   #take() {
     let at = 0;
     for (;;) {
       const frame = parseFrame(this.buffer, at);
-      if (!frame) break;
+      this.bytesNeeded = frame.end - at;
+      if (!frame.payload) break;
       at = frame.end;
       this.#frame(frame);
     }
@@ -245,26 +258,25 @@ export class RawClient {
   }
 }
 
+/** The frame at `at`; of one that is not whole yet, only the end that is known so far. */
 function parseFrame(buffer, at) {
-  if (buffer.length < at + 2) return null;
-  let length = buffer[at + 1] & 127;
   let begin = at + 2;
-  if (length === 126) {
-    if (buffer.length < begin + 2) return null;
-    length = buffer.readUInt16BE(begin);
-    begin += 2;
-  } else if (length === 127) {
-    if (buffer.length < begin + 8) return null;
-    length = Number(buffer.readBigUInt64BE(begin));
-    begin += 8;
+  if (buffer.length < begin) return { end: begin };
+  let length = buffer[at + 1] & 127;
+  if (length >= 126) {
+    const isLong = length === 127;
+    begin += isLong ? 8 : 2;
+    if (buffer.length < begin) return { end: begin };
+    length = isLong ? Number(buffer.readBigUInt64BE(at + 2)) : buffer.readUInt16BE(at + 2);
   }
-  if (buffer.length < begin + length) return null;
+  const end = begin + length;
+  if (buffer.length < end) return { end };
   return {
     opcode: buffer[at] & 15,
     fin: (buffer[at] & 128) !== 0,
     rsv: buffer[at] & 112,
     masked: (buffer[at + 1] & 128) !== 0,
-    payload: buffer.subarray(begin, begin + length),
-    end: begin + length,
+    payload: buffer.subarray(begin, end),
+    end,
   };
 }

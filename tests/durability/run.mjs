@@ -230,10 +230,12 @@ class Rounds {
     const answer = await http
       .publish(url, database, program, { token: this.owner.token })
       .catch(() => null);
-    return { database, before, after: printed(keccak256(program)), answer };
+    return { database, before, program, answer };
   }
 
-  async #checkProgram({ database, before, after, answer }) {
+  // Hashes only here: that takes a second of CPU, in which nobody would read answers or the time.
+  async #checkProgram({ database, before, program, answer }) {
+    const after = printed(keccak256(program));
     const [[hash]] = await this.rows(database, 'SELECT program_hash FROM st_module');
     this.hashes.set(database, hash);
     if (answer && answer.status !== 200 && answer.status !== 503) {
