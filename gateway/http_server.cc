@@ -1,7 +1,5 @@
 #include "gateway/http_server.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -26,7 +24,6 @@ using Acceptor = net::basic_socket_acceptor<net::ip::tcp, IoExecutor>;
 constexpr int kBacklog = 4096;
 // Out of descriptors: connections that end in the meantime make room.
 constexpr std::chrono::milliseconds kAcceptPause{100};
-constexpr std::chrono::milliseconds kStopPoll{1};
 
 struct AuthParts {
   std::unique_ptr<TokenService> tokens;
@@ -66,7 +63,6 @@ class Gateway::Impl {
   void accept();
   void on_accepted(error_code error, IoThread& thread, Socket socket);
   void for_each_thread(void (IoThread::*action)());
-  bool wait_until_empty(std::chrono::steady_clock::time_point deadline);
 
   const GatewayConfig config_;
   const SystemClock system_clock_;
@@ -77,6 +73,7 @@ class Gateway::Impl {
   GatewayMetrics metrics_;
   RateLimit upgrades_;
   GatewayCore core_;
+  PeerCount peer_count_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<Acceptor> acceptor_;               // On the first thread.
   std::unique_ptr<net::steady_timer> accept_pause_;  // Likewise.
@@ -87,7 +84,7 @@ class Gateway::Impl {
 
 Status Gateway::Impl::open() {
   for (uint32_t i = 0; i < config_.io_threads; ++i) {
-    WL_ASSIGN_OR_RETURN(auto thread, IoThread::create(config_, clock_));
+    WL_ASSIGN_OR_RETURN(auto thread, IoThread::create(config_, clock_, peer_count_));
     threads_.push_back(std::move(thread));
   }
   WL_RETURN_IF_ERROR(listen());
@@ -152,20 +149,6 @@ void Gateway::Impl::for_each_thread(void (IoThread::*action)()) {
     thread->inbox()->run([&thread = *thread, action] { (thread.*action)(); });
 }
 
-// Polled: stopping is rare, and connections end in many places.
-bool Gateway::Impl::wait_until_empty(std::chrono::steady_clock::time_point deadline) {
-  const auto busy = [this] {
-    size_t peers = 0;
-    for (const auto& thread : threads_) peers += thread->peer_count();
-    return peers > 0;
-  };
-  while (busy()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(kStopPoll);
-  }
-  return true;
-}
-
 Status Gateway::Impl::stop() {
   if (std::exchange(stopped_, true)) return {};
   bool is_empty = true;
@@ -176,8 +159,7 @@ Status Gateway::Impl::stop() {
       accept_pause_->cancel();
     });
     for_each_thread(&IoThread::stop_peers);
-    const auto grace = std::chrono::steady_clock::now() + config_.stop_grace;
-    is_empty = wait_until_empty(grace);
+    is_empty = peer_count_.wait_for_zero(std::chrono::steady_clock::now() + config_.stop_grace);
   }
   auth_.fetcher->stop();  // Before the threads: its callbacks answer requests.
   if (is_empty)

@@ -64,18 +64,19 @@ void IoInbox::take(std::vector<PeerEvent>& events, std::vector<std::function<voi
   woken_ = false;
 }
 
-Result<std::unique_ptr<IoThread>> IoThread::create(const GatewayConfig& config,
-                                                   const Clock& clock) {
+Result<std::unique_ptr<IoThread>> IoThread::create(const GatewayConfig& config, const Clock& clock,
+                                                   PeerCount& peer_count) {
   std::unique_ptr<IoThread> thread;
-  WL_RETURN_IF_ERROR(guard_asio("create an I/O thread", [&thread, &config, &clock] {
-    thread.reset(new IoThread(config, clock));
+  WL_RETURN_IF_ERROR(guard_asio("create an I/O thread", [&thread, &config, &clock, &peer_count] {
+    thread.reset(new IoThread(config, clock, peer_count));
   }));
   return thread;
 }
 
-IoThread::IoThread(const GatewayConfig& config, const Clock& clock)
+IoThread::IoThread(const GatewayConfig& config, const Clock& clock, PeerCount& peer_count)
     : config_(config),
       clock_(clock),
+      peer_count_(peer_count),
       context_(1),  // One thread runs it.
       tick_timer_(context_),
       inbox_(std::make_shared<IoInbox>(*this)),
@@ -110,7 +111,7 @@ PeerId IoThread::add(std::shared_ptr<Peer> peer) {
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   slots_[slot].peer = std::move(peer);
-  ++peer_count_;
+  peer_count_.add();
   return {slot, slots_[slot].generation};
 }
 
@@ -121,7 +122,7 @@ void IoThread::remove(PeerId id) {
   ++slot.generation;
   slot.dirty = false;
   free_slots_.push_back(id.slot);
-  --peer_count_;
+  peer_count_.remove();
 }
 
 void IoThread::replace(PeerId id, std::shared_ptr<Peer> peer) {

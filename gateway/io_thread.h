@@ -10,7 +10,6 @@
 // Errors: Status from start(). Exceptions of Asio end at asio_boundary.cc.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,6 +28,7 @@
 #include "gateway/buffer_pool.h"
 #include "gateway/http_message.h"
 #include "gateway/message_framer.h"
+#include "gateway/peer_count.h"
 
 namespace worldline::gateway {
 
@@ -95,7 +95,8 @@ class IoInbox {
 
 class IoThread {
  public:
-  static Result<std::unique_ptr<IoThread>> create(const GatewayConfig& config, const Clock& clock);
+  static Result<std::unique_ptr<IoThread>> create(const GatewayConfig& config, const Clock& clock,
+                                                  PeerCount& peer_count);
   ~IoThread();
 
   Status start();  // Starts the thread.
@@ -112,7 +113,6 @@ class IoThread {
   void replace(PeerId id, std::shared_ptr<Peer> peer);  // An upgrade keeps id and slot.
   void mark_dirty(PeerId id);                           // flush() it at the end of this drain.
 
-  size_t peer_count() const { return peer_count_; }
   void stop_peers();  // on_stop() for all, and for those that come later.
   // on_abandon() for all, then ends the loop.
   void abandon_peers();
@@ -129,7 +129,7 @@ class IoThread {
     bool dirty = false;
   };
 
-  IoThread(const GatewayConfig& config, const Clock& clock);
+  IoThread(const GatewayConfig& config, const Clock& clock, PeerCount& peer_count);
   void drain();
   void dispatch(PeerEvent& event);
   void arm_tick();
@@ -137,6 +137,7 @@ class IoThread {
 
   const GatewayConfig& config_;  // Borrowed; outlives this.
   const Clock& clock_;           // Borrowed; outlives this.
+  PeerCount& peer_count_;        // Likewise.
   net::io_context context_;
   net::steady_timer tick_timer_;
   std::shared_ptr<IoInbox> inbox_;
@@ -147,7 +148,6 @@ class IoThread {
   std::vector<PeerId> dirty_;
   std::vector<PeerEvent> events_;            // Scratch of drain().
   std::vector<std::function<void()>> work_;  // Likewise.
-  std::atomic<size_t> peer_count_ = 0;
   bool stopping_ = false;
   size_t unanswered_count_ = 0;
   std::thread thread_;

@@ -4,6 +4,7 @@
 //   }
 // Little-endian; members ascend by replica; nothing follows them.
 #include "base/check.h"
+#include "base/record_reader.h"
 #include "replication/membership.h"
 
 namespace worldline::replication {
@@ -39,40 +40,12 @@ uint8_t roles_of(const Membership& membership, ReplicaId replica) {
   return roles;
 }
 
-// Takes the bytes from the front; once they run out every further value is zero and ok() is false.
-class Reader {
- public:
-  explicit Reader(Bytes bytes) : left_(bytes) {}
-
-  template <typename T>
-  T take() {
-    const Bytes bytes = take_bytes(sizeof(T));
-    return bytes.size() == sizeof(T) ? load_le<T>(bytes.data()) : T{};
-  }
-  Bytes take_bytes(size_t count) {
-    if (count > left_.size()) {
-      ok_ = false;
-      left_ = {};
-      return {};
-    }
-    const Bytes taken = left_.first(count);
-    left_ = left_.subspan(count);
-    return taken;
-  }
-  bool ok() const { return ok_; }
-  size_t left() const { return left_.size(); }
-
- private:
-  Bytes left_;
-  bool ok_ = true;
-};
-
-Status take_member(Reader& reader, Membership& membership) {
+Status take_member(RecordReader& reader, Membership& membership) {
   MemberInfo member;
-  member.replica = ReplicaId{reader.take<uint64_t>()};
-  member.node = NodeId{reader.take<uint64_t>()};
-  const auto roles = reader.take<uint8_t>();
-  member.failure_domain = as_text(reader.take_bytes(reader.take<uint8_t>()));
+  member.replica = ReplicaId{reader.number<uint64_t>()};
+  member.node = NodeId{reader.number<uint64_t>()};
+  const auto roles = reader.number<uint8_t>();
+  member.failure_domain = as_text(reader.take(reader.number<uint8_t>()));
   if (!reader.ok())
     return Status::corruption("membership: cut off in member {}", membership.members.size() + 1);
   if ((roles & ~kAllRoles) != 0)
@@ -102,12 +75,12 @@ ByteBuffer encode_membership(const Membership& membership) {
 }
 
 Result<Membership> decode_membership(Bytes bytes) {
-  Reader reader(bytes);
-  const auto version = reader.take<uint8_t>();
+  RecordReader reader(bytes);
+  const auto version = reader.number<uint8_t>();
   if (version > kMembershipVersion)
     return Status::not_supported("membership: version {} is newer than {}", version,
                                  kMembershipVersion);
-  const auto count = reader.take<uint8_t>();
+  const auto count = reader.number<uint8_t>();
   if (!reader.ok()) return Status::corruption("membership: {} B are too few", bytes.size());
   if (version == 0) return Status::corruption("membership: version 0");
   if (count > kMembersMax)

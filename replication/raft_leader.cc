@@ -333,10 +333,11 @@ void RaftCore::maybe_commit() {
   // commit brought into being, of which there is at most one each.
   for (int pass = 0; pass < 3; ++pass) {
     const LogIndex reached = std::min(quorum_index(), log_.last());
+    // First: below the commit the log may end, where a new voter is that has just caught up.
+    if (reached <= commit_) return;
     // A new leader may only count entries of its own term [T 3.6.2].
     const bool is_own = reached >= leader.barrier && log_.term_at(reached) == hard_.term;
-    const bool counts = reached > commit_ && (is_own || WL_MUTANT(101));  // Figure 8 of the paper.
-    if (!counts) return;
+    if (!is_own && !WL_MUTANT(101)) return;  // Mutant: figure 8 of the paper.
     const LogIndex before = commit_;
     set_commit(reached);
     on_committed(before);

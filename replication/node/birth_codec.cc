@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/record_reader.h"
+
 namespace worldline::replication {
 namespace {
 
@@ -79,94 +81,75 @@ ByteBuffer encode(const GenesisOffer& offer) {
   return out;
 }
 
-// --- Reading: once something is missing, everything after it is too ------------------------------
+// --- Reading
+// --------------------------------------------------------------------------------------
 
-class Reader {
- public:
-  explicit Reader(Bytes bytes) : bytes_(bytes) {}
+Uuid read_uuid(RecordReader& reader) {
+  Uuid out{};
+  const Bytes from = reader.take(out.size());
+  std::copy(from.begin(), from.end(), out.begin());
+  return out;
+}
 
-  bool take(size_t count, Bytes& out) {
-    is_good_ = is_good_ && count <= bytes_.size();
-    if (!is_good_) return false;
-    out = bytes_.first(count);
-    bytes_ = bytes_.subspan(count);
-    return true;
-  }
-  template <typename T>
-  T number() {
-    Bytes from;
-    return take(sizeof(T), from) ? load_le<T>(from.data()) : T{};
-  }
-  Uuid uuid() {
-    Uuid out{};
-    Bytes from;
-    if (take(out.size(), from)) std::copy(from.begin(), from.end(), out.begin());
-    return out;
-  }
-  bool flag() {
-    const auto value = number<Byte>();
-    is_good_ = is_good_ && value <= 1;
-    return value == 1;
-  }
-  std::string text() {
-    const auto count = number<uint16_t>();
-    is_good_ = is_good_ && count <= kNodeAddressBytesMax;
-    Bytes from;
-    return take(count, from) ? std::string(as_text(from)) : std::string();
-  }
-  Genesis genesis() {
-    Genesis out;
-    out.cluster = uuid();
-    out.token_hash = number<uint64_t>();
-    const auto count = number<uint16_t>();
-    is_good_ = is_good_ && count <= kSeedsMax;
-    for (uint16_t i = 0; i < count && is_good_; ++i) {
-      GenesisSeed seed;
-      seed.uuid = uuid();
-      seed.node = NodeId{number<uint64_t>()};
-      seed.replica = ReplicaId{number<uint64_t>()};
-      seed.address = text();
-      out.seeds.push_back(std::move(seed));
-    }
-    return out;
-  }
-  bool is_done() const { return is_good_ && bytes_.empty(); }
+bool read_flag(RecordReader& reader) {
+  const auto value = reader.number<Byte>();
+  if (value > 1) reader.fail();
+  return value == 1;
+}
 
- private:
-  Bytes bytes_;
-  bool is_good_ = true;
-};
+std::string read_text(RecordReader& reader) {
+  const auto count = reader.number<uint16_t>();
+  if (count > kNodeAddressBytesMax) reader.fail();
+  return std::string(as_text(reader.take(count)));
+}
 
-SeedHello read_hello(Reader& reader) {
+Genesis read_genesis(RecordReader& reader) {
+  Genesis out;
+  out.cluster = read_uuid(reader);
+  out.token_hash = reader.number<uint64_t>();
+  const auto count = reader.number<uint16_t>();
+  if (count > kSeedsMax) reader.fail();
+  for (uint16_t i = 0; i < count && reader.ok(); ++i) {
+    GenesisSeed seed;
+    seed.uuid = read_uuid(reader);
+    seed.node = NodeId{reader.number<uint64_t>()};
+    seed.replica = ReplicaId{reader.number<uint64_t>()};
+    seed.address = read_text(reader);
+    out.seeds.push_back(std::move(seed));
+  }
+  return out;
+}
+
+SeedHello read_hello(RecordReader& reader) {
   SeedHello hello;
-  hello.uuid = reader.uuid();
-  hello.address = reader.text();
+  hello.uuid = read_uuid(reader);
+  hello.address = read_text(reader);
   hello.token_hash = reader.number<uint64_t>();
-  hello.is_empty = reader.flag();
-  if (reader.flag()) hello.cluster = reader.uuid();
+  hello.is_empty = read_flag(reader);
+  if (read_flag(reader)) hello.cluster = read_uuid(reader);
   return hello;
 }
 
-PledgeRequest read_request(Reader& reader) {
+PledgeRequest read_request(RecordReader& reader) {
   PledgeRequest request;
-  request.writer = reader.uuid();
+  request.writer = read_uuid(reader);
   request.ballot = reader.number<uint64_t>();
   request.token_hash = reader.number<uint64_t>();
   request.seeds_hash = reader.number<uint64_t>();
   return request;
 }
 
-Pledge read_pledge(Reader& reader) {
+Pledge read_pledge(RecordReader& reader) {
   Pledge pledge;
-  pledge.uuid = reader.uuid();
-  pledge.writer = reader.uuid();
+  pledge.uuid = read_uuid(reader);
+  pledge.writer = read_uuid(reader);
   pledge.ballot = reader.number<uint64_t>();
-  pledge.granted = reader.flag();
+  pledge.granted = read_flag(reader);
   return pledge;
 }
 
 // nullopt: a kind this program does not know.
-std::optional<BirthMessage> read_body(BirthKind kind, Reader& reader) {
+std::optional<BirthMessage> read_body(BirthKind kind, RecordReader& reader) {
   switch (kind) {
     case BirthKind::kHello:
       return read_hello(reader);
@@ -175,7 +158,7 @@ std::optional<BirthMessage> read_body(BirthKind kind, Reader& reader) {
     case BirthKind::kPledge:
       return read_pledge(reader);
     case BirthKind::kOffer:
-      return GenesisOffer{reader.genesis()};
+      return GenesisOffer{read_genesis(reader)};
   }
   return std::nullopt;
 }
@@ -190,7 +173,7 @@ Result<BirthMessage> decode_birth(Bytes bytes) {
   if (bytes.size() > kBirthMessageBytesMax)
     return Status::invalid_argument("{} bytes between seeds; the limit is {}", bytes.size(),
                                     kBirthMessageBytesMax);
-  Reader reader(bytes);
+  RecordReader reader(bytes);
   const auto version = reader.number<Byte>();
   const auto kind = reader.number<Byte>();
   if (version != kVersion && !bytes.empty())
@@ -198,7 +181,7 @@ Result<BirthMessage> decode_birth(Bytes bytes) {
                                  kVersion);
   std::optional<BirthMessage> message = read_body(static_cast<BirthKind>(kind), reader);
   if (!message) return Status::not_supported("message kind {} between seeds", kind);
-  if (!reader.is_done())
+  if (!reader.at_end())
     return Status::invalid_argument("{} bytes are no message of kind {}", bytes.size(), kind);
   return std::move(*message);
 }

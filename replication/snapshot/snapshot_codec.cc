@@ -4,12 +4,11 @@
 #include <utility>
 
 #include "base/check.h"
-#include "storage/log/record_reader.h"
+#include "base/record_reader.h"
 
 namespace worldline::replication {
 namespace {
 
-using storage::RecordReader;
 
 constexpr uint8_t kVersion = 1;
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "storage/log/record_reader.h"
+#include "base/record_reader.h"
 
 namespace worldline::storage {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/record_reader.h"
 #include "schema/hash.h"
-#include "storage/log/record_reader.h"
 #include "storage/log/row_codec.h"
 
 namespace worldline::storage {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/log/record_reader.h"
+#include "base/record_reader.h"
 
 namespace worldline::storage {
 namespace {
@@ -27,8 +27,7 @@ std::vector<SharedBytes> split_bundle(uint64_t bundle_id, const ByteBuffer& payl
     const Bytes piece = Bytes(payload).subspan(begin, std::min(kPartBytes, payload.size() - begin));
     ByteBuffer bytes;
     bytes.reserve(sizeof(PartHead) + piece.size());
-    append_le(bytes,
-              PartHead{bundle_id, static_cast<uint32_t>(i), static_cast<uint32_t>(count)});
+    append_le(bytes, PartHead{bundle_id, static_cast<uint32_t>(i), static_cast<uint32_t>(count)});
     append(bytes, piece);
     parts.push_back(std::make_shared<const ByteBuffer>(std::move(bytes)));
   }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/record_reader.h"
 #include "storage/log/entry_codec.h"
-#include "storage/log/record_reader.h"
 
 namespace worldline::storage {
 namespace {

@@ -71,7 +71,7 @@ TEST(SimulationTest, EachFaultClassAloneBreaksNoPromise) {
 }
 
 // Each found a bug of the core or of the simulator once.
-const uint64_t kRegressionSeeds[] = {9, 10, 96, 116, 119, 376, 587, 1157, 1319, 1718, 3449};
+const uint64_t kRegressionSeeds[] = {9, 10, 96, 116, 119, 376, 587, 1157, 1319, 1718, 3449, 52470};
 
 TEST(SimulationTest, WhatOnceFailedPasses) {
   Tally tally;

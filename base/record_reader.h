@@ -1,14 +1,15 @@
-// storage/log/record_reader.h
+// base/record_reader.h
 //
 // Reads little-endian fields off a byte span with a sticky failure: after the first short read all
 // further reads give zeros and ok() is false, so a decoder checks once per section. Lengths are
-// compared with what is left before anything is allocated.
+// compared with what is left before anything is allocated. fail() is for values that the format
+// forbids.
 // Thread: a value of its user; views borrow the span.
 #pragma once
 
 #include "base/bytes.h"
 
-namespace worldline::storage {
+namespace worldline {
 
 class RecordReader {
  public:
@@ -28,17 +29,17 @@ class RecordReader {
     return out;
   }
 
+  void fail() {
+    ok_ = false;
+    rest_ = {};
+  }
   bool ok() const { return ok_; }
   bool at_end() const { return ok_ && rest_.empty(); }
   size_t left() const { return rest_.size(); }
 
  private:
-  void fail() {
-    ok_ = false;
-    rest_ = {};
-  }
   Bytes rest_;
   bool ok_ = true;
 };
 
-}  // namespace worldline::storage
+}  // namespace worldline
