@@ -84,6 +84,7 @@ LogIndex RaftCore::append_config(const Membership& next) {
       leader.transferee.value != 0 && !log_.config().is_voter(leader.transferee))
     abort_transfer();
   if (std::get<LeaderRole>(role_).read_round != 0) broadcast_heartbeat();
+  confirm_reads();  // All that are left may have answered; one that is alone hears nobody.
   return index;
 }
 

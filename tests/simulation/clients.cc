@@ -54,8 +54,7 @@ void Clients::on_event(const Event& event) {
       return;
     case kDeadline:
       if (ops_[event.a - 1].outcome == Outcome::kOpen)
-        finish(event.a,
-               ops_[event.a - 1].is_under_way ? Outcome::kUnknown : Outcome::kFailed);
+        finish(event.a, ops_[event.a - 1].is_under_way ? Outcome::kUnknown : Outcome::kFailed);
       return;
     default:
       return;
@@ -187,8 +186,8 @@ void Clients::check_result(const Op& op) {
     case OpKind::kAppend: {
       const uint64_t least = op.list_floor + (op.command.kind == OpKind::kAppend ? 1 : 0);
       if (result.value < least)
-        observer.fail(fmt::format("list: op {} saw length {} after {} had been seen",
-                                  op.command.op, result.value, op.list_floor));
+        observer.fail(fmt::format("list: op {} saw length {} after {} had been seen", op.command.op,
+                                  result.value, op.list_floor));
       if (result.hash != observer.list_hash(result.value))
         observer.fail(fmt::format("list: op {} saw {} values that are no prefix of the list",
                                   op.command.op, result.value));
@@ -197,8 +196,8 @@ void Clients::check_result(const Op& op) {
     }
     case OpKind::kReadAccounts:
       if (result.total != kAccountTotal)
-        observer.fail(fmt::format("bank: op {} saw {} in all accounts", op.command.op,
-                                  result.total));
+        observer.fail(
+            fmt::format("bank: op {} saw {} in all accounts", op.command.op, result.total));
       return;
     case OpKind::kTransfer:
       return;

@@ -135,10 +135,10 @@ const Cluster::Offered* Cluster::find_offer(uint64_t snap_id) const {
 
 void Cluster::on_arrival(uint32_t slot, replication::Envelope message) {
   if (trace_.is_printed())
-    trace_.print(queue_.now(), fmt::format("{} of term {}: replica {} -> {} at slot {}",
-                                           message_name(message.body), message.term.value,
-                                           message.from.replica.value, message.to.replica.value,
-                                           slot));
+    trace_.print(queue_.now(),
+                 fmt::format("{} of term {}: replica {} -> {} at slot {}",
+                             message_name(message.body), message.term.value,
+                             message.from.replica.value, message.to.replica.value, slot));
   nodes_[slot]->on_arrival(std::move(message));
 }
 

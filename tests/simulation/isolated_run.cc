@@ -3,10 +3,9 @@
 #include <cstdio>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 #include "base/check.h"
 

@@ -32,11 +32,12 @@ class LivenessPhase {
   void heal_core();
   bool serve_write();
   bool serve_reads();  // One at every member.
-  bool converge();  // Equal logs and states in the core.
+  bool converge();     // Equal logs and states in the core.
   bool stay_quiet();
   std::string describe_core() const;
   bool is_equal() const;
-  bool is_quiet(const replication::RaftCore& leader) const;
+  bool settles(const replication::RaftCore& leader);
+  std::string unrest_of(const replication::RaftCore& leader) const;
   bool has_majority(const std::vector<bool>& chosen, const replication::Membership& config) const;
   bool run_until(Micros end, const std::vector<uint64_t>& probes);
   Micros catch_up_budget() const;

@@ -75,8 +75,7 @@ void Network::schedule(uint32_t from, uint32_t to, replication::Envelope message
   Micros at = queue_.now() + draw_delay(from, to) + extra;
   const size_t stream = stream_of(message.body);
   at = std::max(at, path.clogged_until[stream]);
-  const bool is_free =
-      extra > 0 || (model_.reorder > 0 && path.reorder.with(model_.reorder));
+  const bool is_free = extra > 0 || (model_.reorder > 0 && path.reorder.with(model_.reorder));
   if (!is_free) {
     Micros& last = path.last_at[stream];
     at = std::max(at, last + 1);
@@ -84,8 +83,7 @@ void Network::schedule(uint32_t from, uint32_t to, replication::Envelope message
   }
   ++path.under_way;
   const uint64_t place = store(std::move(message));
-  queue_.push(at - queue_.now(),
-              {0, 0, this, kDeliver, path.generation, place, pair_of(from, to)});
+  queue_.push(at - queue_.now(), {0, 0, this, kDeliver, path.generation, place, pair_of(from, to)});
 }
 
 uint64_t Network::store(replication::Envelope message) {

@@ -41,8 +41,7 @@ ReplicaId pick(const ReplicaSet& set, Chance& chance) {
 }
 
 // Every way to ask, and some that make no sense.
-std::vector<MemberChange> draw_changes(Cluster& cluster, const Membership& config,
-                                       Chance& chance) {
+std::vector<MemberChange> draw_changes(Cluster& cluster, const Membership& config, Chance& chance) {
   const ReplicaId voter = pick(config.voters, chance);
   const ReplicaId learner = pick(config.learners, chance);
   const ReplicaId anybody{chance.between(1, 20)};
@@ -154,14 +153,13 @@ void Repairer::repair(SimNode& leader) {
   for (const ReplicaId voter : config.voters) {
     if (!is_lost(cluster_, voter)) continue;
     if (ready.value == 0) return static_cast<void>(add_learner(leader));
-    return ask(leader,
-               {change_of(cluster_, Kind::kRemove, voter),
-                change_of(cluster_, Kind::kAddVoter, ready)},
-               expected);
+    return ask(
+        leader,
+        {change_of(cluster_, Kind::kRemove, voter), change_of(cluster_, Kind::kAddVoter, ready)},
+        expected);
   }
   if (config.voters.size() >= scenario_.voters) return;
-  if (ready.value != 0)
-    return ask(leader, {change_of(cluster_, Kind::kAddVoter, ready)}, expected);
+  if (ready.value != 0) return ask(leader, {change_of(cluster_, Kind::kAddVoter, ready)}, expected);
   add_learner(leader);
 }
 

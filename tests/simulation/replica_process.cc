@@ -111,8 +111,8 @@ void ReplicaProcess::quiesce() {
            node_.opinion_of(replica) == SimNode::Opinion::kAlive;
   };
   for (const replication::MemberInfo& member : config.members) {
-    const bool is_unsure = !lives(member.replica) &&
-                           node_.opinion_of(member.replica) == SimNode::Opinion::kUnsure;
+    const bool is_unsure =
+        !lives(member.replica) && node_.opinion_of(member.replica) == SimNode::Opinion::kUnsure;
     if (is_unsure) return;
   }
   if (!replication::joint_majority(config, lives)) return;
@@ -127,9 +127,12 @@ void ReplicaProcess::tell_if_woken() {
   const ReplicaId leader = core_.leader();
   const replication::MemberInfo* member = core_.log().config().find(leader);
   if (member == nullptr || leader == core_.config().self.replica || leader == speaker_) return;
-  cluster_.send(node_.slot(),
-                {kGroup, core_.config().self, {member->node, 0, leader}, core_.term(),
-                 core_.log().config_index(), replication::ReadIndexReq{}});
+  cluster_.send(node_.slot(), {kGroup,
+                               core_.config().self,
+                               {member->node, 0, leader},
+                               core_.term(),
+                               core_.log().config_index(),
+                               replication::ReadIndexReq{}});
 }
 
 // --- Outputs -------------------------------------------------------------------------------------
@@ -151,9 +154,8 @@ void ReplicaProcess::carry_out(Ready& ready) {
     if (change.role != RoleKind::kLeader) outgoing_.clear();
     cluster_.trace().print(cluster_.queue().now(),
                            fmt::format("slot {} replica {}: {} of term {}, leader {}", node_.slot(),
-                                       core_.config().self.replica.value,
-                                       role_name(change.role), change.term.value,
-                                       change.leader.value));
+                                       core_.config().self.replica.value, role_name(change.role),
+                                       change.term.value, change.leader.value));
   }
   // The disk may complete nothing before this returns, so the order of the two is free.
   if (ready.persist) {
@@ -172,8 +174,7 @@ void ReplicaProcess::carry_out(Ready& ready) {
   for (const ReplicaId peer : ready.cancel_snapshot) outgoing_.erase(peer);
   for (const replication::FetchRequest& request : ready.fetch) {
     fetches_.push_back(request);
-    node_.schedule(node_.chance().exponential(cluster_.scenario().disk.latency_mean) + 1,
-                   SimNode::kFetch);
+    node_.schedule(node_.chance().exponential(node_.disk().latency_mean()) + 1, SimNode::kFetch);
   }
   for (const replication::ReadReady& read : ready.read_ready)
     if (const auto found = reads_.find(read.token.value); found != reads_.end())
@@ -289,8 +290,7 @@ void ReplicaProcess::request(const Request& request) {
 
 void ReplicaProcess::propose(const Request& request) {
   std::vector<replication::Proposal> proposals;
-  proposals.push_back(
-      {EntryKind::kBundle, encode_command(request.command, request.padding_bytes)});
+  proposals.push_back({EntryKind::kBundle, encode_command(request.command, request.padding_bytes)});
   for (uint32_t i = 1; i < request.burst; ++i) {
     Command filler;
     filler.kind = OpKind::kTransfer;

@@ -35,13 +35,13 @@ void ReplicaProcess::cut_checkpoint() {
   const replication::ConfigAt& config = log.config_at(index);
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->id = cluster_.new_checkpoint_id();
-  checkpoint->boundary = {{log.term_at(index), index}, log.chain_at(index), config.config,
-                          config.index};
+  checkpoint->boundary = {
+      {log.term_at(index), index}, log.chain_at(index), config.config, config.index};
   checkpoint->state = machine_;
   writing_checkpoint_ = std::move(checkpoint);
   const uint64_t entries = std::max<uint64_t>(cluster_.scenario().checkpoint_entries, 1);
   next_checkpoint_ = LogIndex{index.value + node_.chance().between(1, 2 * entries)};
-  node_.schedule(node_.chance().exponential(4 * cluster_.scenario().disk.latency_mean) + 1,
+  node_.schedule(node_.chance().exponential(4 * node_.disk().latency_mean()) + 1,
                  SimNode::kCheckpointDue);
 }
 
@@ -102,8 +102,12 @@ uint64_t ReplicaProcess::send_offer(ReplicaId peer, const CheckpointPtr& checkpo
   meta.boundary = checkpoint->boundary;
   meta.snap_id = cluster_.offer(checkpoint, node_);
   const NodeId to = core_.log().config().find(peer)->node;
-  cluster_.send(node_.slot(), {kGroup, core_.config().self, {to, 0, peer}, core_.term(),
-                               core_.log().config_index(), replication::SnapOffer{meta}});
+  cluster_.send(node_.slot(), {kGroup,
+                               core_.config().self,
+                               {to, 0, peer},
+                               core_.term(),
+                               core_.log().config_index(),
+                               replication::SnapOffer{meta}});
   node_.did(Step::kSnapshot);
   return meta.snap_id;
 }

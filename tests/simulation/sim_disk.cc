@@ -273,9 +273,8 @@ void SimDisk::complete(size_t count) {
 
 void SimDisk::truncate_prefix(LogIndex upto) {
   if (upto > image_.boundary)
-    return owner_.on_disk_broken_rule(
-        fmt::format("log deleted up to {} with the checkpoint at {}", upto.value,
-                    image_.boundary.value));
+    return owner_.on_disk_broken_rule(fmt::format("log deleted up to {} with the checkpoint at {}",
+                                                  upto.value, image_.boundary.value));
   store_->truncate_prefix(kGroup, upto.next()).ignore("the failure is sticky and looked at");
 }
 

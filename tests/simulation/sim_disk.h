@@ -86,6 +86,7 @@ class SimDisk final : public EventSink {
   Result<std::vector<replication::Entry>> read(const replication::FetchRequest& request) const;
   Micros oldest_write_age() const;  // 0 = nothing is being written.
   const DurableImage& durable() const { return image_; }
+  Micros latency_mean() const { return model_.latency_mean; }
 
   // --- Faults
   // -------------------------------------------------------------------------------------

@@ -172,6 +172,7 @@ void SimNode::heal() {
   if (process_ == nullptr) return;
   process_->core().set_disk_full(false);
   process_->core().set_eligible(true);
+  schedule(kMillisecond, kCheckpointDue);  // As on the disk: what is written ends soon.
 }
 
 // --- Events --------------------------------------------------------------------------------------
