@@ -19,9 +19,18 @@ void TestMachine::apply(std::vector<ApplyEntry> entries) {
   if (owing != nullptr) owing->insert(group);
   for (const ApplyEntry& applied : entries) {
     to_apply = applied.entry.index;
-    if (applied.entry.kind == EntryKind::kBundle)
-      texts.emplace_back(as_text(Bytes(*applied.entry.payload)));
+    if (applied.entry.kind != EntryKind::kBundle) continue;
+    texts.emplace_back(as_text(Bytes(*applied.entry.payload)));
+    if (cluster != nullptr) cluster->note_applied(*this, applied.entry.index, texts.back());
   }
+}
+
+void TestMachine::install(const SnapshotMeta& meta) {
+  installs.push_back(meta);
+  if (owing == nullptr || cluster == nullptr || !cluster->options_.serves_snapshots) return;
+  to_install = meta.boundary.id.index;
+  texts = cluster->image_at(group, to_install);
+  owing->insert(group);
 }
 
 // --- One node
@@ -31,6 +40,8 @@ TestMachine& TestNode::fresh_machine(GroupId group) {
   TestMachine& machine = machines_[group];
   machine = {};
   machine.group = group;
+  machine.node = id_;
+  machine.cluster = &cluster_;
   machine.owing = &owing_;
   return machine;
 }
@@ -98,6 +109,91 @@ void TestNode::quarantine(GroupId group, ReplicaId replica, const std::string&) 
   tombstones[group].quarantined = replica;
 }
 
+void TestNode::later(Micros delay, GroupId group, std::function<void(GroupReplica&)> action) {
+  cluster_.post(delay, [this, group, action = std::move(action), life = incarnation] {
+    GroupReplica* target = life == incarnation && is_up() ? raft_->find(group) : nullptr;
+    if (target == nullptr || !target->is_running()) return;
+    action(*target);
+    cluster_.settle(*this);
+  });
+}
+
+void TestNode::compact(GroupId group, LogIndex to) {
+  if (!cluster_.options_.serves_snapshots) return;
+  const LogBoundary boundary = raft_->find(group)->core().log().boundary();
+  ASSERT_EQ(boundary.id.index, to);
+  const ReplicaId replica = raft_->find(group)->id();
+  cluster_.post(disk_latency, [this, group, replica, boundary, life = incarnation] {
+    DurableReplica& stored = disk[group];
+    const bool is_old = life != incarnation || stored.replica != replica ||
+                        boundary.id.index <= stored.boundary.id.index;
+    if (is_old || disk_hangs) return;
+    std::erase_if(stored.entries,
+                  [&boundary](const Entry& entry) { return entry.index <= boundary.id.index; });
+    stored.boundary = boundary;
+  });
+}
+
+// --- Snapshots of a service that has the image at any place
+// ----------------------------------------------------------------------------------------
+
+void TestNode::send(GroupId group, ReplicaId to) {
+  snapshots_to.push_back(to);
+  if (cluster_.options_.serves_snapshots) offer(group, to, 0);
+}
+
+void TestNode::offer(GroupId group, ReplicaId to, int tries) {
+  later(Micros{2'000}, group, [this, group, to, tries](GroupReplica& replica) {
+    const RaftCore& core = replica.core();
+    const Progress* progress = replica.is_leader() ? core.progress(to) : nullptr;
+    if (progress == nullptr || progress->state != ProgressState::kSnapshot) return;
+    const LogIndex index = core.applied_index();
+    const ConfigAt& config = core.log().config_at(index);
+    if (!config.config.contains(to) || !core.log().config().contains(to)) {
+      if (tries < 100) return offer(group, to, tries + 1);
+      return replica.snapshot_result(to, SnapshotOutcome::kFailed);
+    }
+    SnapshotMeta meta;
+    meta.boundary = {{core.log().term_at(index), index},
+                     core.log().chain_at(index),
+                     config.config,
+                     config.index};
+    meta.snap_id = ++cluster_.last_snapshot_;
+    replica.snapshot_pinned(to, index);
+    send({group,
+          core.config().self,
+          {core.log().config().find(to)->node, 0, to},
+          core.term(),
+          core.log().config_index(),
+          SnapOffer{meta}});
+    later(Micros{1'000'000}, group, [to](GroupReplica& sender) {
+      sender.snapshot_result(to, SnapshotOutcome::kFailed);  // Ignored unless it still waits.
+    });
+  });
+}
+
+void TestNode::offered(GroupId group, const SnapshotMeta& meta) {
+  offers.push_back(meta);
+  if (!cluster_.options_.serves_snapshots) return;
+  later(4 * disk_latency, group, [meta](GroupReplica& replica) { replica.snapshot_staged(meta); });
+}
+
+// The catalog knows what the leader's config says.
+void TestNode::verify_gone(GroupId group, ReplicaId replica, GoneReason) {
+  verify.push_back(group);
+  if (!cluster_.options_.serves_snapshots) return;
+  cluster_.post(Micros{5'000}, [this, group, replica, life = incarnation] {
+    if (life != incarnation || !is_up()) return;
+    const NodeId leader = cluster_.leader_of(group);
+    if (leader.value == 0) return;
+    const RaftCore& core = cluster_.replica(group, leader).core();
+    const bool is_member =
+        core.log().config().contains(replica) || core.log().config_index() > core.commit();
+    raft_->gone_verified(group, replica,
+                         is_member ? GoneVerdict::kStillMember : GoneVerdict::kRemoved);
+  });
+}
+
 void TestNode::send(Envelope message) {
   cluster_.transmit(id_, std::move(message));
 }
@@ -138,7 +234,9 @@ void NodeCluster::start(NodeId id) {
     if (node.tombstones[group].quarantined == stored.replica) continue;
     RestoredState state{stored.hard, stored.boundary, stored.entries, stored.boundary.id.index};
     state.hard.term = std::max(state.hard.term, stored.boundary.id.term);
-    const Status opened = node.raft_->open(group, stored.replica, state, node.fresh_machine(group));
+    TestMachine& machine = node.fresh_machine(group);
+    machine.texts = image_at(group, stored.boundary.id.index);
+    const Status opened = node.raft_->open(group, stored.replica, state, machine);
     ASSERT_TRUE(opened.ok()) << opened.message();
   }
   run_node_time(node);
@@ -166,6 +264,8 @@ void NodeCluster::settle(TestNode& node) {
     if (machine.hangs) continue;  // Asked again until it does not.
     node.owing_.erase(group);
     if (replica == nullptr || !replica->is_running()) continue;
+    if (machine.to_install > LogIndex{})
+      replica->installed(std::exchange(machine.to_install, LogIndex{}));
     for (int i = 0; i < 1000; ++i) {
       if (machine.to_apply <= replica->core().applied_index()) break;
       replica->applied(machine.to_apply);
@@ -186,6 +286,11 @@ void NodeCluster::add_group(GroupId group, std::vector<NodeId> where) {
         node.raft_->create({group, replica_on(group, id), boundary, &node.fresh_machine(group)});
     ASSERT_TRUE(status.ok()) << status.message();
   }
+}
+
+Status NodeCluster::add_empty_replica(GroupId group, ReplicaId replica, NodeId where) {
+  TestNode& target = node(where);
+  return target.raft().create({group, replica, {}, &target.fresh_machine(group)});
 }
 
 Membership NodeCluster::members(GroupId group, const std::vector<NodeId>& where) const {
@@ -310,6 +415,16 @@ void NodeCluster::restart(NodeId id) {
   }
 }
 
+void NodeCluster::free_disk(NodeId id) {
+  TestNode& target = node(id);
+  target.disk_hangs = false;
+  auto hanging = std::exchange(target.hanging_, {});
+  // Some hung before they were handed to the disk, some after.
+  std::stable_sort(hanging.begin(), hanging.end(),
+                   [](const auto& a, const auto& b) { return a.job.job < b.job.job; });
+  for (TestNode::Slow& slow : hanging) target.write(slow.group, slow.replica, std::move(slow.job));
+}
+
 void NodeCluster::isolate(NodeId node) {
   for (const auto& [other, peer] : nodes_) {
     if (other == node) continue;
@@ -320,6 +435,32 @@ void NodeCluster::isolate(NodeId node) {
 
 // --- Looking
 // -------------------------------------------------------------------------------------------
+
+void NodeCluster::note_applied(const TestMachine& machine, LogIndex index,
+                               const std::string& text) {
+  const size_t position = length_at(machine.group, LogIndex{index.value - 1}) + 1;
+  const auto [known, is_new] = histories_[machine.group].emplace(index, Bundle{position, text});
+  EXPECT_EQ(known->second.text, text) << "group " << machine.group.value << " at " << index.value
+                                      << " on node " << machine.node.value;
+  EXPECT_EQ(machine.texts.size(), position);
+  if (on_applied) on_applied(machine, index, text);
+}
+
+size_t NodeCluster::length_at(GroupId group, LogIndex index) {
+  const History& history = histories_[group];
+  const auto behind = history.upper_bound(index);
+  return behind == history.begin() ? 0 : std::prev(behind)->second.position;
+}
+
+std::vector<std::string> NodeCluster::image_at(GroupId group, LogIndex index) {
+  const History& history = histories_[group];
+  std::vector<std::string> texts;
+  for (const auto& [at, bundle] : history) {
+    if (at > index) break;
+    texts.push_back(bundle.text);
+  }
+  return texts;
+}
 
 GroupReplica& NodeCluster::replica(GroupId group, NodeId id) {
   GroupReplica* found = nodes_.at(id)->raft_->find(group);

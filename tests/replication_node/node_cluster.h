@@ -3,6 +3,9 @@
 // A cluster of RaftNodes in one thread under virtual time: links with latency and faults, disks
 // that make jobs stable after a while, state machines that apply what they get.
 //
+// All machines of a group must apply one list: history() has it, and every application is compared
+// with it. With `serves_snapshots` the list is also what an image holds, so logs may be cut.
+//
 // Deterministic: everything random comes from one seed. Units: microseconds.
 #pragma once
 
@@ -26,6 +29,7 @@ struct ClusterOptions {
   Micros latency{500};
   Micros latency_spread{0};
   Micros disk_latency{1'000};
+  bool serves_snapshots = false;            // Offers are made and taken; compaction is carried out.
   std::function<void(NodeConfig&)> adjust;  // Of every node's configuration.
 };
 
@@ -37,7 +41,7 @@ class TestMachine final : public StateMachine {
   void role_changed(const RoleChange& change) override { roles.push_back(change); }
   void config_changed(const ConfigChange& change) override { configs.push_back(change); }
   void apply(std::vector<ApplyEntry> entries) override;
-  void install(const SnapshotMeta& meta) override { installs.push_back(meta); }
+  void install(const SnapshotMeta& meta) override;
   void read_ready(const ReadReady& read) override { reads.push_back(read); }
   void read_failed(ReadToken token) override { failed_reads.push_back(token); }
 
@@ -48,10 +52,20 @@ class TestMachine final : public StateMachine {
   std::vector<ReadReady> reads;
   std::vector<ReadToken> failed_reads;
   LogIndex to_apply;
+  LogIndex to_install;
   bool hangs = false;  // Does not say that it applied.
   GroupId group;
+  NodeId node;
+  class NodeCluster* cluster = nullptr;
   std::set<GroupId>* owing = nullptr;  // Of its node: who has to say that it applied.
 };
+
+// The bundles of a group by their place in its log.
+struct Bundle {
+  size_t position = 0;  // 1 is the group's first.
+  std::string text;
+};
+using History = std::map<LogIndex, Bundle>;
 
 // What survives a restart.
 struct DurableReplica {
@@ -75,7 +89,7 @@ class TestNode final : public LogPort, public MessagePort, public SnapshotPort, 
   // LogPort
   void write(GroupId group, ReplicaId replica, PersistJob job) override;
   void fetch(GroupId group, const FetchRequest& request) override;
-  void compact(GroupId, LogIndex) override {}
+  void compact(GroupId group, LogIndex to) override;
   void create(GroupId group, ReplicaId replica, const LogBoundary& boundary) override;
   void destroy(GroupId group, ReplicaId lowest_allowed) override;
   void quarantine(GroupId group, ReplicaId replica, const std::string& why) override;
@@ -83,13 +97,13 @@ class TestNode final : public LogPort, public MessagePort, public SnapshotPort, 
   void send(Envelope message) override;
   void send_node(NodeId to, NodeMessage message) override;
   // SnapshotPort
-  void offered(GroupId, const SnapshotMeta& meta) override { offers.push_back(meta); }
-  void send(GroupId, ReplicaId to) override { snapshots_to.push_back(to); }
+  void offered(GroupId group, const SnapshotMeta& meta) override;
+  void send(GroupId group, ReplicaId to) override;
   void cancel(GroupId, ReplicaId) override {}
   // NodePort
   void fatal(GroupId, const Fatal& fatal) override { fatals.push_back(fatal); }
   void report(const NodeReport& report) override { reports.push_back(report); }
-  void verify_gone(GroupId group, ReplicaId, GoneReason) override { verify.push_back(group); }
+  void verify_gone(GroupId group, ReplicaId replica, GoneReason) override;
   void noted(GroupId, const Note&) override {}
 
   std::vector<SnapshotMeta> offers;
@@ -112,6 +126,9 @@ class TestNode final : public LogPort, public MessagePort, public SnapshotPort, 
     PersistJob job;
   };
   void make_stable(GroupId group, ReplicaId replica, const PersistJob& job, uint64_t life);
+  void offer(GroupId group, ReplicaId to, int tries);
+  // In this life only, and only while the replica is there.
+  void later(Micros delay, GroupId group, std::function<void(GroupReplica&)> action);
 
   NodeCluster& cluster_;
   const NodeId id_;
@@ -134,6 +151,8 @@ class NodeCluster {
     return ReplicaId{group.value * 100 + node.value};
   }
   Membership members(GroupId group, const std::vector<NodeId>& nodes) const;
+  // A replica without state, which waits for a snapshot.
+  Status add_empty_replica(GroupId group, ReplicaId replica, NodeId where);
 
   // --- Time -------------------------------------------------------------------------------------
   BootTime now() const { return now_; }
@@ -147,12 +166,18 @@ class NodeCluster {
   void restart(NodeId node);
   void cut(NodeId from, NodeId to) { cuts_.insert({from, to}); }
   void isolate(NodeId node);
+  void free_disk(NodeId node);  // What its disk hung on is written now.
   void heal() { cuts_.clear(); }
   // Messages for which this returns true are lost.
   std::function<bool(const Envelope&)> loses;
   std::function<bool(NodeId from, NodeId to, const NodeMessage&)> loses_node;
 
   // --- Looking ----------------------------------------------------------------------------------
+  const History& history(GroupId group) { return histories_[group]; }
+  // How many bundles of the group lie at `index` or before.
+  size_t length_at(GroupId group, LogIndex index);
+  // After each application of a bundle, on each node.
+  std::function<void(const TestMachine&, LogIndex, const std::string&)> on_applied;
   TestNode& node(NodeId id) { return *nodes_.at(id); }
   TestNode& node(uint64_t id) { return node(NodeId{id}); }
   GroupReplica& replica(GroupId group, NodeId id);
@@ -167,6 +192,7 @@ class NodeCluster {
 
  private:
   friend class TestNode;
+  friend class TestMachine;
   struct Event {
     BootTime at;
     uint64_t seq;
@@ -175,6 +201,8 @@ class NodeCluster {
   void start(NodeId node);
   void settle(TestNode& node);
   void run_node_time(TestNode& node);
+  void note_applied(const TestMachine& machine, LogIndex index, const std::string& text);
+  std::vector<std::string> image_at(GroupId group, LogIndex index);
   Micros latency();
   bool is_cut(NodeId from, NodeId to) const { return cuts_.contains({from, to}); }
   void transmit(NodeId from, Envelope message);
@@ -189,6 +217,8 @@ class NodeCluster {
   std::map<std::pair<NodeId, NodeId>, BootTime> link_busy_;  // Keeps each link's order.
   std::set<std::pair<NodeId, NodeId>> cuts_;
   std::map<GroupId, Membership> groups_;
+  std::map<GroupId, History> histories_;
+  uint64_t last_snapshot_ = 0;
   std::vector<Envelope> sent_;
   uint64_t node_messages_sent_ = 0;
 };
