@@ -33,7 +33,7 @@ LivenessPhase::LivenessPhase(Cluster& cluster, Clients& clients, const Scenario&
 LivenessPhase::Verdict LivenessPhase::run() {
   // Everything starts once, so that no config that only a dead disk knows is overlooked.
   for (uint32_t slot = 0; slot < cluster_.slots(); ++slot) cluster_.node(slot).heal();
-  if (!choose_core()) return Verdict::kUnrecoverable;
+  if (!choose_core()) return stay_dead() ? Verdict::kUnrecoverable : Verdict::kBroken;
   settle_others();
   heal_core();
   const bool held = serve_write() && serve_reads() && converge() && stay_quiet();
@@ -103,6 +103,19 @@ void LivenessPhase::heal_core() {
       slots.push_back(slot);
   }
   clients_.ask_only(std::move(slots));
+}
+
+// Without a majority of the committed config nobody may guess: no call is served, and who lost its
+// data says so for as long as it is asked.
+bool LivenessPhase::stay_dead() {
+  cluster_.network().heal();
+  const std::vector<bool> all(cluster_.slots(), true);
+  const bool is_dead = !has_majority(all, cluster_.observer().committed_config());
+  const Micros limit = kElectionTimes * scenario_.election_time();
+  const uint64_t probe = clients_.probe(OpKind::kWrite, limit, std::nullopt);
+  const bool is_served = run_until(cluster_.queue().now() + limit, {probe});
+  if (is_dead && is_served) cluster_.observer().fail("I-1: a write was served without a majority");
+  return !cluster_.observer().failed();
 }
 
 // --- Demands -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class LivenessPhase {
   enum class Verdict : uint8_t {
     kHeld,
     kBroken,         // The observer knows why.
-    kUnrecoverable,  // More was lost than a majority can do without: nothing to demand.
+    kUnrecoverable,  // More was lost than a majority can do without, and nobody pretends otherwise.
   };
 
   LivenessPhase(Cluster& cluster, Clients& clients, const Scenario& scenario);
@@ -28,6 +28,7 @@ class LivenessPhase {
 
  private:
   bool choose_core();
+  bool stay_dead();
   void settle_others();
   void heal_core();
   bool serve_write();
