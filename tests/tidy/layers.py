@@ -72,6 +72,11 @@ NOWHERE = {
     "iostream": "use fmt or spdlog",
     "regex": "write a parser: <regex> is slow to compile and recurses over its input",
 }
+# What decides the same for the same seed: the core, the rules of a node, and what simulates them.
+DETERMINISTIC = ("replication/", "tests/simulation/", "tests/replication_node/")
+NOT_DETERMINISTIC = ("replication/transport/", "tests/simulation/runner.cc")  # It tells speed.
+CHANCE = re.compile(r"\b(steady_clock|system_clock|high_resolution_clock|random_device|getrandom"
+                    r"|secure_random|std::j?thread|std::async|sleep_for)\b")
 STANDARD = re.compile(r"[a-z_0-9]+$|(sys|netinet|arpa|linux)/|(unistd|fcntl|errno|signal|pthread"
                       r"|immintrin|poll|dirent|stdint|stddef|string|math|time)\.h$")
 
@@ -116,6 +121,15 @@ def examples(tree):
             for path in tree.paths((".h", ".cc", ".c", ".cpp", ".hpp"), below)
             for line, quote, target in includes(tree, path)
             if quote == '"' or target.split("/")[0] in _rooms()]
+
+
+def deterministic(tree):
+    """No clock, thread or entropy where a seed must repeat a run exactly."""
+    return [Finding(path, line_of(tree.files[path], match.start()),
+                    f"{match.group()}: a seed would not repeat what this does")
+            for path in tree.paths((".h", ".cc"), DETERMINISTIC)
+            if not path.startswith(NOT_DETERMINISTIC)
+            for match in CHANCE.finditer(tree.code(path))]
 
 
 def includes(tree, path):

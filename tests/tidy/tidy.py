@@ -23,7 +23,7 @@ import wording
 from source_tree import SourceTree
 
 RULES = {rule.__name__: rule for rule in (
-    layers.layers, layers.firewall, layers.examples,
+    layers.layers, layers.firewall, layers.examples, layers.deterministic,
     wording.vocabulary, wording.todo_form, wording.ascii_only, wording.no_machine_paths,
     documents.one_title, documents.links_resolve, documents.named_functions_exist,
     building.in_a_target, building.no_global_cmake, building.header_shape)}

@@ -24,6 +24,14 @@ CASES = {
          {"gateway/actor_bridge.cc": '#include "actors/b.h"\n', "actors/b.h": ""},
          {"cli/start.cc": '#include "storage/b.h"\n', "storage/b.h": ""},
          {"tests/query/a.cc": '#include "tests/query/f.h"\n', "tests/query/f.h": ""}]),
+    "deterministic": (
+        [({"replication/a.cc": "auto t = std::chrono::steady_clock::now();\n"}, 1),
+         ({"replication/node/a.h": "std::thread thread_;\nstd::random_device chance_;\n"}, 2),
+         ({"tests/simulation/a.cc": "std::random_device device;\n"}, 1)],
+        [{"replication/a.cc": "// Never steady_clock.\nstd::chrono::microseconds t{1};\n"},
+         {"replication/transport/a.cc": "std::thread thread_;\n"},
+         {"tests/simulation/runner.cc": "using Clock = std::chrono::steady_clock;\n"},
+         {"storage/a.cc": "std::thread thread_;\n"}]),
     "firewall": (
         [({"runtime/a.cc": "#include <v8.h>\n"}, 1),
          ({"runtime/a.cc": "#include <node/v8-isolate.h>\n"}, 1),
