@@ -354,7 +354,8 @@ void NodeCluster::transmit(NodeId from, Envelope message) {
       const BootTime received = now_;
       post(1ms, [this, &target, message, received, life = target.incarnation] {
         if (target.is_stopped) return transmit(message.from.node, message);
-        if (target.incarnation == life) target.raft_->recv({message, received}, now_);
+        if (target.is_up() && target.incarnation == life)
+          target.raft_->recv({message, received}, now_);
       });
       return;
     }
