@@ -137,7 +137,11 @@ void ReplicationDesk::checkpoint(ProposalSeq covers, CheckpointJob job) {
 void ReplicationDesk::checkpointed(GroupId group, LogIndex first_needed) {
   replication::GroupReplica* replica = node_->find(group);
   if (replica == nullptr || first_needed.value <= 1) return;
-  replica->checkpointed(LogIndex{first_needed.value - 1});
+  const LogIndex covered{first_needed.value - 1};
+  const replication::RaftLog& log = replica->core().log();
+  if (!log.has(covered)) return;
+  // The place was cut from this very log, or compared with it by recovery.
+  replica->checkpointed({log.term_at(covered), covered}, log.chain_at(covered));
   settle(group);
 }
 

@@ -30,6 +30,13 @@ bool InflightWindow::is_sorted() const {
   return std::adjacent_find(sent_.begin(), sent_.end(), not_ascending) == sent_.end();
 }
 
+bool InflightWindow::is_within(LogIndex match, LogIndex next) const {
+  if (sent_.empty()) return bytes_ == 0;
+  // One message may cross the byte limit.
+  const bool is_small = sent_.size() <= messages_max_ && bytes_ - sent_.back().bytes < bytes_max_;
+  return is_small && match < sent_.front().last && sent_.back().last < next;
+}
+
 void Progress::become_probe(LogIndex next_index) {
   state = ProgressState::kProbe;
   next = std::max(next_index, match.next());

@@ -27,6 +27,8 @@ class InflightWindow {
   size_t messages() const { return sent_.size(); }
   size_t bytes() const { return bytes_; }
   bool is_sorted() const;
+  // What is under way lies behind `match`, before `next`, and within the limits (I-11). O(1).
+  bool is_within(LogIndex match, LogIndex next) const;
 
  private:
   struct Sent {

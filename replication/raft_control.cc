@@ -2,6 +2,8 @@
 // [S 08/1.13, 1.14, 1.15, 3.3].
 #include <algorithm>
 
+#include <fmt/core.h>
+
 #include "replication/mutants.h"
 #include "replication/raft_core.h"
 
@@ -76,6 +78,9 @@ Status RaftCore::check_new_voters(const Membership& next) const {
 }
 
 LogIndex RaftCore::append_config(const Membership& next) {
+  if (log_.config_index() > commit_ && !WL_MUTANT(107))
+    fail(*broken(15, fmt::format("a second config while that of entry {} is uncommitted",
+                                 log_.config_index().value)));
   const LogIndex index =
       append_own(EntryKind::kConfig, std::make_shared<const ByteBuffer>(encode_membership(next)))
           .index;
@@ -340,6 +345,7 @@ void RaftCore::unreachable(ReplicaId peer) {
   const auto found = leader->progress.find(peer);
   if (found == leader->progress.end() || is_self(peer)) return;
   if (leader->transferee == peer) abort_transfer();
+  touched_ = peer;
   Progress& progress = found->second;
   if (progress.state == ProgressState::kReplicate) {
     note(NoteKind::kReplicateToProbe, peer.value, progress.match.value);
@@ -396,6 +402,7 @@ void RaftCore::snapshot_result(ReplicaId peer, SnapshotOutcome outcome) {
   if (stopped_ || leader == nullptr) return;
   const auto found = leader->progress.find(peer);
   if (found == leader->progress.end() || found->second.state != ProgressState::kSnapshot) return;
+  touched_ = peer;
   Progress& progress = found->second;
   const LogIndex snapshot = progress.pinned;
   const bool is_ok = outcome == SnapshotOutcome::kOk && snapshot > progress.match;

@@ -63,7 +63,8 @@ RaftCore::RaftCore(const RaftConfig& config, RestoredState restored)
   }
   reset_election_timer();
   announced_config_ = log_.config_index();
-  watermarks_ = {hard_.term, hard_.vote, commit_, applied_, boundary, false};
+  watermarks_ = {hard_.term,     hard_.vote,        {},   commit_, applied_, boundary,
+                 log_.last_id(), log_.last_chain(), false};
   announce_role();
 }
 
@@ -213,37 +214,17 @@ void RaftCore::after_input() {
   if (stopped_) return;
   if (auto* leader = std::get_if<LeaderRole>(&role_); leader != nullptr) maybe_commit();
   if (stopped_) return;
-  check_watermarks();
+  check_input();
   announce_role();
   announce_config();
 }
 
-void RaftCore::check_watermarks() {
-  const LogIndex boundary = log_.boundary().id.index;
-  const Watermarks& w = watermarks_;
-  if (hard_.term < w.term || commit_ < w.commit || applied_ < w.applied || boundary < w.boundary)
-    return fail(8, FatalScope::kReplica, "term, commit, applied or boundary went back");
-  if (hard_.term == w.term) {
-    if (w.vote.value != 0 && hard_.vote != w.vote)
-      return fail(9, FatalScope::kReplica, "the vote changed within a term");
-    if (w.was_leader && role() == RoleKind::kCandidate)
-      return fail(9, FatalScope::kReplica, "a leader became candidate in its term");
-  }
-  const bool is_ordered = boundary <= applied_ && applied_ <= applying_ && applying_ <= commit_ &&
-                          commit_ <= log_.last() && boundary <= stable_ && stable_ <= log_.last();
-  if (!is_ordered)
-    return fail(10, FatalScope::kReplica,
-                fmt::format("boundary {} applied {} applying {} commit {} stable {} last {}",
-                            boundary.value, applied_.value, applying_.value, commit_.value,
-                            stable_.value, log_.last().value));
-  if (role() == RoleKind::kLeader && !is_vote_durable())
-    return fail(13, FatalScope::kReplica, "leads without a durable vote for itself");
-  const bool was_leader = role() == RoleKind::kLeader || (w.was_leader && hard_.term == w.term);
-  watermarks_ = {hard_.term, hard_.vote, commit_, applied_, boundary, was_leader};
+void RaftCore::fail(int invariant, FatalScope scope, std::string text) {
+  fail({invariant, scope, config_.self.replica, std::move(text)});
 }
 
-void RaftCore::fail(int invariant, FatalScope scope, std::string text) {
-  ready_.fatal.push_back({invariant, scope, config_.self.replica, std::move(text)});
+void RaftCore::fail(Fatal fatal) {
+  ready_.fatal.push_back(std::move(fatal));
   stopped_ = true;
 }
 
@@ -324,8 +305,12 @@ bool RaftCore::is_vote_durable() const {
   return durable_.term == hard_.term && durable_.vote == config_.self.replica;
 }
 
-void RaftCore::truncate(LogIndex from) {
-  WL_CHECK(from > commit_);
+bool RaftCore::truncate(LogIndex from) {
+  if (from <= commit_) {
+    fail(3, FatalScope::kProcess,
+         fmt::format("entry {} is committed, the log must not be cut there", from.value));
+    return false;
+  }
   log_.truncate_from(from);
   ++write_epoch_;
   const LogIndex kept{from.value - 1};
@@ -336,6 +321,7 @@ void RaftCore::truncate(LogIndex from) {
     unsaved_from_ = from;
   }
   note(NoteKind::kTruncated, from.value);
+  return true;
 }
 
 std::optional<PersistJob> RaftCore::make_job() {
@@ -353,8 +339,16 @@ std::optional<PersistJob> RaftCore::make_job() {
   }
   job.truncate_from = pending_.truncate_from;
   job.new_boundary = std::move(pending_.boundary);
-  for (LogIndex index = unsaved_from_; index <= log_.last(); index = index.next())
+  LogIndex newest_config;
+  for (LogIndex index = unsaved_from_; index <= log_.last(); index = index.next()) {
     job.entries.push_back(log_.at(index));
+    if (job.entries.back().kind == EntryKind::kConfig) newest_config = index;
+  }
+  if (newest_config.value != 0 && newest_config != log_.config_index()) {
+    fail(*broken(15, fmt::format("the config in force is of entry {}, the last one is {}",
+                                 log_.config_index().value, newest_config.value)));
+    return std::nullopt;
+  }
   unsaved_from_ = log_.last().next();
   if (job.new_boundary && installing_) installing_job_ = job.job;
   jobs_.push_back(
@@ -387,6 +381,7 @@ void RaftCore::persisted(JobId id) {
     if (const auto self = leader->progress.find(config_.self.replica);
         self != leader->progress.end())
       self->second.match = stable_;
+    touched_ = config_.self.replica;
   }
   if (std::holds_alternative<CandidateRole>(role_)) tally();
   after_input();
@@ -405,7 +400,10 @@ void RaftCore::release(OutstandingJob& job) {
 
 void RaftCore::applied(LogIndex index) {
   if (stopped_) return;
-  WL_CHECK(index <= applying_);
+  if (index > applying_)
+    return fail(10, FatalScope::kReplica,
+                fmt::format("entry {} was applied, handed out are those up to {}", index.value,
+                            applying_.value));
   if (index <= applied_) return;
   applied_ = index;
   log_.evict_to(std::min({applied_, stable_, LogIndex{unsaved_from_.value - 1}}),
@@ -434,7 +432,9 @@ void RaftCore::hand_out_apply(Ready& ready) {
 
 void RaftCore::set_commit(LogIndex index) {
   if (index <= commit_) return;
-  WL_CHECK(index <= log_.last());
+  if (index > log_.last())
+    return fail(10, FatalScope::kReplica,
+                fmt::format("commit {} of a log that ends at {}", index.value, log_.last().value));
   commit_ = index;
 }
 
@@ -450,11 +450,9 @@ bool Ready::empty() const {
 }
 
 Ready RaftCore::take_ready() {
-  if (!stopped_) {
-    if (std::holds_alternative<LeaderRole>(role_)) flush_appends();
-    ready_.persist = make_job();
-    hand_out_apply(ready_);
-  }
+  if (!stopped_ && std::holds_alternative<LeaderRole>(role_)) flush_appends();
+  if (!stopped_) ready_.persist = make_job();
+  if (!stopped_) hand_out_apply(ready_);
   Ready ready = std::move(ready_);
   ready_ = {};
   return ready;

@@ -4,9 +4,9 @@
 // writes go in, one Ready comes out. It reads no clock, does no I/O, takes no lock, and draws
 // chance only from config.seed: equal inputs give equal outputs, byte for byte.
 //
-// Invariants: I-1 .. I-28 of [S 08/2] as far as one replica can see them; check_invariants() tells,
-//   and the cheap ones are checked after every input. A broken one leaves as Ready::fatal; if it is
-//   our own, the core does nothing any more.
+// Invariants: I-1 .. I-28 of [S 08/2] as far as one replica can see them, checked in every build:
+//   what an input touched after it, what costs O(members) at changes of config and a leader's
+//   ticks. A broken one leaves as Ready::fatal; if it is our own, the core does nothing any more.
 // Ownership: one replication actor; not thread-safe.
 // Units: time in ticks of kRaftTick; log indexes start at 1 (0 = uninitialised).
 // Errors: a refusal is a Status: kNotLeader, kBusy .. as RaftRefusal; nothing was changed.
@@ -47,8 +47,8 @@ class RaftCore {
   ProposeResult propose(Term term, const std::vector<Proposal>& proposals);
   void persisted(JobId job);     // Stable. REQUIRES: jobs in order.
   void applied(LogIndex index);  // REQUIRES: in order, handed out before.
-  // A checkpoint at `index` is durable: the log up to it is needed by followers only.
-  void checkpointed(LogIndex index);
+  // A checkpoint at `id` is durable: the log up to it is needed by followers only.
+  void checkpointed(EntryId id, Chain chain);
   void fetched(ReplicaId peer, std::vector<Entry> entries);  // Empty: the range is gone.
 
   // --- Snapshots ---------------------------------------------------------------------------------
@@ -122,8 +122,8 @@ class RaftCore {
   void adopt_term(const Envelope& message);
   void dispatch(const Envelope& message);
   void after_input();
-  void check_watermarks();
   void fail(int invariant, FatalScope scope, std::string text);
+  void fail(Fatal fatal);
   void note(NoteKind kind, uint64_t a = 0, uint64_t b = 0);
   Envelope envelope_to(ReplicaId replica, MessageBody body) const;
   Envelope answer_to(const Envelope& asked, MessageBody body) const;
@@ -133,7 +133,7 @@ class RaftCore {
   // Leaves once our (term, vote) and the log up to `match` are on disk.
   void send_stable(Envelope message, LogIndex match = LogIndex{});
   void attach(std::vector<Envelope>& list, Envelope message);
-  void truncate(LogIndex from);
+  bool truncate(LogIndex from);  // False: it would have cut what is committed (I-3).
   std::optional<PersistJob> make_job();
   void release(OutstandingJob& job);
   void hand_out_apply(Ready& ready);
@@ -180,6 +180,7 @@ class RaftCore {
   void accept_append(const Envelope& message, const Append& append, LogIndex match);
   bool join_quiescence(const Heartbeat& heartbeat);
   void answer_staged(LogIndex match);
+  bool is_same_history(const LogBoundary& image);
   void keep_log_for_snapshot(const SnapshotMeta& meta);
   void start_install(const SnapshotMeta& meta);
   void finish_install();
@@ -230,7 +231,18 @@ class RaftCore {
   void maybe_send_timeout_now();
   void abort_transfer();
 
-  Status check_role_invariants() const;  // raft_invariants.cc
+  // --- raft_invariants.cc -----------------------------------------------------------------------
+  using Broken = std::optional<Fatal>;
+  Broken broken(int number, std::string text) const;
+  void check_input();
+  Broken check_watermarks() const;
+  Broken check_order() const;
+  Broken check_role() const;
+  Broken check_growth() const;
+  Broken check_touched() const;
+  Broken check_progress(ReplicaId peer, const Progress& progress) const;
+  Broken check_config() const;
+  Broken check_members() const;
 
   // --- Constant after construction ---------------------------------------------------------------
   const RaftConfig config_;
@@ -275,7 +287,11 @@ class RaftCore {
   Ready ready_;
   RoleChange announced_;
   LogIndex announced_config_;
+
+  // --- Checks ------------------------------------------------------------------------------------
   Watermarks watermarks_;
+  ReplicaId touched_;        // Whose progress this input moved; 0 = nobody's.
+  bool may_append_ = false;  // This input brought entries, or they are a leader's own (I-17).
 };
 
 }  // namespace worldline::replication

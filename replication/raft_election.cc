@@ -28,6 +28,7 @@ void RaftCore::tick() {
   tick_forwarded_reads();
   if (std::holds_alternative<LeaderRole>(role_)) {
     tick_leader();
+    if (Broken found = check_members(); found) fail(std::move(*found));
   } else {
     tick_non_leader();
   }

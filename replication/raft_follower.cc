@@ -35,6 +35,7 @@ void RaftCore::on(const Envelope& message, const Append& append) {
   if (!append.entries.empty() && append.entries.back().term > message.term)
     return note(NoteKind::kDropMalformed, message.from.replica.value, append.prev.index.value);
 
+  may_append_ = true;
   // A2: up to commit the logs are equal by Leader Completeness.
   size_t skip = 0;
   if (append.prev.index < commit_) {
@@ -88,11 +89,7 @@ std::optional<LogIndex> RaftCore::store_entries(const Append& append, size_t ski
     }
     if (!is_known) {
       if (disk_full_) break;
-      if (entry.index <= commit_) {
-        fail(3, FatalScope::kProcess, fmt::format("entry {} is committed", entry.index.value));
-        return std::nullopt;
-      }
-      if (entry.index <= log_.last()) truncate(entry.index);
+      if (entry.index <= log_.last() && !truncate(entry.index)) return std::nullopt;
       log_.append(entry);
     }
     match = entry.index;
@@ -191,6 +188,7 @@ void RaftCore::snapshot_staged(const SnapshotMeta& meta) {
   if (!is_usable) {
     note(NoteKind::kSnapshotIgnored, id.index.value, id.term.value);
   } else if (id.index <= commit_) {
+    if (!is_same_history(meta.boundary)) return after_input();
     // An older image would move the state backwards.
     note(NoteKind::kSnapshotIgnored, id.index.value, commit_.value);
     answer_staged(std::min(commit_, stable_));
@@ -202,8 +200,20 @@ void RaftCore::snapshot_staged(const SnapshotMeta& meta) {
   after_input();
 }
 
+// False: the image is of another history than the entry of the same index and term here (I-4).
+bool RaftCore::is_same_history(const LogBoundary& image) {
+  const LogIndex index = image.id.index;
+  if (!log_.has(index) || log_.term_at(index) != image.id.term) return true;
+  if (log_.chain_at(index) == image.chain) return true;
+  fail(4, FatalScope::kGroup,
+       fmt::format("entry {} of term {} has another history in a snapshot", index.value,
+                   image.id.term.value));
+  return false;
+}
+
 // Never truncate a suffix that goes on behind the snapshot (camunda #6092).
 void RaftCore::keep_log_for_snapshot(const SnapshotMeta& meta) {
+  if (!is_same_history(meta.boundary)) return;
   note(NoteKind::kSnapshotKeptLog, meta.boundary.id.index.value);
   verified_ = std::max(verified_, meta.boundary.id.index);
   set_commit(meta.boundary.id.index);
@@ -214,6 +224,7 @@ void RaftCore::keep_log_for_snapshot(const SnapshotMeta& meta) {
 // holds the image (I-17).
 void RaftCore::start_install(const SnapshotMeta& meta) {
   const LogIndex index = meta.boundary.id.index;
+  may_append_ = true;
   note(NoteKind::kSnapshotInstalled, index.value, meta.boundary.id.term.value);
   log_.reset_to(meta.boundary);
   ++write_epoch_;

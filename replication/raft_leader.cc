@@ -1,6 +1,8 @@
 // What a leader does: replicate, count, commit [S 08/1.8, 1.9, T 3.5, 3.6].
 #include <algorithm>
 
+#include <fmt/core.h>
+
 #include "replication/mutants.h"
 #include "replication/raft_core.h"
 
@@ -20,6 +22,9 @@ void RaftCore::become_leader() {
 }
 
 const Entry& RaftCore::append_own(EntryKind kind, SharedBytes payload) {
+  if (!std::holds_alternative<LeaderRole>(role_) || installing_)
+    fail(*broken(17, "entries of its own in a replica that does not lead"));
+  may_append_ = true;
   return log_.append_new(hard_.term, kind, std::move(payload));
 }
 
@@ -62,7 +67,9 @@ ProposeResult RaftCore::propose(Term term, const std::vector<Proposal>& proposal
 void RaftCore::flush_appends() {
   auto& leader = std::get<LeaderRole>(role_);
   for (auto& [peer, progress] : leader.progress) {
-    if (!is_self(peer)) flush_append(peer, progress);
+    if (is_self(peer) || !wants_append(progress)) continue;
+    flush_append(peer, progress);
+    if (Broken found = check_progress(peer, progress); found) return fail(std::move(*found));
   }
   // Removed replicas are told of the config that removes them.
   for (auto& [peer, progress] : leader.departing) {
@@ -142,6 +149,7 @@ void RaftCore::fetched(ReplicaId peer, std::vector<Entry> entries) {
   if (found == leader->progress.end() || !found->second.fetching) return;
   Progress& progress = found->second;
   progress.fetching = false;
+  touched_ = peer;
   if (!wants_append(progress) || !log_.has(LogIndex{progress.next.value - 1})) return after_input();
   // Only what still continues at `next` and equals the log of this term is sent.
   std::vector<Entry> usable;
@@ -173,6 +181,7 @@ Progress* RaftCore::heard_from(const Envelope& message) {
   if (leader == nullptr) return nullptr;
   const auto found = leader->progress.find(message.from.replica);
   if (found == leader->progress.end()) return nullptr;
+  touched_ = message.from.replica;
   found->second.is_recent = true;
   found->second.was_heard = true;
   found->second.silent_checks = 0;
@@ -406,11 +415,19 @@ void RaftCore::broadcast_heartbeat() {
 
 // --- The log behind a checkpoint [S 08/4.9] ------------------------------------------------------
 
-void RaftCore::checkpointed(LogIndex index) {
+void RaftCore::checkpointed(EntryId id, Chain chain) {
+  const LogIndex index = id.index;
   if (stopped_ || installing_ || index <= log_.boundary().id.index) return;
-  // A checkpoint holds applied entries only, and those must be on disk [S 08/1.10].
-  WL_CHECK(index <= applied_);
-  WL_CHECK(index <= stable_);
+  // A checkpoint holds applied entries only, and those must be on disk [S 08/1.17 S14].
+  if (index > applied_ || index > stable_)
+    return fail(10, FatalScope::kReplica,
+                fmt::format("a checkpoint at {}: applied {} stable {}", index.value, applied_.value,
+                            stable_.value));
+  if (log_.term_at(index) != id.term)
+    return fail(3, FatalScope::kProcess,
+                fmt::format("entry {} has term {} here and {} in a checkpoint", index.value,
+                            log_.term_at(index).value, id.term.value));
+  if (!is_same_history({id, chain, {}, {}})) return;
   checkpoint_ = std::max(checkpoint_, index);
   const LogIndex target = compaction_target(checkpoint_);
   if (target > log_.boundary().id.index) {

@@ -72,13 +72,16 @@ struct ForwardedRead {
   ReadToken token;
   uint32_t ticks = 0;
 };
-// What must not go back within one life (I-8, I-9).
+// What must not go back within one life (I-8, I-9), or change by itself (I-17).
 struct Watermarks {
   Term term;
   ReplicaId vote;
+  ReplicaId leader;  // First one known of `term`.
   LogIndex commit;
   LogIndex applied;
   LogIndex boundary;
+  EntryId last;
+  Chain last_chain;
   bool was_leader = false;
 };
 

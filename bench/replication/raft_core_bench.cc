@@ -61,7 +61,8 @@ class Cluster {
     if (!ready.apply.empty()) {
       const LogIndex applied = ready.apply.back().entry.index;
       core.applied(applied);
-      if (applied.value % 16384 == 0) core.checkpointed(applied);
+      if (applied.value % 16384 == 0)
+        core.checkpointed(ready.apply.back().entry.id(), ready.apply.back().entry.chain);
     }
     for (const Envelope& message : ready.send_now)
       cores_[message.to.replica.value - 1]->recv(message);

@@ -188,9 +188,9 @@ void GroupReplica::applied(LogIndex index) {
   end(SendCause::kInput);
 }
 
-void GroupReplica::checkpointed(LogIndex index) {
+void GroupReplica::checkpointed(EntryId id, Chain chain) {
   if (!begin()) return;
-  core_.checkpointed(index);
+  core_.checkpointed(id, chain);
   end(SendCause::kInput);
 }
 

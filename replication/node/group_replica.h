@@ -85,7 +85,7 @@ class GroupReplica {
   // --- Completions ------------------------------------------------------------------------------
   void persisted(JobId job);
   void applied(LogIndex index);
-  void checkpointed(LogIndex index);
+  void checkpointed(EntryId id, Chain chain);
   void fetched(ReplicaId peer, std::vector<Entry> entries);
   void snapshot_staged(const SnapshotMeta& meta);
   void installed(LogIndex index);

@@ -98,7 +98,7 @@ void KvSnapshots::checkpoint_counts(LogIndex index, GroupReplica& replica) {
   parts_.worker->post([this] {
     if (const Status done = parts_.disk->activate(); !done.ok()) say("old checkpoint", done);
   });
-  replica.checkpointed(index);
+  replica.checkpointed(made.boundary.id, made.boundary.chain);
 }
 
 // --- Snapshots -----------------------------------------------------------------------------------

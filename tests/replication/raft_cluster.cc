@@ -417,8 +417,10 @@ void RaftCluster::checkpoint(ReplicaId id) {
   const ConfigAt& config = log.config_at(index);
   image.at = {{log.term_at(index), index}, log.chain_at(index), config.config, config.index};
   images_[image.at.id] = image;
+  const EntryId at = image.at.id;
+  const Chain chain = image.at.chain;
   replica->disk.checkpoints[index] = std::move(image);
-  feed(id, [index](RaftCore& core) { core.checkpointed(index); });
+  feed(id, [at, chain](RaftCore& core) { core.checkpointed(at, chain); });
 }
 
 // The newest checkpoint whose config knows the peer, or a fresh one: a replica installs only what

@@ -294,7 +294,10 @@ TEST_P(RaftRetentionTest, KeepsTheTailThatIsStillNeeded) {
   if (c.match_of_3 != 0) leader.acknowledge(3, c.match_of_3);
   ASSERT_EQ(leader.core().applied_index(), LogIndex{12});
   leader.replica().disk.checkpoints[LogIndex{12}] = leader.replica().state;
-  leader.feed([](RaftCore& core) { core.checkpointed(LogIndex{12}); });
+  leader.feed([](RaftCore& core) {
+    core.checkpointed({core.log().term_at(LogIndex{12}), LogIndex{12}},
+                      core.log().chain_at(LogIndex{12}));
+  });
   EXPECT_EQ(leader.core().log().boundary().id.index, LogIndex{c.boundary});
   EXPECT_EQ(leader.core().log().last(), LogIndex{12});
 }

@@ -62,7 +62,7 @@ void ReplicaProcess::on_checkpoint_written() {
 
 void ReplicaProcess::on_checkpoint_counts(const CheckpointPtr& checkpoint) {
   node_.did(Step::kCheckpoint);
-  core_.checkpointed(checkpoint->boundary.id.index);
+  core_.checkpointed(checkpoint->boundary.id, checkpoint->boundary.chain);
   drain();
 }
 
