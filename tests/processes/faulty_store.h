@@ -1,9 +1,9 @@
 // tests/processes/faulty_store.h
 //
-// FaultyStore passes everything to a real store, but holds synced writes up or fails one of them on
-// demand: a disk that hangs, a disk that breaks.
+// FaultyStore passes everything to a real store, but holds synced writes up, fails one of them or
+// damages one read of the log on demand: a disk that hangs, breaks, or forgets.
 //
-// Thread: as KeyValueStore; stall() and fail_next() from any. Units: milliseconds.
+// Thread: as KeyValueStore; DiskFaults from any. Units: milliseconds.
 #pragma once
 
 #include <atomic>
@@ -18,6 +18,8 @@ namespace worldline::kv {
 struct DiskFaults {
   std::atomic<int64_t> stalled_until_ms{0};  // Of the steady clock.
   std::atomic<bool> fails_next{false};
+  std::atomic<bool> rots_next{false};
+  std::atomic<uint64_t> rotten{0};  // Reads that were damaged.
 
   static int64_t now_ms() {
     using std::chrono::milliseconds;
@@ -31,6 +33,15 @@ struct DiskFaults {
     if (fails_next.exchange(false)) return Status::io_error("the disk was told to fail");
     return {};
   }
+};
+
+// Ends at once with what a bad checksum gives.
+class RottenCursor final : public storage::Cursor {
+ public:
+  bool next() override { return false; }
+  Bytes key() const override { return {}; }
+  Bytes value() const override { return {}; }
+  Status status() const override { return Status::corruption("the disk was told to rot"); }
 };
 
 class FaultyStore final : public storage::KeyValueStore {
@@ -57,6 +68,10 @@ class FaultyStore final : public storage::KeyValueStore {
   }
   std::unique_ptr<storage::Cursor> scan(storage::Family family, Bytes first,
                                         Bytes end) const override {
+    if (family == storage::Family::kLog && faults_.rots_next.exchange(false)) {
+      ++faults_.rotten;
+      return std::make_unique<RottenCursor>();
+    }
     return below_->scan(family, first, end);
   }
 

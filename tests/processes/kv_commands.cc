@@ -74,16 +74,9 @@ std::string KvNode::admin(const std::vector<std::string>& words) {
     wall_offset_us_ = std::atoll(words[2].c_str()) * 1000;
     return "OK";
   }
-  if (what == "peer" && words.size() == 4) {
-    const NodeId node{number_of(words[2])};
-    if (node.value == 0) return "ERR a node is needed";
-    if (!options_.peers.contains(node)) {
-      const Status added = node_->add_peer(node, now());
-      if (!added.ok()) return text_of(added);
-    }
-    options_.peers[node] = words[3];
-    return text_of(peers_->set_peers(peer_infos()));
-  }
+  if (what == "peer" && words.size() == 4) return peer_command(words);
+  if (what == "drop") return drop_command(words);
+  if (what == "tls") return text_of(peers_->reload_tls(options_));
   if (what == "destroy") return text_of(node_->remove(kGroup, options_.replica));
   if (what == "members") return change_members(words);
   GroupReplica* here = replica();
@@ -92,6 +85,29 @@ std::string KvNode::admin(const std::vector<std::string>& words) {
     return text_of(here->transfer(ReplicaId{number_of(words[2])}));
   if (what == "campaign") return text_of(here->campaign(replication::CampaignReason::kOperator));
   return "ERR unknown command";
+}
+
+// ADMIN peer ID HOST:PORT
+std::string KvNode::peer_command(const std::vector<std::string>& words) {
+  const NodeId node{number_of(words[2])};
+  if (node.value == 0) return "ERR a node is needed";
+  if (!options_.peers.contains(node)) {
+    const Status added = node_->add_peer(node, now());
+    if (!added.ok()) return text_of(added);
+  }
+  options_.peers[node] = words[3];
+  return text_of(peers_->set_peers(peer_infos()));
+}
+
+// ADMIN drop CLASS... : what of these classes arrives is lost from now on. None: nothing is.
+std::string KvNode::drop_command(const std::vector<std::string>& words) {
+  std::vector<replication::TrafficClass> classes;
+  for (size_t i = 2; i < words.size(); ++i)
+    for (const replication::TrafficClass cls : replication::kTrafficClasses)
+      if (words[i] == replication::traffic_class_name(cls)) classes.push_back(cls);
+  if (classes.size() + 2 != words.size()) return "ERR classes are needed";
+  peers_->lose(classes);
+  return "OK";
 }
 
 // ADMIN members learner:4 voter:5 remove:1
@@ -112,7 +128,7 @@ std::string KvNode::change_members(const std::vector<std::string>& words) {
   return changed.ok() ? fmt::format("OK {}", changed->value) : text_of(changed.status());
 }
 
-// ADMIN disk stall MS | ADMIN disk fail
+// ADMIN disk stall MS | ADMIN disk fail | ADMIN disk rot: the next read of the log is damaged.
 std::string KvNode::disk_command(const std::vector<std::string>& words) {
   if (words.size() == 4 && words[2] == "stall") {
     faults_.stall(static_cast<int64_t>(number_of(words[3])));
@@ -120,6 +136,10 @@ std::string KvNode::disk_command(const std::vector<std::string>& words) {
   }
   if (words.size() == 3 && words[2] == "fail") {
     faults_.fails_next = true;
+    return "OK";
+  }
+  if (words.size() == 3 && words[2] == "rot") {
+    faults_.rots_next = true;
     return "OK";
   }
   return "ERR unknown command";
@@ -139,20 +159,36 @@ std::string KvNode::status_text() {
       static_cast<int>(node_->clock_offset().verdict), snapshots.bytes_received,
       snapshots.bytes_sent, snapshots.pages_found, snapshots.pages_stored,
       snapshots_->newest_bytes());
-  if (const GroupReplica* here = replica(); here != nullptr) {
-    const replication::RaftCore& core = here->core();
-    const replication::Membership& config = core.log().config();
-    const replication::MemberInfo* leader = config.find(core.leader());
-    text += fmt::format(
-        R"(,"role":"{}","term":{},"leader":{},"commit":{},"applied":{},"stable":{},"last":{},)"
-        R"("first":{},"voters":{},"joint":{},"learners":{},"rest":"{}")",
-        here->is_running() ? replication::role_name(core.role()) : "stopped", core.term().value,
-        leader != nullptr ? leader->node.value : 0, core.commit().value, core.applied_index().value,
-        core.stable().value, core.log().last().value, core.log().first().value,
-        joined(config.voters), config.is_joint(), joined(config.learners),
-        replication::rest_name(node_->rest_of(kGroup)));
+  text += R"(,"reports":{)";
+  bool is_first = true;
+  for (const auto& [kind, count] : reports_)
+    text += fmt::format(R"({}"{}":{})", std::exchange(is_first, false) ? "" : ",",
+                        static_cast<int>(kind), count);
+  uint64_t refused = 0;
+  uint64_t streams = 0;
+  for (const replication::ClassCounters& counters : peers_->counters()) {
+    refused += counters.handshakes_refused;
+    streams += counters.streams_up;
   }
-  return text + "}";
+  text +=
+      fmt::format(R"(}},"barred":{},"refused":{},"streams":{},"rotten":{},"heardQuarantined":{})",
+                  is_barred_, refused, streams, faults_.rotten.load(), heard_quarantined_);
+  return text + group_text() + "}";
+}
+
+std::string KvNode::group_text() {
+  const GroupReplica* here = replica();
+  if (here == nullptr) return "";
+  const replication::RaftCore& core = here->core();
+  const replication::Membership& config = core.log().config();
+  const replication::MemberInfo* leader = config.find(core.leader());
+  return fmt::format(
+      R"(,"role":"{}","term":{},"leader":{},"commit":{},"applied":{},"stable":{},"last":{},)"
+      R"("first":{},"voters":{},"joint":{},"learners":{},"rest":"{}")",
+      here->is_running() ? replication::role_name(core.role()) : "stopped", core.term().value,
+      leader != nullptr ? leader->node.value : 0, core.commit().value, core.applied_index().value,
+      core.stable().value, core.log().last().value, core.log().first().value, joined(config.voters),
+      config.is_joint(), joined(config.learners), replication::rest_name(node_->rest_of(kGroup)));
 }
 
 }  // namespace worldline::kv

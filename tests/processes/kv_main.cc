@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "tests/processes/kv_damage.h"
 #include "tests/processes/kv_node.h"
 
 namespace worldline::kv {
@@ -13,7 +14,9 @@ constexpr const char* kUsage =
   --node N --data DIR --listen HOST:PORT --clients HOST:PORT --peer N=HOST:PORT...
   [--members 1,2,3]          the members of birth; without it the node waits to be added
   [--checkpoint-entries N] [--retained-entries N] [--retained-bytes N] [--full-bytes N]
-  [--memtable-bytes N] [--snapshot-rate BYTES-PER-SECOND]
+  [--memtable-bytes N] [--cached-bytes N] [--snapshot-rate BYTES-PER-SECOND]
+  [--tls DIR]                node.pem, node.key and ca.pem of this node
+kv_node --damage ROW DIR: flips a bit in what a stopped node stored, see kv_damage.h.
 )";
 
 KvNode* running = nullptr;  // Of the signal handler.
@@ -55,6 +58,8 @@ Status set_number(KvNodeOptions& options, const std::string& flag, const std::st
     options.retained_entries = number;
   } else if (flag == "--retained-bytes") {
     options.retained_bytes = number;
+  } else if (flag == "--cached-bytes") {
+    options.cached_bytes = number;
   } else if (flag == "--memtable-bytes") {
     options.memtable_bytes = number;
   } else if (flag == "--full-bytes") {
@@ -69,6 +74,8 @@ Status set_number(KvNodeOptions& options, const std::string& flag, const std::st
 Status set_flag(KvNodeOptions& options, const std::string& flag, const std::string& value) {
   if (flag == "--data") {
     options.data = value;
+  } else if (flag == "--tls") {
+    options.tls_directory = value;
   } else if (flag == "--listen") {
     options.listen = value;
   } else if (flag == "--clients") {
@@ -102,6 +109,11 @@ int exit_code_of(const Status& status) {
 }
 
 int main_of(int count, char** words) {
+  if (count == 4 && words[1] == std::string("--damage")) {
+    const Status done = damage_row(words[3], words[2]);
+    if (!done.ok()) std::fprintf(stderr, "damage: %s\n", done.message().c_str());
+    return done.ok() ? 0 : 1;
+  }
   Result<KvNodeOptions> options = parse_flags(count, words);
   if (!options.ok()) {
     std::fprintf(stderr, "%s\n", options.status().message().c_str());

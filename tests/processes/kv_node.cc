@@ -139,6 +139,7 @@ replication::NodeConfig KvNode::node_config() const {
   config.chain = replication::log_chain;
   config.limits.retained_entries = options_.retained_entries;
   config.limits.retained_bytes = options_.retained_bytes;
+  config.limits.cached_bytes_max = options_.cached_bytes;
   return config;
 }
 
@@ -149,34 +150,51 @@ Status KvNode::open_group() {
   const std::vector<GroupId>& groups = log_->opened().groups;
   if (std::find(groups.begin(), groups.end(), kGroup) == groups.end()) return {};
   const Result<storage::VerifiedGroup> verified = storage::verify_group(log_->store(), kGroup);
-  switch (storage::judge_group(verified, storage::Copies::kSeveral)) {
-    case storage::StartVerdict::kServe:
-    case storage::StartVerdict::kUninitialised:
-      return recover(*verified);
+  if (!verified.ok()) return act_on(verified.status());
+  const Status recovered = recover(*verified);
+  return recovered.ok() ? recovered : act_on(recovered);
+}
+
+// A group that may not serve leaves the node running: whoever asks is told what the replica is.
+Status KvNode::act_on(const Status& damage) {
+  switch (storage::judge_failure(damage, storage::Copies::kSeveral)) {
     case storage::StartVerdict::kQuarantine:
-      WL_RETURN_IF_ERROR(storage::quarantine_damaged(log_->store(), kGroup, verified.status()));
-      return verified.status();
+      WL_RETURN_IF_ERROR(storage::quarantine_damaged(log_->store(), kGroup, damage));
+      bar(damage.message());
+      return {};
+    case storage::StartVerdict::kQuarantined:
+      bar(damage.message());
+      return {};
     default:
-      return verified.status();
+      return damage;
   }
 }
 
+// The id is of the order that placed the replica here: the hard state may be what is damaged.
+void KvNode::bar(const std::string& why) {
+  std::fprintf(stderr, "quarantined: %s\n", why.c_str());
+  stopped_why_ = why;
+  is_barred_ = true;
+  node_->add_tombstone(kGroup, {ReplicaId{}, options_.replica});
+}
+
+// The checkpoint first: a group that is adopted counts as whole.
 Status KvNode::recover(const storage::VerifiedGroup& group) {
-  WL_RETURN_IF_ERROR(storage::adopt_group(log_->store(), group));
   WL_ASSIGN_OR_RETURN(replication::RestoredState state,
                       replication::restore_state(log_->store(), group));
-  options_.replica = group.hard_state.replica;
-  adapter_ = std::make_unique<replication::LogAdapter>(kGroup, options_.replica,
-                                                       group.hard_state.generation);
   WL_ASSIGN_OR_RETURN(const replication::LogBoundary checkpoint,
                       replication::decode_log_boundary(group.boundary));
   WL_ASSIGN_OR_RETURN(KvState stored, snapshots_->load(checkpoint, group.boundary.checkpoint));
+  WL_RETURN_IF_ERROR(storage::adopt_group(log_->store(), group));
+  options_.replica = group.hard_state.replica;
+  adapter_ = std::make_unique<replication::LogAdapter>(kGroup, options_.replica,
+                                                       group.hard_state.generation);
   machine_->restore(std::move(stored));
   return node_->open(kGroup, options_.replica, std::move(state), *machine_);
 }
 
 Status KvNode::create_group() {
-  if (adapter_ != nullptr) return {};
+  if (adapter_ != nullptr || is_barred_) return {};
   adapter_ = std::make_unique<replication::LogAdapter>(kGroup, options_.replica, 1);
   replication::CreateOrder order;
   order.group = kGroup;
@@ -335,10 +353,11 @@ void KvNode::fetch(GroupId group, const replication::FetchRequest& request) {
   worker_->post([this, group, request] {
     Result<std::vector<replication::Entry>> entries =
         replication::read_entries(log_->store(), group, request);
-    std::vector<replication::Entry> found;
-    if (entries.ok()) found = std::move(entries).value();
-    loop_.post([this, peer = request.peer, found = std::move(found)] {
-      if (GroupReplica* here = replica(); here != nullptr) here->fetched(peer, found);
+    loop_.post([this, peer = request.peer, entries = std::move(entries)] {
+      GroupReplica* here = replica();
+      if (here == nullptr || !here->is_running()) return;
+      if (entries.ok()) return here->fetched(peer, *entries);
+      here->quarantine(0, entries.status().message());  // [S 08/3.12]: it lost what it stored.
     });
   });
 }
@@ -399,6 +418,7 @@ void KvNode::fatal(GroupId, const replication::Fatal& fatal) {
 void KvNode::report(const replication::NodeReport& report) {
   std::fprintf(stderr, "report %d replica %lu I-%d: %s\n", static_cast<int>(report.kind),
                report.replica.value, report.invariant, report.text.c_str());
+  ++reports_[report.kind];
   if (report.kind == replication::ReportKind::kFenced) die(kExitInvariant, report.text);
 }
 
@@ -423,6 +443,8 @@ void KvNode::received(const replication::ReceivedBatch& batch, BootTime at) {
       const Status taken = node_->recv_batch(from, *beats, now());
       if (!taken.ok()) std::fprintf(stderr, "heartbeats: %s\n", taken.message().c_str());
     } else if (const auto* reply = std::get_if<replication::HeartbeatReply>(&message)) {
+      for (const replication::HeartbeatAnswer& answer : reply->answers)
+        if (answer.status == replication::HeartbeatStatus::kQuarantined) ++heard_quarantined_;
       node_->recv_reply(from, *reply, now());
     } else if (const auto* snapshot = std::get_if<replication::SnapBytes>(&message)) {
       snapshots_->recv(from, *snapshot);

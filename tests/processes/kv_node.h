@@ -6,7 +6,8 @@
 //
 // Invariants: the node is settled after every turn of the loop, then messages leave.
 // Ownership: owns everything; run() is the loop's thread. Errors: exit codes as in [S 08/3.12]: 70
-//   for a broken invariant, 74 for a disk that failed or hangs, 75 for a damaged log.
+//   for a broken invariant, 74 for a disk that failed or hangs, 75 for a log that does not open. A
+//   damaged group is quarantined: the node runs and says so.
 #pragma once
 
 #include <atomic>
@@ -41,9 +42,11 @@ struct KvNodeOptions {
   uint64_t snapshot_bytes_per_second = replication::kTransferBytesPerSecond;
   size_t retained_entries = 2000;
   size_t retained_bytes = 64 * limits::KiB;
+  size_t cached_bytes = 4 * limits::MiB;
   size_t memtable_bytes = 4 * limits::MiB;
   size_t full_bytes = 8 * limits::MiB;
   size_t almost_full_bytes = 16 * limits::MiB;
+  std::string tls_directory;  // With node.pem, node.key, ca.pem. Empty: no TLS.
 };
 
 class KvNode final : private replication::LogPort,
@@ -65,6 +68,8 @@ class KvNode final : private replication::LogPort,
   Status open_snapshots();
   Status recover(const storage::VerifiedGroup& group);
   Status open_group();
+  Status act_on(const Status& damage);
+  void bar(const std::string& why);
   Status create_group();
   void start_writer();
   Status start_peers();
@@ -88,7 +93,10 @@ class KvNode final : private replication::LogPort,
   std::string admin(const std::vector<std::string>& words);
   std::string change_members(const std::vector<std::string>& words);
   std::string disk_command(const std::vector<std::string>& words);
+  std::string peer_command(const std::vector<std::string>& words);
+  std::string drop_command(const std::vector<std::string>& words);
   std::string status_text();
+  std::string group_text();
   std::string list_text(const std::string& key);
 
   // --- LogPort
@@ -137,13 +145,18 @@ class KvNode final : private replication::LogPort,
   replication::BootTime invariants_due_;
   std::unique_ptr<ClientServer> clients_;
   std::map<replication::NoteKind, uint64_t> notes_;
-  std::string stopped_why_;  // Not empty: the replica takes no part any more.
-  bool gone_ = false;        // A peer says that it was removed.
+  std::map<replication::ReportKind, uint64_t> reports_;
+  uint64_t heard_quarantined_ = 0;  // Answers to our heartbeats.
+  std::string stopped_why_;         // Not empty: the replica takes no part any more.
+  bool is_barred_ = false;          // Quarantined by this start or an earlier one.
+  bool gone_ = false;               // A peer says that it was removed.
 };
 
 // The transport between the processes.
 Result<std::unique_ptr<replication::Transport>> make_transport(
     const KvNodeOptions& options, const storage::NodeRecord& record,
     replication::TransportListener& listener);
+// Reads the certificate again. REQUIRES: made by make_transport().
+Status reload_tls(replication::Transport& transport, const KvNodeOptions& options);
 
 }  // namespace worldline::kv

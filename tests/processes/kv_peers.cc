@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "tests/processes/kv_node.h"
+
 namespace worldline::kv {
 
 using replication::BootTime;
@@ -11,6 +13,10 @@ using replication::TrafficClass;
 using replication::WireMessage;
 
 namespace {
+
+constexpr uint32_t bit_of(TrafficClass cls) {
+  return 1u << replication::slot_of(cls);
+}
 
 size_t append_bytes(const std::vector<WireMessage>& messages) {
   size_t bytes = 0;
@@ -39,6 +45,16 @@ void KvPeers::stop() {
 
 void KvPeers::say_goodbye(replication::GoodbyeReason reason) {
   transport_->say_goodbye(reason, kGoodbyeTime);
+}
+
+Status KvPeers::reload_tls(const KvNodeOptions& options) {
+  return kv::reload_tls(*transport_, options);
+}
+
+void KvPeers::lose(const std::vector<TrafficClass>& classes) {
+  uint32_t bits = 0;
+  for (const TrafficClass cls : classes) bits |= bit_of(cls);
+  lost_classes_ = bits;
 }
 
 // --- Out -----------------------------------------------------------------------------------------
@@ -86,6 +102,7 @@ void KvPeers::flush() {
 // --- In ------------------------------------------------------------------------------------------
 
 void KvPeers::on_messages(replication::ReceivedBatchPtr batch) {
+  if ((lost_classes_ & bit_of(batch->cls)) != 0) return;
   const BootTime at(clock_.boot());
   loop_.post([this, batch = std::move(batch), at] { events_.received(*batch, at); });
 }

@@ -9,6 +9,7 @@
 //   post. Errors: what cannot be queued counts as lost.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 
@@ -18,6 +19,8 @@
 #include "tests/processes/loop.h"
 
 namespace worldline::kv {
+
+struct KvNodeOptions;
 
 // The loop's side of what arrives.
 class PeerEvents {
@@ -49,6 +52,9 @@ class KvPeers final : public replication::MessagePort, private replication::Tran
   void flush();
   replication::TransportCounters counters() const { return transport_->counters(); }
   void say_goodbye(replication::GoodbyeReason reason);
+  Status reload_tls(const KvNodeOptions& options);
+  // Messages of these classes are lost when they arrive, whole batches; their streams stay.
+  void lose(const std::vector<replication::TrafficClass>& classes);
 
   // --- MessagePort
   void send(replication::Envelope message) override;
@@ -73,6 +79,7 @@ class KvPeers final : public replication::MessagePort, private replication::Tran
   const Clock& clock_;
   PeerEvents& events_;
   std::map<Key, std::vector<replication::WireMessage>> outbox_;
+  std::atomic<uint32_t> lost_classes_{0};  // A bit per class.
   std::unique_ptr<replication::Transport> transport_;
 };
 
