@@ -1,6 +1,6 @@
 // The processes: one kv_node per slot of the network, and the driver's own connection to each.
-import { spawn } from 'node:child_process';
-import { createWriteStream, readdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { createWriteStream, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
@@ -101,9 +101,11 @@ export class KvProcess {
       flags.push('--peer', `${node.id}=${network.peerAddress(node.slot)}`);
     }
     if (members.length) flags.push('--members', members.join(','));
-    flags.push(...options.flags);
+    flags.push(...options.flags, ...(options.flagsOf?.(this) ?? []));
     this.out ??= createWriteStream(join(this.cluster.logs, `node${this.id}.log`), { flags: 'a' });
-    const command = ['netns', 'exec', network.space(this.slot), options.binary, ...flags];
+    const around = options.around?.(this) ?? [];
+    const inside = [...around, options.binary, ...flags];
+    const command = ['netns', 'exec', network.space(this.slot), ...inside];
     this.child = spawn('ip', command.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.starts++;
     this.exited = new Promise(resolve => {
@@ -114,6 +116,7 @@ export class KvProcess {
     const limit = sleep(START_MS).then(() => 'late');
     const end = await Promise.race([isReady, limit, this.exited]);
     if (end !== 'ready') throw new Error(`node ${this.id} did not start: ${JSON.stringify(end)}`);
+    this.readyAt = performance.now();
     this.lines?.close();
     this.lines = new Lines(network.clientHost(this.slot), network.clientPort);
   }
@@ -132,6 +135,14 @@ export class KvProcess {
     return this.lines.ask(words);
   }
 
+  /** What it says within `ms`; null: nothing, or it is gone. */
+  answer(words, ms = 400) {
+    return Promise.race([this.ask(words), sleep(ms)]).then(
+      text => text ?? null,
+      () => null,
+    );
+  }
+
   async status() {
     return JSON.parse(await this.ask('STATUS'));
   }
@@ -146,12 +157,24 @@ export class KvProcess {
     rmSync(this.data, { recursive: true, force: true });
   }
 
-  walFiles() {
-    const log = join(this.data, 'log');
-    return readdirSync(log)
-      .filter(name => /^\d+\.log$/.test(name))
+  /** Files of `part` (log, ckpt) with this ending, the oldest first. */
+  files(part, ending) {
+    const directory = join(this.data, part);
+    return readdirSync(directory)
+      .filter(name => /^\d+\.\w+$/.test(name) && name.endsWith(ending))
       .sort()
-      .map(name => join(log, name));
+      .map(name => join(directory, name));
+  }
+
+  /** Of a stopped node: a bit of a row flips, beneath the database's own checksums. */
+  damageRow(row) {
+    execFileSync(this.cluster.options.binary, ['--damage', row, this.data]);
+  }
+
+  /** The node's memory, in MiB. */
+  residentMiB() {
+    const text = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(text)[1]) / 1024;
   }
 }
 
@@ -196,6 +219,25 @@ export class Cluster {
   async statuses() {
     const ask = node => Promise.race([node.status(), sleep(500)]).catch(() => null);
     return (await Promise.all(this.running.map(ask))).filter(Boolean);
+  }
+
+  /** Everybody who runs follows one leader and has, or nearly has, what it has. */
+  recovered(ms, lag = 50) {
+    let last = [];
+    return eventually('all nodes follow', ms, async () => {
+      last = await this.statuses();
+      const leader = last.find(one => one.role === 'leader');
+      const follows = one =>
+        one.term === leader.term &&
+        (one === leader || one.leader === leader.node) &&
+        one.applied + lag >= leader.commit;
+      return leader && last.length === this.running.length && last.every(follows);
+    }).catch(error => {
+      const short = last.map(({ node, role, term, leader, applied }) => {
+        return { node, role, term, leader, applied };
+      });
+      throw new Error(`${error.message}: ${JSON.stringify(short)}`);
+    });
   }
 
   async followers() {

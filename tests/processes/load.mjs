@@ -140,7 +140,20 @@ export class Load {
     return longest;
   }
 
+  /** Reads that were answered between two moments. */
+  readsAnswered(from, to) {
+    const isRead = op => op.kind === 'get' && op.outcome === 'ok';
+    return this.history.filter(op => isRead(op) && op.done >= from && op.done <= to).length;
+  }
+
+  /** The first acknowledged write after a moment, in ms from there. */
+  firstAfter(from) {
+    const first = this.acknowledged.find(at => at > from);
+    return first === undefined ? Infinity : first - from;
+  }
+
   acknowledgedPerSecond(from, to) {
+    if (!(to > from)) return 0;
     const count = this.acknowledged.filter(at => at >= from && at <= to).length;
     return (count * 1000) / (to - from);
   }

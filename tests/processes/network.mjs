@@ -1,9 +1,10 @@
 // Network namespaces for the nodes: each has `peers`, where faults are made, and `clients`, where
 // there are none. Everything made here carries the name of this run and goes with dispose().
 //
-// Loss and one-way drops are nftables rules at the receiver, a slow link is a token bucket (tbf):
-// both are in kernels that lack netem.
-import { execFile, spawnSync } from 'node:child_process';
+// Loss and one-way drops are nftables rules at the receiver. Delay, rate, doubled and reordered
+// frames are made by link_shim in place of a slot's cable: not every kernel has netem.
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,14 +31,14 @@ const runAside = promisify(execFile);
 
 export class Network {
   /** Needs root: makes namespaces, bridges, veth pairs and a tmpfs of `diskMiB` per slot. */
-  constructor(slots, { diskMiB }) {
+  constructor(slots, { diskMiB, shim }) {
     if (process.getuid() !== 0) throw new SetupError('network namespaces and mounts need root');
-    this.name = `wk${process.pid}`;
+    this.name = `wk${randomBytes(3).toString('hex')}`;
+    this.shim = shim;
     this.slots = Array.from({ length: slots }, (_, i) => i + 1);
-    const place = process.pid % (64 * 127);
-    this.prefix = `10.${64 + (place % 64)}`;
-    this.third = 2 * Math.floor(place / 64);
-    Object.assign(this, { made: [], touched: new Set(), slowed: new Set() });
+    this.#choosePlace();
+    Object.assign(this, { made: [], touched: new Set(), shims: new Map() });
+    this.carried = []; // What each shim did that is gone.
     this.directory = mkdtempSync(join(tmpdir(), `${this.name}-`));
     this.made.push(() => rmSync(this.directory, { recursive: true, force: true }));
     try {
@@ -49,6 +50,15 @@ export class Network {
       this.dispose();
       throw error;
     }
+  }
+
+  /** Addresses that no other run on this machine has. */
+  #choosePlace() {
+    const used = run('ip', '-4', '-o', 'addr', 'show');
+    do {
+      this.prefix = `10.${64 + randomInt(64)}`;
+      this.third = 2 * randomInt(127);
+    } while (used.includes(` ${this.prefix}.${this.third + 1}.`));
   }
 
   #bridge(suffix) {
@@ -106,6 +116,11 @@ export class Network {
     return Promise.all([this.drop(a, b), this.drop(b, a)]);
   }
 
+  /** Each slot of `one` and each of `other`: neither hears the other. */
+  cutAll(one, other) {
+    return Promise.all(one.flatMap(a => other.map(b => this.cut(a, b))));
+  }
+
   /** `percent` of what reaches `slot` from its peers is lost. */
   lose(slot, percent) {
     const rule = `iifname peers numgen random mod 100 < ${percent} drop`;
@@ -113,25 +128,39 @@ export class Network {
     return this.#nft(slot, `add rule inet faults in ${rule}`);
   }
 
-  /** What `slot` sends its peers leaves at `rate`, queueing for at most 200 ms. */
-  slow(slot, rate) {
-    const shape = ['rate', rate, 'burst', '8kb', 'latency', '200ms'];
-    this.slowed.add(slot);
-    return this.#queue(slot, 'add', 'tbf', ...shape);
+  /** The cable of `slot` to its peers becomes `shape`: options of link_shim without dashes. */
+  async reshape(slot, shape) {
+    const port = `${this.name}p${slot}`;
+    const tap = `${this.name}t${slot}`;
+    const flags = Object.entries(shape).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const child = spawn(this.shim, [port, tap, ...flags], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = new Promise(resolve => child.on('close', resolve));
+    const shim = { child, ended, said: '' };
+    this.shims.set(slot, shim);
+    const isReady = new Promise(resolve => child.stdout.once('data', () => resolve(true)));
+    child.stdout.on('data', text => (shim.said += text));
+    if ((await Promise.race([isReady, ended])) !== true) throw new Error('link_shim did not start');
+    await runAside('ip', ['link', 'set', port, 'nomaster']);
+    await runAside('ip', ['link', 'set', tap, 'master', `${this.name}p`, 'up']);
   }
 
-  #queue(slot, verb, ...shape) {
-    const words = ['tc', 'qdisc', verb, 'dev', 'peers', 'root', ...shape];
-    return runAside('ip', ['netns', 'exec', this.space(slot), ...words]);
+  async #unshape(slot) {
+    const shim = this.shims.get(slot);
+    this.shims.delete(slot);
+    shim.child.kill('SIGTERM');
+    await shim.ended;
+    this.carried.push(JSON.parse(shim.said.split('\n')[1]));
+    await runAside('ip', ['link', 'set', `${this.name}p${slot}`, 'master', `${this.name}p`]);
   }
 
   /** No fault is left on the network. */
   async heal() {
     const flushed = [...this.touched].map(slot => this.#nft(slot, 'flush chain inet faults in'));
-    const queues = [...this.slowed].map(slot => this.#queue(slot, 'del'));
+    const cables = [...this.shims.keys()].map(slot => this.#unshape(slot));
     this.touched.clear();
-    this.slowed.clear();
-    await Promise.all([...flushed, ...queues]);
+    await Promise.all([...flushed, ...cables]);
   }
 
   freeBytes(slot) {
@@ -140,6 +169,7 @@ export class Network {
   }
 
   dispose() {
+    for (const { child } of this.shims.values()) child.kill('SIGKILL');
     for (const undo of this.made.reverse()) {
       try {
         undo();
