@@ -264,8 +264,7 @@ class NodeApi {
   virtual void logs(LogsRequest request, std::shared_ptr<LogReader> reader,
                     Callback<Status> done) = 0;
 
-  // `done` runs after client_connected committed; refused: kPermissionDenied with the module's
-  // text.
+  // `done` runs after client_connected committed; refused by it: kUserError with the module's text.
   virtual void open_session(SessionOpen open, Callback<Result<std::shared_ptr<Session>>> done) = 0;
 
   virtual std::vector<MetricSample> metrics() = 0;

@@ -72,6 +72,7 @@ void check_auth(const AuthConfig& c, Faults& faults) {
 Status GatewayConfig::validate() const {
   Faults faults;
   faults.require(io_threads >= 1 && io_threads <= 256, "limits.io-threads", "must be 1 to 256");
+  faults.require(metric_databases_max > 0, "metrics.max-databases", "must be positive");
   faults.require(connections_max > 0, "limits.max-clients", "must be positive");
   faults.require(connect_rate_max > 0, "limits.connect-rate", "must be positive");
   faults.require(tick.count() > 0, "tick", "must be positive");

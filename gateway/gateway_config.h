@@ -74,6 +74,7 @@ struct GatewayConfig {
   uint32_t io_threads = 1;                 // [limits.io-threads] One io_context each.
   uint32_t connections_max = 50'000;       // [limits.max-clients] HTTP and WebSocket; then 503.
   uint32_t connect_rate_max = 2'000;       // [limits.connect-rate] Upgrades per second; then 503.
+  uint32_t metric_databases_max = 200;     // [metrics.max-databases] The rest is `_other`.
   milliseconds tick{250};                  // How often timeouts of sessions are looked at.
   milliseconds stop_grace{10'000};         // For answers and close handshakes in stop().
   std::string advertise = "node:80";       // [listen.advertise-client] In prometheus/sd_config.

@@ -49,6 +49,7 @@ class Gateway::Impl {
         auth_(std::move(auth)),
         issuers_(config.auth.external_issuers, *auth_.fetcher, clock_),
         verifier_(*auth_.tokens, issuers_),
+        metrics_(config.metric_databases_max),
         upgrades_(config.connect_rate_max),
         core_{config_, node, *auth_.tokens, verifier_, clock_, metrics_, upgrades_} {}
 

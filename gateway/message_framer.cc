@@ -40,10 +40,7 @@ void MessageFramer::frame(std::span<const OutboundBatchPtr> batches, const Frami
   // A batch that others hold too is probably on its way to more sessions of this thread.
   if (batches.size() == 1 && batches[0].use_count() > 1 &&
       batches[0]->bytes() >= kSharingBytesMin) {
-    for (const FramedRun& run : cached(batches[0], options)) {
-      for (const Piece& piece : run.pieces) out.append_shared(piece.owner, piece.begin, piece.end);
-      out.mark_messages(run.messages);
-    }
+    for (const FramedRun& run : cached(batches[0], options)) append_frame(run, out);
     return;
   }
   flatten(batches);
@@ -51,17 +48,21 @@ void MessageFramer::frame(std::span<const OutboundBatchPtr> batches, const Frami
   for (size_t message = 0; message < message_ends_.size();) {
     const Run run = next_run(message, options);
     if (wants_compression(run.end - run.begin, options)) {
-      for (const Piece& piece : frame_run(run, options).pieces)
-        out.append_shared(piece.owner, piece.begin, piece.end);
-    } else {
-      std::array<Byte, kServerHeaderBytesMax + 1> head;
-      out.append_copy(write_head(run.end - run.begin, kTagNone, head));
-      slices.clear();
-      slice(run.begin, run.end, slices);
-      for (const Piece& piece : slices) out.append_shared(piece.owner, piece.begin, piece.end);
+      append_frame(frame_run(run, options), out);
+      continue;
     }
-    out.mark_messages(run.messages);
+    std::array<Byte, kServerHeaderBytesMax + 1> head;
+    out.append_copy(write_head(run.end - run.begin, kTagNone, head));
+    slices.clear();
+    slice(run.begin, run.end, slices);
+    for (const Piece& piece : slices) out.append_shared(piece.owner, piece.begin, piece.end);
+    out.mark_frame(run.end - run.begin + 1, run.messages);
   }
+}
+
+void MessageFramer::append_frame(const FramedRun& run, OutQueue& out) {
+  for (const Piece& piece : run.pieces) out.append_shared(piece.owner, piece.begin, piece.end);
+  out.mark_frame(run.payload_bytes, run.messages);
 }
 
 void MessageFramer::flatten(std::span<const OutboundBatchPtr> batches) {
@@ -103,6 +104,7 @@ MessageFramer::FramedRun MessageFramer::frame_run(const Run& run, const FramingO
   std::array<Byte, kServerHeaderBytesMax + 1> head;
   if (!wants_compression(run.end - run.begin, options)) {
     const Bytes bytes = write_head(run.end - run.begin, kTagNone, head);
+    framed.payload_bytes = run.end - run.begin + 1;
     framed.pieces.push_back({frozen(bytes), 0, bytes.size()});
     slice(run.begin, run.end, framed.pieces);
     return framed;
@@ -118,6 +120,7 @@ MessageFramer::FramedRun MessageFramer::frame_run(const Run& run, const FramingO
   const Bytes bytes = write_head(compressed.size(), compression_tag(options.compression), head);
   framed.pieces.push_back({frozen(bytes), 0, bytes.size()});
   const size_t compressed_bytes = compressed.size();
+  framed.payload_bytes = compressed_bytes + 1;
   framed.pieces.push_back(
       {std::make_shared<const ByteBuffer>(std::move(compressed)), 0, compressed_bytes});
   return framed;

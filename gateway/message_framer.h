@@ -47,6 +47,7 @@ class MessageFramer {
   };
   struct FramedRun {
     std::vector<Piece> pieces;
+    size_t payload_bytes = 0;  // Body and compression tag.
     uint32_t messages = 0;
   };
   struct Cached {
@@ -64,6 +65,7 @@ class MessageFramer {
 
   void flatten(std::span<const OutboundBatchPtr> batches);
   Run next_run(size_t& message, const FramingOptions& options) const;
+  static void append_frame(const FramedRun& run, OutQueue& out);
   FramedRun frame_run(const Run& run, const FramingOptions& options);
   void slice(size_t begin, size_t end, std::vector<Piece>& out) const;
   const std::vector<FramedRun>& cached(const OutboundBatchPtr& batch,

@@ -6,13 +6,16 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
-#include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 namespace worldline::gateway {
 namespace {
 
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
 constexpr size_t kProtocolCount = 2;
+constexpr auto kDisconnectCauseCount = static_cast<size_t>(DisconnectCause::kShutdown) + 1;
+constexpr auto kRejectCauseCount = static_cast<size_t>(RejectCause::kClientConnectedError) + 1;
 
 const prometheus::Histogram::BucketBoundaries& request_buckets() {
   static const prometheus::Histogram::BucketBoundaries kBuckets{
@@ -20,8 +23,8 @@ const prometheus::Histogram::BucketBoundaries& request_buckets() {
   return kBuckets;
 }
 const prometheus::Histogram::BucketBoundaries& sent_buckets() {
-  static const prometheus::Histogram::BucketBoundaries kBuckets{
-      100, 500, 1e3, 10e3, 100e3, 500e3, 1e6, 5e6, 10e6, 25e6, 50e6, 75e6, 100e6, 500e6};
+  static const prometheus::Histogram::BucketBoundaries kBuckets(SizeTally::kUpperBounds.begin(),
+                                                                SizeTally::kUpperBounds.end());
   return kBuckets;
 }
 const prometheus::Histogram::BucketBoundaries& pong_buckets() {
@@ -76,16 +79,6 @@ const char* cause_name(RejectCause cause) {
   return "unknown";
 }
 
-template <typename T>
-prometheus::Family<T>& family(prometheus::Registry& registry, const char* name, const char* help) {
-  if constexpr (std::is_same_v<T, prometheus::Counter>)
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
-  else if constexpr (std::is_same_v<T, prometheus::Gauge>)
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-  else
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
-}
-
 prometheus::MetricType type_of(actors::MetricKind kind) {
   switch (kind) {
     case actors::MetricKind::kCounter:
@@ -129,78 +122,49 @@ prometheus::ClientMetric to_metric(const actors::MetricSample& sample) {
   return metric;
 }
 
-}  // namespace
+// The page being put together: metrics of one name under one head.
+class Page {
+ public:
+  struct Head {
+    const char* name;
+    const char* help;
+  };
 
-struct GatewayMetrics::Families {
-  using Counters = prometheus::Family<prometheus::Counter>;
-  using Gauges = prometheus::Family<prometheus::Gauge>;
-  using Histograms = prometheus::Family<prometheus::Histogram>;
+  template <typename Metric>  // One of the library's.
+  void add(const Head& head, const Labels& labels, const Metric& metric) {
+    prometheus::MetricFamily& family = families_[head.name];
+    family.name = head.name;
+    family.help = head.help;
+    family.type = Metric::metric_type;
+    prometheus::ClientMetric& one = family.metric.emplace_back(metric.Collect());
+    for (const auto& [name, value] : labels) one.label.push_back({name, value});
+  }
+  void add(const actors::MetricSample& sample) {
+    auto found = families_.find(sample.name);
+    if (found == families_.end()) found = families_.emplace(sample.name, to_family(sample)).first;
+    found->second.metric.push_back(to_metric(sample));
+  }
 
-  prometheus::Registry registry;
-  Gauges& connected = family<prometheus::Gauge>(registry, "spacetime_worker_connected_clients",
-                                                "Connected WebSocket clients.");
-  Gauges& spawned =
-      family<prometheus::Gauge>(registry, "spacetime_worker_ws_clients_spawned",
-                                "Connections established, after the connect reducer.");
-  Gauges& aborted = family<prometheus::Gauge>(registry, "spacetime_worker_ws_clients_aborted",
-                                              "Connections ended by abort.");
-  Gauges& closed =
-      family<prometheus::Gauge>(registry, "spacetime_worker_ws_clients_closed_connection",
-                                "Connections closed by the client.");
-  Counters& idle =
-      family<prometheus::Counter>(registry, "spacetime_worker_ws_clients_idle_timed_out_total",
-                                  "Connections dropped for idleness.");
-  Counters& disconnections = family<prometheus::Counter>(
-      registry, "spacetime_worker_ws_client_disconnections_total", "Ended connections by cause.");
-  Counters& rejections = family<prometheus::Counter>(
-      registry, "spacetime_worker_ws_client_rejections_total", "Attempts refused by cause.");
-  Counters& requests = family<prometheus::Counter>(registry, "spacetime_websocket_requests_total",
-                                                   "WebSocket messages received.");
-  Histograms& request_bytes = family<prometheus::Histogram>(
-      registry, "spacetime_websocket_request_msg_size", "Their size.");
-  Histograms& sent_bytes =
-      family<prometheus::Histogram>(registry, "spacetime_websocket_sent_msg_size_bytes",
-                                    "Payload sizes of WebSocket messages sent.");
-  Histograms& pong = family<prometheus::Histogram>(registry, "spacetime_websocket_pong_rtt_secs",
-                                                   "Ping written to pong processed.");
-  Gauges& incoming = family<prometheus::Gauge>(registry, "spacetime_total_incoming_queue_length",
-                                               "Client messages queued, all clients.");
-  Gauges& outgoing = family<prometheus::Gauge>(registry, "spacetime_total_outgoing_queue_length",
-                                               "Messages to clients queued, all clients.");
-  Counters& outgoing_full =
-      family<prometheus::Counter>(registry, "spacetime_client_outgoing_queue_disconnects_total",
-                                  "Clients dropped for a full outgoing queue.");
-  Counters& http_bytes = family<prometheus::Counter>(
-      registry, "spacetime_http_response_size_bytes_total", "Response bytes of database routes.");
+  std::string print() {
+    std::vector<prometheus::MetricFamily> all;
+    all.reserve(families_.size());
+    for (auto& [name, family] : families_) all.push_back(std::move(family));
+    return prometheus::TextSerializer().Serialize(all);
+  }
+
+ private:
+  std::map<std::string, prometheus::MetricFamily> families_;
 };
 
-namespace {
+}  // namespace
 
-class DatabaseSeries final : public DatabaseMetrics {
+// The figures are members, not entries of a shared registry: who still holds the series of a
+// database that is forgotten counts where nobody looks, and harms nobody.
+class GatewayMetrics::Series final : public DatabaseMetrics {
  public:
-  template <typename Families>
-  DatabaseSeries(Families& f, const std::string& database)
-      : by_identity_{{"database_identity", database}},
-        by_db_{{"db", database}},
-        connected_(f.connected.Add(by_identity_)),
-        spawned_(f.spawned.Add(by_identity_)),
-        aborted_(f.aborted.Add(by_identity_)),
-        closed_(f.closed.Add(by_identity_)),
-        idle_(f.idle.Add(by_identity_)),
-        sent_bytes_(f.sent_bytes.Add(by_db_, sent_buckets())),
-        pong_(f.pong.Add(by_db_, pong_buckets())),
-        incoming_(f.incoming.Add(by_db_)),
-        outgoing_(f.outgoing.Add(by_db_)),
-        outgoing_full_(f.outgoing_full.Add(by_db_)),
-        http_bytes_(f.http_bytes.Add(by_db_)),
-        disconnections_(f.disconnections),
-        rejections_(f.rejections) {
-    for (size_t i = 0; i < kProtocolCount; ++i) {
-      prometheus::Labels labels = by_identity_;
-      labels["protocol"] = protocol_name(static_cast<WebSocketProtocol>(i));
-      requests_[i] = &f.requests.Add(labels);
-      request_bytes_[i] = &f.request_bytes.Add(labels, request_buckets());
-    }
+  Series() {
+    for (auto& bytes : request_bytes_)
+      bytes = std::make_unique<prometheus::Histogram>(request_buckets());
   }
 
   void on_connected() override {
@@ -215,17 +179,20 @@ class DatabaseSeries final : public DatabaseMetrics {
       aborted_.Increment();
     if (cause == DisconnectCause::kIdleTimeout) idle_.Increment();
     if (cause == DisconnectCause::kOutgoingQueueFull) outgoing_full_.Increment();
-    disconnections_.Add(with_cause(cause_name(cause))).Increment();
+    disconnections_[static_cast<size_t>(cause)].Increment();
   }
   void on_rejected(RejectCause cause) override {
-    rejections_.Add(with_cause(cause_name(cause))).Increment();
+    rejections_[static_cast<size_t>(cause)].Increment();
   }
   void on_received(WebSocketProtocol protocol, size_t bytes) override {
     const auto i = static_cast<size_t>(protocol);
-    requests_[i]->Increment();
+    requests_[i].Increment();
     request_bytes_[i]->Observe(static_cast<double>(bytes));
   }
-  void on_sent(size_t bytes) override { sent_bytes_.Observe(static_cast<double>(bytes)); }
+  void on_sent(const SizeTally& payloads) override {
+    const std::vector<double> counts(payloads.counts().begin(), payloads.counts().end());
+    sent_bytes_.ObserveMultiple(counts, static_cast<double>(payloads.bytes()));
+  }
   void on_pong(double seconds) override { pong_.Observe(seconds); }
   void add_incoming(int64_t messages) override {
     incoming_.Increment(static_cast<double>(messages));
@@ -237,57 +204,120 @@ class DatabaseSeries final : public DatabaseMetrics {
     http_bytes_.Increment(static_cast<double>(bytes));
   }
 
- private:
-  prometheus::Labels with_cause(const char* cause) const {
-    prometheus::Labels labels = by_identity_;
-    labels["cause"] = cause;
-    return labels;
+  void print_to(const std::string& database, Page& page) const {
+    const Labels by_identity{{"database_identity", database}};
+    const Labels by_db{{"db", database}};
+    page.add({"spacetime_worker_connected_clients", "Connected WebSocket clients."}, by_identity,
+             connected_);
+    page.add({"spacetime_worker_ws_clients_spawned",
+              "Connections established, after the connect reducer."},
+             by_identity, spawned_);
+    page.add({"spacetime_worker_ws_clients_aborted", "Connections ended by abort."}, by_identity,
+             aborted_);
+    page.add({"spacetime_worker_ws_clients_closed_connection", "Connections closed by the client."},
+             by_identity, closed_);
+    page.add(
+        {"spacetime_worker_ws_clients_idle_timed_out_total", "Connections dropped for idleness."},
+        by_identity, idle_);
+    page.add(
+        {"spacetime_websocket_sent_msg_size_bytes", "Payload sizes of WebSocket messages sent."},
+        by_db, sent_bytes_);
+    page.add({"spacetime_websocket_pong_rtt_secs", "Ping written to pong processed."}, by_db,
+             pong_);
+    page.add({"spacetime_total_incoming_queue_length", "Client messages queued, all clients."},
+             by_db, incoming_);
+    page.add({"spacetime_total_outgoing_queue_length", "Messages to clients queued, all clients."},
+             by_db, outgoing_);
+    page.add({"spacetime_client_outgoing_queue_disconnects_total",
+              "Clients dropped for a full outgoing queue."},
+             by_db, outgoing_full_);
+    page.add({"spacetime_http_response_size_bytes_total", "Response bytes of database routes."},
+             by_db, http_bytes_);
+    print_by_protocol(by_identity, page);
+    print_by_cause(by_identity, page);
   }
 
-  const prometheus::Labels by_identity_;
-  const prometheus::Labels by_db_;
-  prometheus::Gauge& connected_;
-  prometheus::Gauge& spawned_;
-  prometheus::Gauge& aborted_;
-  prometheus::Gauge& closed_;
-  prometheus::Counter& idle_;
-  prometheus::Histogram& sent_bytes_;
-  prometheus::Histogram& pong_;
-  prometheus::Gauge& incoming_;
-  prometheus::Gauge& outgoing_;
-  prometheus::Counter& outgoing_full_;
-  prometheus::Counter& http_bytes_;
-  prometheus::Family<prometheus::Counter>& disconnections_;
-  prometheus::Family<prometheus::Counter>& rejections_;
-  std::array<prometheus::Counter*, kProtocolCount> requests_{};
-  std::array<prometheus::Histogram*, kProtocolCount> request_bytes_{};
+ private:
+  void print_by_protocol(const Labels& by_identity, Page& page) const {
+    for (size_t i = 0; i < kProtocolCount; ++i) {
+      Labels labels = by_identity;
+      labels.emplace_back("protocol", protocol_name(static_cast<WebSocketProtocol>(i)));
+      page.add({"spacetime_websocket_requests_total", "WebSocket messages received."}, labels,
+               requests_[i]);
+      page.add({"spacetime_websocket_request_msg_size", "Their size."}, labels, *request_bytes_[i]);
+    }
+  }
+
+  // A cause shows once it happened.
+  void print_by_cause(const Labels& by_identity, Page& page) const {
+    const auto print = [&](const Page::Head& head, const char* cause,
+                           const prometheus::Counter& count) {
+      if (count.Value() == 0) return;
+      Labels labels = by_identity;
+      labels.emplace_back("cause", cause);
+      page.add(head, labels, count);
+    };
+    for (size_t i = 0; i < disconnections_.size(); ++i)
+      print({"spacetime_worker_ws_client_disconnections_total", "Ended connections by cause."},
+            cause_name(static_cast<DisconnectCause>(i)), disconnections_[i]);
+    for (size_t i = 0; i < rejections_.size(); ++i)
+      print({"spacetime_worker_ws_client_rejections_total", "Attempts refused by cause."},
+            cause_name(static_cast<RejectCause>(i)), rejections_[i]);
+  }
+
+  prometheus::Gauge connected_;
+  prometheus::Gauge spawned_;
+  prometheus::Gauge aborted_;
+  prometheus::Gauge closed_;
+  prometheus::Counter idle_;
+  prometheus::Histogram sent_bytes_{sent_buckets()};
+  prometheus::Histogram pong_{pong_buckets()};
+  prometheus::Gauge incoming_;
+  prometheus::Gauge outgoing_;
+  prometheus::Counter outgoing_full_;
+  prometheus::Counter http_bytes_;
+  std::array<prometheus::Counter, kDisconnectCauseCount> disconnections_;
+  std::array<prometheus::Counter, kRejectCauseCount> rejections_;
+  std::array<prometheus::Counter, kProtocolCount> requests_;
+  std::array<std::unique_ptr<prometheus::Histogram>, kProtocolCount> request_bytes_;
 };
 
-}  // namespace
-
-GatewayMetrics::GatewayMetrics() : families_(std::make_unique<Families>()) {}
+GatewayMetrics::GatewayMetrics(size_t databases_max)
+    : databases_max_(databases_max), others_(std::make_shared<Series>()) {}
 GatewayMetrics::~GatewayMetrics() = default;
 
 std::shared_ptr<DatabaseMetrics> GatewayMetrics::database(const schema::Identity& identity) {
-  std::string name = identity.to_hex();
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (const auto found = databases_.find(name); found != databases_.end()) return found->second;
-  if (databases_.size() >= kMetricDatabasesMax) name = "_other";
-  auto& series = databases_[name];
-  if (series == nullptr) series = std::make_shared<DatabaseSeries>(*families_, name);
-  return series;
+  if (const auto found = databases_.find(identity); found != databases_.end()) return found->second;
+  if (databases_.size() >= databases_max_) {
+    others_used_ = true;
+    return others_;
+  }
+  return databases_.emplace(identity, std::make_shared<Series>()).first->second;
+}
+
+void GatewayMetrics::forget(const schema::Identity& identity) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  databases_.erase(identity);
+}
+
+std::vector<schema::Identity> GatewayMetrics::known_databases() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<schema::Identity> known;
+  known.reserve(databases_.size());
+  for (const auto& [identity, series] : databases_) known.push_back(identity);
+  return known;
 }
 
 std::string GatewayMetrics::render(const std::vector<actors::MetricSample>& node_samples) const {
-  std::vector<prometheus::MetricFamily> page = families_->registry.Collect();
-  std::map<std::string, prometheus::MetricFamily> node;
-  for (const actors::MetricSample& sample : node_samples) {
-    auto found = node.find(sample.name);
-    if (found == node.end()) found = node.emplace(sample.name, to_family(sample)).first;
-    found->second.metric.push_back(to_metric(sample));
+  Page page;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [identity, series] : databases_) series->print_to(identity.to_hex(), page);
+    if (others_used_) others_->print_to("_other", page);
   }
-  for (auto& [name, metrics] : node) page.push_back(std::move(metrics));
-  return prometheus::TextSerializer().Serialize(page);
+  for (const actors::MetricSample& sample : node_samples) page.add(sample);
+  return page.print();
 }
 
 }  // namespace worldline::gateway

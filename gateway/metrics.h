@@ -3,9 +3,11 @@
 // The metrics page: the gateway's own counters [S 05/6, worker group] and the node's samples, in
 // Prometheus text form. Names and labels are those of the specification.
 //
-// Invariants: at most kMetricDatabasesMax databases have series of their own, the rest are summed
-// under `_other`. Ownership: one per gateway. Thread: any; counters are atomics, the mutex guards
-// the table of databases only. Units: as the names say.
+// Invariants: at most `databases_max` databases have series of their own, the rest are summed under
+// `_other`; a database that was forgotten is on no later page, and its place is free. What was
+// counted under `_other` stays there.
+// Ownership: one per gateway; a series is shared with the sessions of its database. Thread: any;
+// the mutex guards the table of databases only. Units: as the names say.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +19,10 @@
 
 #include "actors/messages.h"
 #include "gateway/http_message.h"
+#include "gateway/size_tally.h"
 #include "schema/identity.h"
 
 namespace worldline::gateway {
-
-inline constexpr size_t kMetricDatabasesMax = 200;  // [metrics.max-databases]
 
 enum class DisconnectCause : uint8_t {
   kClientClose,
@@ -54,7 +55,7 @@ class DatabaseMetrics {
   virtual void on_disconnected(DisconnectCause cause) = 0;
   virtual void on_rejected(RejectCause cause) = 0;
   virtual void on_received(WebSocketProtocol protocol, size_t bytes) = 0;  // One frame.
-  virtual void on_sent(size_t bytes) = 0;                                  // One frame's payload.
+  virtual void on_sent(const SizeTally& payloads) = 0;
   virtual void on_pong(double seconds) = 0;
   virtual void add_incoming(int64_t messages) = 0;
   virtual void add_outgoing(int64_t messages) = 0;
@@ -63,19 +64,24 @@ class DatabaseMetrics {
 
 class GatewayMetrics {
  public:
-  GatewayMetrics();
+  explicit GatewayMetrics(size_t databases_max);
   ~GatewayMetrics();
 
   std::shared_ptr<DatabaseMetrics> database(const schema::Identity& identity);
-  // The page: own series, then the node's.
+  // The database is gone: its series leave the page.
+  void forget(const schema::Identity& identity);
+  std::vector<schema::Identity> known_databases() const;
+  // The page: own series and the node's.
   std::string render(const std::vector<actors::MetricSample>& node_samples) const;
 
  private:
-  struct Families;
+  class Series;
 
-  std::unique_ptr<Families> families_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<DatabaseMetrics>> databases_;  // Guarded by mutex_.
+  const size_t databases_max_;
+  mutable std::mutex mutex_;
+  std::map<schema::Identity, std::shared_ptr<Series>> databases_;  // Guarded by mutex_.
+  const std::shared_ptr<Series> others_;
+  bool others_used_ = false;  // Guarded by mutex_.
 };
 
 }  // namespace worldline::gateway

@@ -41,7 +41,8 @@ void OutQueue::append_shared(const SharedBytes& owner, size_t begin, size_t end)
   appended_ += end - begin;
 }
 
-void OutQueue::mark_messages(uint32_t messages) {
+void OutQueue::mark_frame(size_t payload_bytes, uint32_t messages) {
+  payload_sizes_.add(payload_bytes);
   if (messages == 0) return;
   marks_.push_back({appended_, messages});
   messages_ += messages;

@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <utility>
 
 #include "base/bytes.h"
+#include "gateway/size_tally.h"
 
 namespace worldline::gateway {
 
@@ -23,8 +25,8 @@ class OutQueue {
 
   void append_copy(Bytes bytes);
   void append_shared(const SharedBytes& owner, size_t begin, size_t end);
-  // The bytes appended since the last mark carry so many messages.
-  void mark_messages(uint32_t messages);
+  // A frame is appended: its payload, and how many messages it carries.
+  void mark_frame(size_t payload_bytes, uint32_t messages);
 
   // The first pieces to be sent; returns how many of `pieces` were filled.
   size_t gather(std::span<Bytes> pieces) const;
@@ -34,6 +36,8 @@ class OutQueue {
   size_t bytes() const { return bytes_; }
   uint64_t message_count() const { return messages_; }  // Not completely sent.
   bool empty() const { return bytes_ == 0; }
+  // The payloads of the frames marked since the last call.
+  SizeTally take_payload_sizes() { return std::exchange(payload_sizes_, {}); }
 
  private:
   struct Segment {
@@ -57,6 +61,7 @@ class OutQueue {
   size_t bytes_ = 0;
   uint64_t appended_ = 0;  // Bytes ever appended.
   uint64_t messages_ = 0;  // Sum of marks_.
+  SizeTally payload_sizes_;
 };
 
 }  // namespace worldline::gateway

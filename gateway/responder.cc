@@ -21,6 +21,7 @@ void Responder::send(PeerNotice notice) {
 
 void Responder::respond(HttpResponse response) {
   for (const auto& header : decorations_) response.headers.push_back(header);
+  if (metrics_ != nullptr) metrics_->on_http_response(response.body.size());
   send(std::move(response));
 }
 
@@ -35,7 +36,7 @@ void Responder::stream(HttpResponse head, std::shared_ptr<LogStream> lines) {
 }
 
 std::shared_ptr<LogStream> Responder::make_log_stream(size_t bytes_max) const {
-  return std::make_shared<LogStream>(inbox_, connection_, bytes_max);
+  return std::make_shared<LogStream>(inbox_, connection_, bytes_max, metrics_);
 }
 
 bool LogStream::push(std::string_view lines) {
@@ -47,6 +48,7 @@ bool LogStream::push(std::string_view lines) {
     return false;
   }
   waiting_ += lines;
+  if (metrics_ != nullptr) metrics_->on_http_response(lines.size());
   notify();
   return true;
 }

@@ -18,6 +18,7 @@
 #include "actors/messages.h"
 #include "gateway/http_message.h"
 #include "gateway/io_thread.h"
+#include "gateway/metrics.h"
 
 namespace worldline::gateway {
 
@@ -35,6 +36,8 @@ class Responder {
 
   // Headers that every answer gets. REQUIRES: called before the request is handed on.
   void decorate(Headers headers);
+  // The answer is of a route of this database: its bytes are counted there. REQUIRES: likewise.
+  void count_for(std::shared_ptr<DatabaseMetrics> metrics) { metrics_ = std::move(metrics); }
   void respond(HttpResponse response);
   void upgrade(UpgradePlan plan);
   void stream(HttpResponse head, std::shared_ptr<LogStream> lines);
@@ -48,14 +51,19 @@ class Responder {
   const std::shared_ptr<IoInbox> inbox_;
   const PeerId connection_;
   Headers decorations_;
+  std::shared_ptr<DatabaseMetrics> metrics_;  // Null: of no database.
   std::atomic<bool> answered_ = false;
 };
 
 // Lines on their way from the node to one HTTP connection, bounded in bytes.
 class LogStream final : public actors::LogReader {
  public:
-  LogStream(std::shared_ptr<IoInbox> inbox, PeerId connection, size_t bytes_max)
-      : inbox_(std::move(inbox)), connection_(connection), bytes_max_(bytes_max) {}
+  LogStream(std::shared_ptr<IoInbox> inbox, PeerId connection, size_t bytes_max,
+            std::shared_ptr<DatabaseMetrics> metrics)
+      : inbox_(std::move(inbox)),
+        connection_(connection),
+        bytes_max_(bytes_max),
+        metrics_(std::move(metrics)) {}
 
   bool push(std::string_view lines) override;
   void finish() override;
@@ -71,6 +79,7 @@ class LogStream final : public actors::LogReader {
   const std::shared_ptr<IoInbox> inbox_;
   const PeerId connection_;
   const size_t bytes_max_;
+  const std::shared_ptr<DatabaseMetrics> metrics_;  // May be null.
   std::mutex mutex_;
   std::string waiting_;  // Guarded by mutex_, as are the next two.
   bool finished_ = false;

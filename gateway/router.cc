@@ -131,6 +131,8 @@ struct Match {
   const Route* first = nullptr;       // The path fits.
   std::string allow;                  // Methods of all routes whose path fits.
   std::vector<std::string_view> raw;  // Parameters.
+  // Path or query cannot be decoded: told behind authentication, with the identity [S 02/17].
+  std::optional<HttpResponse> malformed;
 };
 
 Match find_route(Method method, std::string_view path) {
@@ -242,10 +244,12 @@ void look_up(const Match& match, const Route& route, const std::shared_ptr<Route
   }
   call->database = std::move(*database);
   call->core.node.resolve_database(call->database, [match, responder, refusal, call](auto found) {
-    if (found.ok())
+    if (found.ok()) {
+      responder->count_for(call->core.metrics.database(*found));
       finish(match, std::move(*call), refusal);
-    else
+    } else {
       responder->respond(error_response(found.status()));
+    }
   });
 }
 
@@ -254,10 +258,17 @@ void dispatch(const Match& match, RouteCall call, const std::optional<HttpRespon
   const Route& route = match.route != nullptr ? *match.route : *match.first;
   const auto shared = std::make_shared<RouteCall>(std::move(call));
   authenticate(route, shared, [match, &route, shared, refusal](const Status& status) {
-    if (status.ok())
+    if (status.ok() && match.malformed) {
+      shared->responder->respond(*match.malformed);
+      return;
+    }
+    if (status.ok()) {
       look_up(match, route, shared, refusal);
-    else
-      shared->responder->respond(error_response(status));
+      return;
+    }
+    if (route.handler == handle_subscribe)
+      count_rejection(*shared, RejectCause::kAuthorizationFailed);
+    shared->responder->respond(error_response(status));
   });
 }
 
@@ -276,23 +287,17 @@ void route(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> re
     return;
   }
   auto query = QueryParameters::parse(request.query);
-  if (!query.ok()) {
-    responder->respond(error_response(query.status()));
-    return;
-  }
+  if (!query.ok()) match.malformed = error_response(query.status());
   std::vector<std::string> parameters;
   for (const std::string_view raw : std::exchange(match.raw, {})) {
     auto decoded = percent_decode(raw, false);
-    if (!decoded) {
-      responder->respond(text_response(400, "Invalid URL: malformed escape in path"));
-      return;
-    }
-    parameters.push_back(std::move(*decoded));
+    if (!decoded) match.malformed = text_response(400, "Invalid URL: malformed escape in path");
+    parameters.push_back(decoded.value_or(""));
   }
   dispatch(match,
            RouteCall{core,
                      std::move(request),
-                     std::move(*query),
+                     query.ok() ? std::move(*query) : QueryParameters(),
                      std::move(parameters),
                      std::nullopt,
                      {},

@@ -12,6 +12,8 @@ namespace worldline::gateway {
 using Handler = void (*)(RouteCall call);
 
 // routes_monitoring.cc
+// Takes the series of databases that are gone from the metrics page. Cost: a look-up for each.
+void forget_deleted_databases(GatewayCore& core);
 void handle_ping(RouteCall call);
 void handle_health(RouteCall call);
 void handle_metrics(RouteCall call);
@@ -54,5 +56,8 @@ void handle_logs(RouteCall call);
 
 // routes_subscribe.cc
 void handle_subscribe(RouteCall call);
+// Of an attempt to subscribe that ends before its database is looked up. REQUIRES: the parameters
+// of that route.
+void count_rejection(const RouteCall& call, RejectCause cause);
 
 }  // namespace worldline::gateway

@@ -106,7 +106,9 @@ void handle_delete(RouteCall call) {
   }
   const bool by_identity = database->identity.has_value();
   call.core.node.remove(
-      *database, call.caller(), [responder = call.responder, by_identity](const Status& status) {
+      *database, call.caller(),
+      [&core = call.core, responder = call.responder, by_identity](const Status& status) {
+        if (status.ok()) forget_deleted_databases(core);
         const bool gone = status.ok() || (by_identity && status.code() == StatusCode::kNotFound);
         responder->respond(gone ? empty_response(200) : error_response(status));
       });

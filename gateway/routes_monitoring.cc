@@ -21,6 +21,14 @@ void handle_health(RouteCall call) {
   call.responder->respond(json_response(200, json + "}"));
 }
 
+void forget_deleted_databases(GatewayCore& core) {
+  for (const schema::Identity& identity : core.metrics.known_databases())
+    core.node.resolve_database({identity, {}}, [&core, identity](const auto& found) {
+      if (!found.ok() && found.status().code() == StatusCode::kNotFound)
+        core.metrics.forget(identity);
+    });
+}
+
 void handle_metrics(RouteCall call) {
   const MetricsExposure exposure = call.core.config.http.metrics;
   if (exposure == MetricsExposure::kOff ||
@@ -28,6 +36,7 @@ void handle_metrics(RouteCall call) {
     call.responder->respond(empty_response(404));
     return;
   }
+  forget_deleted_databases(call.core);  // Those a late answer or another node brought back.
   std::vector<actors::MetricSample> samples = call.core.node.metrics();
   append_process_samples("/proc/self", samples);
   call.responder->respond(text_response(200, call.core.metrics.render(samples)));

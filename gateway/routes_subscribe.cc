@@ -64,19 +64,31 @@ void finish_upgrade(GatewayCore& core, UpgradePlan plan, const UpgradeFields& fi
 
 }  // namespace
 
+// A database that is not there has no series.
+void count_rejection(const RouteCall& call, RejectCause cause) {
+  const auto database = parse_database(call.parameters[0]);
+  if (!database.ok()) return;
+  call.core.node.resolve_database(*database, [&core = call.core, cause](const auto& identity) {
+    if (identity.ok()) core.metrics.database(*identity)->on_rejected(cause);
+  });
+}
+
 void handle_subscribe(RouteCall call) {
   UpgradePlan plan;
   const auto database = parse_database(call.parameters[0]);
   const Status parameters = database.ok() ? read_parameters(call, plan) : database.status();
   if (!parameters.ok()) {
+    count_rejection(call, RejectCause::kUpgradeError);
     call.responder->respond(error_response(parameters));
     return;
   }
   if (auto refusal = check_upgrade(call.request)) {
+    count_rejection(call, RejectCause::kUpgradeError);
     call.responder->respond(std::move(*refusal));
     return;
   }
   if (plan.connection_id.is_zero()) {
+    count_rejection(call, RejectCause::kUpgradeError);
     call.responder->respond(
         text_response(400, "Invalid connection ID: the all-zeros ConnectionId is reserved."));
     return;

@@ -127,7 +127,7 @@ void WebSocketSession::on_opened(SessionOpened opened) {
   WL_CHECK(state_ == State::kOpening);
   if (!opened.session.ok()) {
     // [S 02/5.3 no. 4]: without any WebSocket frame; browsers see 1006.
-    metrics_->on_rejected(opened.session.status().code() == StatusCode::kPermissionDenied
+    metrics_->on_rejected(opened.session.status().code() == StatusCode::kUserError
                               ? RejectCause::kClientConnectedRejected
                               : RejectCause::kClientConnectedError);
     drop(DisconnectCause::kShutdown);
@@ -336,9 +336,7 @@ void WebSocketSession::send_initial_connection() {
 void WebSocketSession::flush() {
   if (state_ != State::kOpen || (pending_.empty() && out_.empty())) return;
   if (!pending_.empty()) {
-    const size_t before = out_.bytes();
     thread_.framer().frame(pending_, framing_, out_);
-    metrics_->on_sent(out_.bytes() - before);
     clear_pending();
   }
   write_out();
@@ -417,13 +415,13 @@ void WebSocketSession::drop(DisconnectCause cause) {
   clear_pending();
   posted_.clear();
   posted_frames_ = 0;
-  count_incoming();
+  report_traffic();
   --core_.connections;
   thread_.remove(id_);
 }
 
 void WebSocketSession::on_tick(SteadyTime now) {
-  count_incoming();
+  report_traffic();
   if (state_ == State::kClosing) {
     if (now >= close_deadline_ && !(stopping_ && has_undelivered())) drop(cause_);
     return;
@@ -442,7 +440,8 @@ void WebSocketSession::on_tick(SteadyTime now) {
   }
 }
 
-void WebSocketSession::count_incoming() {
+void WebSocketSession::report_traffic() {
+  if (const SizeTally sent = out_.take_payload_sizes(); !sent.empty()) metrics_->on_sent(sent);
   const int64_t incoming = posted_frames_;
   const auto outgoing = static_cast<int64_t>(out_.message_count());
   if (incoming != reported_incoming_)

@@ -87,7 +87,7 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
   void begin_closing(DisconnectCause cause);
   void finish_stop();                // Stopping and nothing unanswered: close 1001.
   void drop(DisconnectCause cause);  // Closes the socket and forgets the session.
-  void count_incoming();
+  void report_traffic();             // To the metrics.
 
   GatewayCore& core_;  // Borrowed; outlives this.
   IoThread& thread_;   // Borrowed; outlives this.

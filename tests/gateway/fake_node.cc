@@ -111,8 +111,10 @@ void FakeNode::wait_for(const std::function<bool()>& holds) {
 }
 
 Result<actors::DatabaseInfo> FakeNode::lookup(const actors::DatabaseRef& ref) const {
-  if (ref.identity && *ref.identity != database) return Status::not_found("No such database.");
-  if (!ref.identity && ref.name != "mydb") return Status::not_found("`{}` not found", ref.name);
+  if (ref.identity && (!exists || *ref.identity != database))
+    return Status::not_found("No such database.");
+  if (!ref.identity && (!exists || ref.name != "mydb"))
+    return Status::not_found("`{}` not found", ref.name);
   actors::DatabaseInfo info;
   info.database = database;
   info.owner = owner;
@@ -194,12 +196,11 @@ void FakeNode::remove(actors::DatabaseRef ref, actors::Caller caller,
                       actors::Callback<Status> done) {
   run([this, ref, caller, done] {
     const auto info = lookup(ref);
-    if (!info.ok())
-      done(info.status());
-    else if (!remove_status.ok())
-      done(remove_status);
-    else
-      done(authorize(caller, "delete database"));
+    Status status = info.status();
+    if (status.ok()) status = remove_status;
+    if (status.ok()) status = authorize(caller, "delete database");
+    exists = exists && !status.ok();
+    done(status);
   });
 }
 

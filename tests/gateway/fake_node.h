@@ -34,6 +34,7 @@ class FakeNode final : public actors::NodeApi {
   Status publish_status;
   actors::PublishOp publish_op = actors::PublishOp::kCreated;
   Status remove_status;
+  bool exists = true;  // Its database; until it is removed.
   Status open_status;
   bool consume = true;       // Sessions report what they took.
   bool answer_calls = true;  // Sessions answer.

@@ -137,6 +137,11 @@ const RouteCase kCases[] = {
      "Database has not registered a handler for this route"},
     {"Mcp", "POST", "/v1/mcp", kJsonHeader, "{}", 501, "MCP is not supported"},
     {"BadEscape", "GET", "/v1/database/%zz", "", "", 400, "Invalid URL: malformed escape in path"},
+    {"BadEscapeOfAFunction", "POST", "/v1/database/mydb/call/%zz", kJsonHeader, "[]", 400,
+     "Invalid URL: malformed escape in path"},
+    {"BadEscapeInTheQuery", "GET", "/v1/database/mydb/schema?version=%f", "", "", 400, nullptr},
+    {"BadEscapeBehindABadToken", "GET", "/v1/database/%zz", "authorization: Bearer x.y\r\n", "",
+     401, "Invalid token: InvalidToken"},
     {"SubscribeWithoutUpgrade", "GET", "/v1/database/mydb/subscribe", "", "", 426,
      "This service requires use of the websocket protocol"},
     {"SubscribeCompression", "GET", "/v1/database/mydb/subscribe?compression=gzip", "", "", 400,
@@ -164,8 +169,7 @@ TEST_P(HttpRoutesTest, AnswersAsSpecified) {
   const bool has_identity = path.rfind("/v1/database", 0) == 0 &&
                             path.find("/route") == std::string::npos &&
                             answer.body.find("Authorization is") == std::string::npos &&
-                            answer.body.find("Invalid token") == std::string::npos &&
-                            answer.body.find("malformed escape") == std::string::npos;
+                            answer.body.find("Invalid token") == std::string::npos;
   if (has_identity) {
     EXPECT_EQ(answer.header("spacetime-identity").size(), 64u);
     EXPECT_NE(answer.header("spacetime-identity-token"), "");
@@ -254,6 +258,9 @@ TEST_F(HttpTest, EveryOutcomeOfACallHasItsStatus) {
       {{CallStatus::kConnectBudget, {}, "no energy", 0}, 503, "no energy"},
       {{CallStatus::kFailed, Status::not_found("`x` not found"), "", 0}, 404, "`x` not found"},
       {{CallStatus::kFailed, Status::unavailable("closing"), "", 0}, 500, "no such module"},
+      {{CallStatus::kFailed, Status::internal("the client's row"), "the client's row", 0},
+       500,
+       "the client's row"},
   };
   for (const OutcomeCase& c : cases) {
     node.drain();
@@ -515,10 +522,69 @@ TEST_F(HttpTest, MetricsPageShowsOwnAndNodeFigures) {
   EXPECT_NE(page.find("spacetime_worker_connected_clients{database_identity=\"" +
                       node.database.to_hex() + "\"}"),
             std::string::npos);
+  EXPECT_EQ(page.find("spacetime_worker_ws_client_rejections_total{"), std::string::npos)
+      << "a cause shows once it happened";
   config.http.metrics = MetricsExposure::kOff;
   gateway.reset();
   start();
   EXPECT_EQ(request("GET", "/v1/metrics").status, 404);
+}
+
+TEST_F(HttpTest, RefusedSubscriptionsAreCountedByCause) {
+  start();
+  const std::string path = "/v1/database/mydb/subscribe";
+  EXPECT_EQ(request("GET", path, "authorization: Bearer x.y\r\n").status, 401);
+  EXPECT_EQ(request("GET", path).status, 426);
+  EXPECT_EQ(request("GET", path + "?compression=gzip").status, 400);
+  EXPECT_EQ(request("GET", "/v1/database/other/subscribe").status, 426);
+  EXPECT_EQ(TestWebSocket(gateway->port(), {.protocols = "nonsense"}).answer().status, 400);
+  const auto refuse = [this](const Status& status) {
+    node.drain();
+    node.open_status = status;
+    TestWebSocket client(gateway->port(), {});
+    EXPECT_EQ(client.read_frame().opcode, -1);
+  };
+  refuse(Status::user_error("the module says no"));
+  refuse(Status::internal("the row cannot be inserted"));
+  refuse(Status::unavailable("closing"));
+  node.drain();
+  const std::string page = request("GET", "/v1/metrics").body;
+  for (const auto& [cause, count] : {std::pair{"authorization_failed", 1},
+                                     {"websocket_upgrade_error", 2},
+                                     {"invalid_protocol", 1},
+                                     {"client_connected_rejected", 1},
+                                     {"client_connected_error", 2}})
+    EXPECT_NE(page.find("spacetime_worker_ws_client_rejections_total{database_identity=\"" +
+                        node.database.to_hex() + "\",cause=\"" + cause + "\"} " +
+                        std::to_string(count) + "\n"),
+              std::string::npos)
+        << cause << "\n"
+        << page;
+}
+
+TEST_F(HttpTest, ADeletedDatabaseLeavesTheMetricsPageAndMakesRoom) {
+  config.metric_databases_max = 1;
+  start();
+  const std::string token = authorization(&node.owner);
+  const std::string first = node.database.to_hex();
+  ASSERT_EQ(request("POST", "/v1/database/mydb/sql", token, "SELECT 1").body, "[{}]");
+  EXPECT_NE(request("GET", "/v1/metrics")
+                .body.find("spacetime_http_response_size_bytes_total{db=\"" + first + "\"} 4\n"),
+            std::string::npos);
+  EXPECT_EQ(request("DELETE", "/v1/database/mydb", token).status, 200);
+  node.drain();
+  node.run([this] {
+    node.database = identity_of("the next one");
+    node.exists = true;
+  });
+  node.drain();
+  ASSERT_EQ(request("POST", "/v1/database/mydb/sql", token, "SELECT 1").status, 200);
+  const std::string page = request("GET", "/v1/metrics").body;
+  EXPECT_EQ(page.find("database_identity=\"" + first), std::string::npos) << page;
+  EXPECT_NE(page.find("database_identity=\"" + identity_of("the next one").to_hex()),
+            std::string::npos)
+      << "it has the place of the one that went";
+  EXPECT_EQ(page.find("_other"), std::string::npos);
 }
 
 }  // namespace

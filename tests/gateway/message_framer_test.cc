@@ -235,7 +235,7 @@ TEST(OutQueueTest, KeepsOrderAcrossCopiesAndSharesAndPartialWrites) {
       queue.append_shared(bytes, 0, bytes->size());
     else
       queue.append_copy(*bytes);
-    queue.mark_messages(1);
+    queue.mark_frame(1, 1);
     ++marked;
   }
   EXPECT_LE(queue.message_count(), marked);
@@ -250,6 +250,52 @@ TEST(OutQueueTest, KeepsOrderAcrossCopiesAndSharesAndPartialWrites) {
     queue.consume(bytes);
   }
   EXPECT_EQ(sent, expected);
+}
+
+struct SizesCase {
+  const char* name;
+  FramingOptions options;
+  std::vector<size_t> message_bytes;
+  uint64_t frames;
+  uint64_t in_first_bucket;  // Payloads of at most 100 B.
+};
+
+TEST(PayloadSizesTest, CountsEveryFrameOnceByItsPayload) {
+  const SizesCase cases[] = {
+      {"V2IsAFrameForEachMessage", {.coalesce = false}, {1, 99, 100, 700}, 4, 2},
+      {"V3PutsThemTogether", {.coalesce_bytes = 1000}, {1, 99, 100, 700}, 1, 0},
+      {"V3UpToItsLimit", {.coalesce_bytes = 110}, {1, 99, 5, 700}, 2, 0},
+  };
+  for (const SizesCase& c : cases) {
+    std::vector<ByteBuffer> messages;
+    for (const size_t bytes : c.message_bytes) messages.emplace_back(bytes, Byte{7});
+    const OutboundBatchPtr batch = batch_of(messages);
+    MessageFramer framer;
+    OutQueue queue;
+    framer.frame({&batch, 1}, c.options, queue);
+    const SizeTally sizes = queue.take_payload_sizes();
+    EXPECT_EQ(sizes.message_count(), c.frames) << c.name;
+    EXPECT_EQ(sizes.counts()[0], c.in_first_bucket) << c.name;
+    uint64_t bytes = c.frames;  // The tag of each.
+    for (const size_t one : c.message_bytes) bytes += one;
+    EXPECT_EQ(sizes.bytes(), bytes) << c.name;
+    EXPECT_TRUE(queue.take_payload_sizes().empty()) << "they are taken once";
+  }
+}
+
+TEST(PayloadSizesTest, CompressedPayloadsCountAsSentAlsoWhereTheyAreShared) {
+  const OutboundBatchPtr batch = batch_of({ByteBuffer(20'000, Byte{7})});
+  const OutboundBatchPtr other_holder = batch;
+  MessageFramer framer;
+  for (int session = 0; session < 2; ++session) {
+    OutQueue queue;
+    framer.frame({&batch, 1}, {.compression = Compression::kGzip, .compress_above_bytes = 1024},
+                 queue);
+    const SizeTally sizes = queue.take_payload_sizes();
+    EXPECT_EQ(sizes.message_count(), 1u);
+    EXPECT_LT(sizes.bytes(), 126u);
+    EXPECT_EQ(sizes.bytes() + 2, queue.bytes()) << "all but the header, short for so little";
+  }
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ TEST_F(WebSocketTest, FirstMessageIsTheInitialConnection) {
 }
 
 TEST_F(WebSocketTest, RefusedConnectEndsWithoutAnyFrame) {
-  node.open_status = Status::permission_denied("not you");
+  node.open_status = Status::user_error("not you");
   start();
   const auto client = connect();
   EXPECT_EQ(client->read_frame().opcode, -1);
