@@ -321,16 +321,17 @@ void encode_member(const std::optional<std::string>& name, const AlgebraicType& 
 struct ValueEncoder {
   BsatnWriter& writer;
 
+  void encode(const AlgebraicValue& value) const { std::visit(*this, value.storage()); }
   void operator()(const SumValue& sum) const {
     writer.write_tag(sum.tag);
-    encode_value(*sum.value, writer);
+    encode(*sum.value);
   }
   void operator()(const ProductValue& product) const {
-    for (const auto& element : product.elements) encode_value(element, writer);
+    for (const auto& element : product.elements) encode(element);
   }
   void operator()(const ArrayValue& array) const {
     writer.write_length(array.elements.size());
-    for (const auto& element : array.elements) encode_value(element, writer);
+    for (const auto& element : array.elements) encode(element);
   }
   void operator()(const std::string& text) const { writer.write_string(text); }
   void operator()(const ByteBuffer& bytes) const { writer.write_byte_array(bytes); }
@@ -392,8 +393,16 @@ Result<uint8_t> BsatnReader::read_tag(size_t variant_count, std::string_view typ
 }
 
 void BsatnWriter::write_length(size_t length) {
-  WL_CHECK(length <= UINT32_MAX);
+  if (length > UINT32_MAX) {
+    is_too_long_ = true;
+    return;
+  }
   write_u32(static_cast<uint32_t>(length));
+}
+
+Status BsatnWriter::status() const {
+  if (is_too_long_) return Status::too_large("len too long");
+  return {};
 }
 
 void BsatnWriter::write_string(std::string_view text) {
@@ -402,7 +411,7 @@ void BsatnWriter::write_string(std::string_view text) {
 
 void BsatnWriter::write_byte_array(Bytes bytes) {
   write_length(bytes.size());
-  write_raw(bytes);
+  if (bytes.size() <= UINT32_MAX) write_raw(bytes);
 }
 
 Result<AlgebraicValue> decode_value(const AlgebraicType& type, const Typespace& typespace,
@@ -410,8 +419,9 @@ Result<AlgebraicValue> decode_value(const AlgebraicType& type, const Typespace& 
   return ValueDecoder(typespace, reader).decode(type);
 }
 
-void encode_value(const AlgebraicValue& value, BsatnWriter& writer) {
-  std::visit(ValueEncoder{writer}, value.storage());
+Status encode_value(const AlgebraicValue& value, BsatnWriter& writer) {
+  ValueEncoder{writer}.encode(value);
+  return writer.status();
 }
 
 Status skip_value(const AlgebraicType& type, const Typespace& typespace, BsatnReader& reader) {

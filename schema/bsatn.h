@@ -97,22 +97,27 @@ class BsatnWriter {
   void write_f32(float value) { append_le(out_, value); }
   void write_f64(double value) { append_le(out_, value); }
   void write_tag(uint8_t tag) { out_.push_back(tag); }
-  void write_length(size_t length);  // REQUIRES: below 2^32; callers limit their input.
+  // A length of 2^32 or more is not written, but makes status() a failure; so does a string or an
+  // array of that size, of which nothing is written. Who limits its input need not ask.
+  void write_length(size_t length);
   void write_string(std::string_view text);
   void write_byte_array(Bytes bytes);  // With length.
   void write_raw(Bytes bytes) { append(out_, bytes); }
 
+  Status status() const;  // kTooLarge `len too long` [S 01/2.1]; else what was written is whole.
   ByteBuffer& buffer() { return out_; }
 
  private:
   ByteBuffer& out_;  // Borrowed; outlives this.
+  bool is_too_long_ = false;
 };
 
 // --- Values. Refs are looked up in `typespace`. ---
 
 Result<AlgebraicValue> decode_value(const AlgebraicType& type, const Typespace& typespace,
                                     BsatnReader& reader);
-void encode_value(const AlgebraicValue& value, BsatnWriter& writer);
+// The same status as the writer has afterwards.
+Status encode_value(const AlgebraicValue& value, BsatnWriter& writer);
 
 // Walks over one value without building anything; leaves the reader behind it. Same errors as
 // decode_value, but arrays of zero-size elements of any length are accepted in O(1).

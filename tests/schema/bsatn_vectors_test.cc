@@ -45,12 +45,24 @@ TEST(BsatnVectors, ValuesDecodeAndEncodeToTheSameBytes) {
     EXPECT_TRUE(reader.at_end());
     ByteBuffer encoded;
     BsatnWriter writer(encoded);
-    encode_value(*value, writer);
+    ASSERT_TRUE(encode_value(*value, writer).ok());
     EXPECT_EQ(to_hex(encoded), to_hex(bytes));
     BsatnReader skipper(bytes);
     EXPECT_TRUE(skip_value(in.type, in.typespace, skipper).ok());
     EXPECT_TRUE(skipper.at_end());
   }
+}
+
+TEST(BsatnWriter, FailsWhereALengthDoesNotFitAndDoesNotEndTheProcess) {
+  ByteBuffer bytes;
+  BsatnWriter writer(bytes);
+  writer.write_length(UINT32_MAX);
+  EXPECT_TRUE(writer.status().ok());
+  writer.write_length(size_t{UINT32_MAX} + 1);
+  EXPECT_EQ(writer.status().code(), StatusCode::kTooLarge);
+  EXPECT_EQ(writer.status().message(), "len too long");
+  EXPECT_EQ(encode_value(AlgebraicValue(true), writer).message(), "len too long") << "it stays so";
+  EXPECT_EQ(to_hex(bytes), "ffffffff01");
 }
 
 TEST(BsatnVectors, ValuesPrintInBothStyles) {

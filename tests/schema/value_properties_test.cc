@@ -19,7 +19,7 @@ constexpr int kDepth = 4;
 ByteBuffer encoded(const AlgebraicValue& value) {
   ByteBuffer out;
   BsatnWriter writer(out);
-  encode_value(value, writer);
+  EXPECT_TRUE(encode_value(value, writer).ok());
   return out;
 }
 
