@@ -155,7 +155,9 @@ void NodeLife::checkpoint(GroupId group) {
     GroupReplica* replica = cluster_.node(id).raft().find(group);
     if (replica == nullptr || !replica->is_running()) continue;
     const LogIndex index = std::min(replica->core().applied_index(), replica->core().stable());
-    if (index > replica->core().log().boundary().id.index) replica->checkpointed(index);
+    if (index > replica->core().log().boundary().id.index)
+      replica->checkpointed({replica->core().log().term_at(index), index},
+                            replica->core().log().chain_at(index));
   }
 }
 

@@ -79,9 +79,9 @@ class Clients final : public EventSink, public ReplySink {
   std::vector<Client> clients_;  // [0] is for probes.
   std::vector<Op> ops_;          // By op - 1.
   std::vector<uint32_t> slots_;
-  std::map<uint64_t, Reply> replies_;              // By token, on their way to the client.
-  std::array<uint64_t, kRegisters> last_seen_{};   // Of each register, by anybody.
-  uint64_t list_seen_ = 0;                         // Longest list anybody saw.
+  std::map<uint64_t, Reply> replies_;             // By token, on their way to the client.
+  std::array<uint64_t, kRegisters> last_seen_{};  // Of each register, by anybody.
+  uint64_t list_seen_ = 0;                        // Longest list anybody saw.
   uint64_t moments_ = 0;
   bool is_stopped_ = false;
   bool budget_spent_ = false;

@@ -224,6 +224,9 @@ std::string LivenessPhase::describe_core() const {
 }
 
 bool LivenessPhase::converge() {
+  // What a slow link still has of the time before, an order to take over say, is a reason to move.
+  const Micros drained_at = cluster_.network().drained_at() + scenario_.election_time();
+  cluster_.queue().run_until(std::max(cluster_.queue().now(), drained_at));
   const Micros limit = kElectionTimes * scenario_.election_time() + catch_up_budget();
   const Micros end = cluster_.queue().now() + limit;
   while (!is_equal()) {

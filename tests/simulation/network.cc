@@ -82,6 +82,7 @@ void Network::schedule(uint32_t from, uint32_t to, replication::Envelope message
     last = at;
   }
   ++path.under_way;
+  last_arrival_ = std::max(last_arrival_, at);
   const uint64_t place = store(std::move(message));
   queue_.push(at - queue_.now(), {0, 0, this, kDeliver, path.generation, place, pair_of(from, to)});
 }
@@ -161,6 +162,7 @@ void Network::heal() {
       unblock(from, to);
     }
   }
+  drained_at_ = last_arrival_;
 }
 
 }  // namespace worldline::simulation

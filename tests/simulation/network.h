@@ -40,7 +40,7 @@ class Network final : public EventSink {
   void send(uint32_t from, uint32_t to, replication::Envelope message);
   bool is_open(uint32_t from, uint32_t to) const;       // For control messages.
   bool is_bulk_open(uint32_t from, uint32_t to) const;  // For pieces of a snapshot.
-  Micros draw_delay(uint32_t from, uint32_t to);  // Of something that is no Raft message.
+  Micros draw_delay(uint32_t from, uint32_t to);        // Of something that is no Raft message.
 
   // --- Faults; blocks are counted, so that partitions may overlap --------------------------------
   void block(uint32_t from, uint32_t to, Blocking how);
@@ -51,6 +51,8 @@ class Network final : public EventSink {
   void break_streams(uint32_t a, uint32_t b, Micros reopen_after);
   // No fault any more, and short delays, for good.
   void heal();
+  // When the last message that was sent before heal() has arrived.
+  Micros drained_at() const { return drained_at_; }
 
   void on_event(const Event& event) override;
   uint64_t delivered() const { return delivered_; }
@@ -67,7 +69,7 @@ class Network final : public EventSink {
     Blocking how = Blocking::kDrop;
     Micros clogged_until[kStreams] = {};
     Micros last_at[kStreams] = {};
-    uint32_t generation = 0;   // Of the streams; what was sent on an older one is lost.
+    uint32_t generation = 0;  // Of the streams; what was sent on an older one is lost.
     uint32_t under_way = 0;
     std::vector<replication::Envelope> held;
   };
@@ -85,6 +87,8 @@ class Network final : public EventSink {
   std::vector<replication::Envelope> pool_;  // Messages on their way,
   std::vector<uint64_t> free_;               // and places in it that are free.
   uint64_t delivered_ = 0;
+  Micros last_arrival_ = 0;
+  Micros drained_at_ = 0;
 };
 
 }  // namespace worldline::simulation

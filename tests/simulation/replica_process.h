@@ -111,8 +111,8 @@ class ReplicaProcess {
   void on_offer(const replication::SnapshotMeta& meta);
   void send_result(uint32_t slot, uint64_t snap_id, replication::SnapshotOutcome outcome);
 
-  SimNode& node_;      // Borrowed; outlives this.
-  Cluster& cluster_;   // Borrowed; outlives this.
+  SimNode& node_;     // Borrowed; outlives this.
+  Cluster& cluster_;  // Borrowed; outlives this.
   replication::RaftCore core_;
   MachineState machine_;
   LogIndex machine_index_;
@@ -125,12 +125,12 @@ class ReplicaProcess {
   LogIndex next_checkpoint_;
   std::map<ReplicaId, Outgoing> outgoing_;
   std::optional<Incoming> incoming_;
-  ReplicaId speaker_;           // Whose message is being received.
-  bool is_asleep_ = false;      // As of the last drain().
-  uint64_t asleep_under_ = 0;   // Incarnation of the leader that sent it to sleep.
-  bool hello_due_ = true;       // Of a new stream, once there is a leader.
-  LogIndex idle_last_;          // For the quiescence manager:
-  uint32_t idle_ticks_ = 0;     // since when nothing happened.
+  ReplicaId speaker_;          // Whose message is being received.
+  bool is_asleep_ = false;     // As of the last drain().
+  uint64_t asleep_under_ = 0;  // Incarnation of the leader that sent it to sleep.
+  bool hello_due_ = true;      // Of a new stream, once there is a leader.
+  LogIndex idle_last_;         // For the quiescence manager:
+  uint32_t idle_ticks_ = 0;    // since when nothing happened.
 };
 
 }  // namespace worldline::simulation

@@ -25,8 +25,8 @@ struct Outcome {
   uint64_t calls_unknown = 0;
   uint64_t leaders = 0;
   uint64_t committed = 0;
-  bool was_recoverable = true;   // Else the liveness phase demanded nothing.
-  bool search_gave_up = false;   // The linear order was not found, nor refuted, in time.
+  bool was_recoverable = true;  // Else the liveness phase demanded nothing.
+  bool search_gave_up = false;  // The linear order was not found, nor refuted, in time.
   Observer::Marks marks{};
   std::vector<Decision> decisions;  // What the nemesis did.
 

@@ -71,8 +71,8 @@ TEST(SimulationTest, EachFaultClassAloneBreaksNoPromise) {
 }
 
 // Each found a bug of the core or of the simulator once.
-const uint64_t kRegressionSeeds[] = {9,    10,   96,    116,   119,   376,   587,   1157, 1319,
-                                     1718, 3449, 52470, 19297, 20986, 22688, 55114, 57094};
+const uint64_t kRegressionSeeds[] = {9,    10,   96,    116,   119,   376,   587,   1157,  1319,
+                                     1718, 3449, 52470, 19297, 20986, 22688, 27471, 55114, 57094};
 
 TEST(SimulationTest, WhatOnceFailedPasses) {
   Tally tally;
