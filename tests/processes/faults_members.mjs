@@ -148,11 +148,12 @@ async function killReceiver(t) {
 const GAP = { gap: { p99: 2_000 } };
 
 export const memberFaults = [
-  { ...GAP, name: 'members', row: 'P-19', run: changeMembers, repeat: 10 },
+  { ...GAP, name: 'members', row: 'P-19', run: changeMembers, repeat: 10, isLong: true },
   { ...GAP, name: 'wiped-node', row: 'P-18', run: wipeNode, repeat: 20 },
   { ...GAP, name: 'scale', row: 'P-19', run: scale, repeat: 10, beforeMs: 1_500 },
   { name: 'swap-addresses', row: 'P-22', run: swapAddresses, repeat: 10 },
-  { ...GAP, name: 'snapshot', row: 'P-09', run: snapshotCatchUp, repeat: 20 },
-  { name: 'slow-snapshot', row: 'P-09', run: slowSnapshot, repeat: 20, terms: 0, beforeMs: 1_000 },
-  { ...GAP, name: 'kill-receiver', row: 'P-09', run: killReceiver, repeat: 20 },
+  { ...GAP, name: 'snapshot', row: 'P-09', run: snapshotCatchUp, repeat: 20, isLong: true },
+  { name: 'slow-snapshot', row: 'P-09', run: slowSnapshot, repeat: 20, terms: 0, beforeMs: 1_000,
+    rate: 300 },
+  { ...GAP, name: 'kill-receiver', row: 'P-09', run: killReceiver, repeat: 20, rate: 300 },
 ];

@@ -108,7 +108,7 @@ async function loseLog(t) {
 async function flappingLink(t) {
   const { leader, followers } = await sides(t);
   t.mark();
-  const ms = t.long ? 300_000 : 4_000;
+  const ms = t.long ? 300_000 : 3_000;
   const end = Date.now() + ms;
   while (Date.now() < end) {
     await t.network.cut(leader.slot, followers[0].slot);
@@ -161,7 +161,7 @@ async function lossyLinks(t) {
   const percent = t.between(5, 30);
   await Promise.all(t.network.slots.map(slot => t.network.lose(slot, percent)));
   const from = performance.now();
-  await sleep(3_000);
+  await sleep(2_000);
   const kept = t.share(from, performance.now());
   t.note(`${percent} % lost, ${Math.round(100 * kept)} % of the throughput`);
   t.expect('at least a twentieth of the throughput', kept >= 0.05);
@@ -177,7 +177,7 @@ async function unrulyLinks(t) {
   const shape = { ...UNRULY, seed: t.between(1, 1_000_000) };
   await Promise.all(used.map(slot => t.network.reshape(slot, shape)));
   const from = performance.now();
-  await sleep(3_000);
+  await sleep(2_000);
   const kept = t.share(from, performance.now());
   t.note(`${Math.round(100 * kept)} % of the throughput`);
   t.expect('at least half of the throughput', kept >= 0.5);
@@ -198,10 +198,10 @@ export const networkFaults = [
   { ...P06, name: 'bridge', run: bridge },
   { ...P06, name: 'minority-leader', run: minorityLeader, isLong: true },
   { ...P06, name: 'cut-followers', run: cutFollowers, repeat: 50, terms: 0 },
-  { ...P06, name: 'cut-one-follower', run: cutOneFollower, repeat: 50 },
+  { ...P06, name: 'cut-one-follower', run: cutOneFollower, repeat: 50, isLong: true },
   { ...P07, name: 'deaf-leader', run: deafLeader },
   { ...P07, name: 'mute-leader', run: muteLeader },
-  { ...P07, name: 'deaf-follower', run: deafFollower },
+  { ...P07, name: 'deaf-follower', run: deafFollower, isLong: true },
   { ...P07, name: 'lose-control', run: loseControl },
   { ...P07, name: 'lose-log', run: loseLog },
   { name: 'flapping', row: 'P-08', run: flappingLink, repeat: 10, gap: { p99: 2_000 } },

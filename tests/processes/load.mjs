@@ -108,7 +108,7 @@ export class Load {
   }
 
   /** No request leaves any more; answers that come within `ms` still count. */
-  async stop(ms = 3_000) {
+  async stop(ms = 1_000) {
     clearInterval(this.timer);
     this.stoppedAt = now();
     const end = now() + ms;

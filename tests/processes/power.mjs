@@ -34,7 +34,7 @@ function filesBelow(directory) {
     .filter(path => lstatSync(path).isFile());
 }
 
-/** Of what was not synced, some of the end is lost in each file, always something. */
+/** Of what was not synced, all or some of the end is lost in each file, always something. */
 export function cutBack(node, logs, random) {
   const sizes = syncedSizes(join(logs, `synced${node.id}`));
   let lost = 0;
@@ -42,7 +42,7 @@ export function cutBack(node, logs, random) {
     const { size } = lstatSync(path);
     const synced = Math.min(size, sizes.get(path) ?? 0);
     if (synced === size) continue;
-    const kept = synced + Math.floor(random() * (size - synced));
+    const kept = random() < 0.5 ? synced : synced + Math.floor(random() * (size - synced));
     truncateSync(path, kept);
     lost += size - kept;
   }

@@ -25,6 +25,7 @@ export function summary(fault, rounds) {
     row: fault.row,
     rounds: rounds.length,
     failed: rounds.filter(round => round.problems.length).length,
+    seconds: Math.round(rounds.reduce((sum, round) => sum + round.seconds, 0)),
     gap: distribution(of('gap')),
     afterHeal: distribution(of('afterHeal')),
     recovered: distribution(of('recovered')),
@@ -51,7 +52,7 @@ export function lineOf(line) {
     `gap p50/p99/max ${times(line.gap)} ms${healed}, terms max ${line.terms?.max ?? '-'}, ` +
     `${before}/${during}/${after} a second, ${line.snapshots} snapshots, ` +
     `${line.acknowledged} acknowledged, lost ${line.lost}, doubled ${line.duplicated}, ` +
-    `revived ${line.revived}, stale ${line.stale}, unknown ${line.unknown}`
+    `revived ${line.revived}, stale ${line.stale}, unknown ${line.unknown}, ${line.seconds} s`
   );
 }
 
@@ -72,6 +73,7 @@ const COLUMNS = [
   ['Revived', line => line.revived],
   ['Stale', line => line.stale],
   ['Unknown', line => line.unknown],
+  ['Seconds', line => line.seconds],
 ];
 
 export function markdown(lines, seed) {

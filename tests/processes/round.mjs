@@ -75,6 +75,7 @@ export class Round {
 
   async run() {
     const { cluster, fault, keys, random } = this;
+    const startedAt = performance.now();
     const leader = await cluster.leader();
     const before = await leader.status();
     const installed = new Map();
@@ -99,6 +100,7 @@ export class Round {
     await this.network.heal();
     await this.load.stop();
     await this.#check(before, installed).catch(error => this.problems.push(error.message));
+    this.seconds = (performance.now() - startedAt) / 1_000;
   }
 
   async #check(before, installed) {

@@ -9,9 +9,10 @@
 // Needs root, iproute2, nftables, openssl. A short run injects each fault once or a few times;
 // --long as often as the chapter says. The chapter's bounds of time are held; those for the time
 // without an acknowledged write are wider than on machines of their own, unless --strict. A machine
-// that is busy with other things keeps none of them: --patience N makes every bound N times as
-// wide, and the end of the report says so. Faults run one after the other against one cluster, so
-// each meets what the ones before left behind. The seed is printed first and on failure.
+// that is busy with other things keeps none of them: --patience N, or WORLDLINE_PATIENCE as for the
+// other suites, makes every bound N times as wide, and the end of the report says so. Faults run
+// one after the other against one cluster, so each meets what the ones before left behind. The seed
+// is printed first and on failure.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -40,7 +41,7 @@ const { values: options } = parseArgs({
     long: { type: 'boolean', default: false },
     seed: { type: 'string' },
     strict: { type: 'boolean', default: false },
-    patience: { type: 'string', default: '1' },
+    patience: { type: 'string', default: process.env.WORLDLINE_PATIENCE ?? '1' },
     rate: { type: 'string', default: '150' },
     json: { type: 'string' },
     markdown: { type: 'string' },
