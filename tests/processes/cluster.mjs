@@ -221,7 +221,7 @@ export class Cluster {
     return (await Promise.all(this.running.map(ask))).filter(Boolean);
   }
 
-  /** Everybody who runs follows one leader and has, or nearly has, what it has. */
+  /** Everybody who runs follows one leader and has all that is committed but for `lag` entries. */
   recovered(ms, lag = 50) {
     let last = [];
     return eventually('all nodes follow', ms, async () => {

@@ -96,8 +96,16 @@ async function movedAfter(t, leader, from, ms) {
   return null;
 }
 
+/** A disk that hung a moment ago bears no leader yet: with three of them nobody could take over. */
+async function calmDisks(t) {
+  await eventually('no disk hung lately', 20_000, async () => {
+    return (await t.cluster.statuses()).every(one => one.disk[0] === 0);
+  });
+}
+
 /** Shorter than the threshold: nothing moves. Longer: another leads a second after it at most. */
 async function stall(t, ms) {
+  await calmDisks(t);
   const leader = await t.cluster.leader();
   t.mark();
   await leader.admin(`disk stall ${ms}`);
@@ -115,6 +123,7 @@ async function stall(t, ms) {
 
 /** The watchdog ends the process at 20 s; leadership moved long before. */
 async function stallForGood(t, ms) {
+  await calmDisks(t);
   const leader = await t.cluster.leader();
   t.mark();
   await leader.admin(`disk stall ${ms}`);
