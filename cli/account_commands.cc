@@ -6,6 +6,7 @@
 namespace worldline::cli {
 
 Result<int> run_list(const ListOptions& options, CommandContext& context) {
+  warn_unstable(context.console);
   WL_ASSIGN_OR_RETURN(const ApiClient client, connect(options.target, "", context));
   WL_ASSIGN_OR_RETURN(const std::string owner, identity_of_token(context.config.token()));
   WL_ASSIGN_OR_RETURN(const HttpResponse answer,

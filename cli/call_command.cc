@@ -51,6 +51,7 @@ Status call_failure(const HttpResponse& answer, const ModuleSchema& schema,
 }  // namespace
 
 Result<int> run_call(const CallOptions& options, CommandContext& context) {
+  warn_unstable(context.console);
   WL_ASSIGN_OR_RETURN(
       const ConnectedDatabase database,
       connect_database(options.target, options.words, FirstWord::kMustBeKnown, context));

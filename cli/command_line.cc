@@ -119,6 +119,13 @@ void add_start_options(Apps* app, const std::shared_ptr<StartArguments>& options
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  app->add_flag_callback(
+      "--in-memory", [options] { options->settings.emplace_back("node.in-memory", "true"); },
+      "Not supported: every confirmed transaction is written to disk");
+  add_setting(app, options, "--page_pool_max_size", "limits.page-pool-max-size",
+              "No effect; accepted for compatibility");
+  add_setting(app, options, "--pg-port", "listen.pg-port",
+              "Not supported: there is no PostgreSQL listener; 0 = off");
   app->add_option("--config", options->config_file, "Read settings from this TOML file");
   app->add_flag("--non-interactive", options->non_interactive,
                 "Fail when the port is in use instead of asking for another");
@@ -373,7 +380,10 @@ CommandLine parse_command_line(const std::vector<std::string>& given) {
   Apps root(kAbout, "worldline");
   root.footer(kFirstSteps);
   root.require_subcommand(0, 1);
-  root.set_version_flag("-V,--version", std::string("worldline ") + kVersion);
+  root.set_version_flag("-V", std::string("worldline ") + kVersion);
+  root.add_flag_callback(
+      "--version", [] { throw CLI::CallForVersion(long_version(), 0); },
+      "Display version, executable path, commit, and tool and protocol versions");
   root.add_option("--root-dir", parse.global.root_dir, "Keep config and data under this directory");
   root.add_option("--config-path", parse.global.config_path, "Use this file instead of cli.toml");
   add_start(root, parse);

@@ -1,7 +1,8 @@
 // cli/command_line.h
 //
 // From the words of the command line to one command with its options, or to a text that ends the
-// process (help, bad usage). Pure: nothing is run and nothing is read.
+// process (help, bad usage). Pure: nothing is run and nothing is read; `--version` names the path
+// of this executable.
 //
 // Thread: any. Errors: bad usage is an outcome with exit code 2 [S 07/1].
 #pragma once

@@ -40,6 +40,9 @@ Result<int> run_version(const VersionOptions& options, CommandContext& context);
 
 // ---- Shared by the files above ----------------------------------------------------------------
 
+// Every command whose form may still change begins with this [S 07/1].
+void warn_unstable(Console& console);
+
 // Project file of the working directory, or an empty one with --no-config.
 Result<ProjectFile> load_project(const TargetOptions& target, const CommandContext& context);
 

@@ -1,4 +1,6 @@
 // docs/configuration.md, written from the table of keys so that the two cannot differ.
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "cli/start_config.h"
@@ -58,7 +60,41 @@ std::string allowed_text(const ConfigKey& key) {
   return number_text(key.kind, key.least) + " to " + number_text(key.kind, key.most);
 }
 
+bool is_quoted(KeyKind kind) {
+  return kind != KeyKind::kBool && kind != KeyKind::kInteger;
+}
+
+// As the file writes it.
+std::string toml_text(const ConfigKey& key, const StartOptions& defaults) {
+  std::string value = default_text(key, defaults);
+  std::erase(value, '`');
+  return is_quoted(key.kind) ? "\"" + value + "\"" : value;
+}
+
 }  // namespace
+
+std::string default_config_file() {
+  std::string out =
+      "# Settings of this node. Each key is shown with its default; take the `#` away to change "
+      "it.\n"
+      "# The command line and the environment win; `worldline config document` explains all "
+      "keys.\n";
+  const StartOptions defaults;
+  std::vector<std::string> tables;  // Keys of one table need not stand together in the list.
+  for (const ConfigKey& key : config_keys()) {
+    const std::string_view name = key.name;
+    const std::string table(name.substr(0, name.find('.')));
+    if (std::find(tables.begin(), tables.end(), table) == tables.end()) tables.push_back(table);
+  }
+  for (const std::string& table : tables) {
+    out += fmt::format("\n[{}]\n", table);
+    for (const ConfigKey& key : config_keys())
+      if (std::string_view(key.name).starts_with(table + "."))
+        out += fmt::format("# {} = {}  # {}\n", key.name + table.size() + 1,
+                           toml_text(key, defaults), key.meaning);
+  }
+  return out;
+}
 
 std::string configuration_document() {
   std::string out =
@@ -73,7 +109,8 @@ std::string configuration_document() {
       "2. the environment: `WORLDLINE_` + table + `__` + key in upper case with `_` for `-`, for\n"
       "   example `WORLDLINE_LIMITS__CALL_BUDGET=5s`;\n"
       "3. a TOML file: `--config F`, else `$WORLDLINE_CONFIG`, else `DATA/worldline.toml`, else\n"
-      "   `DATA/config.toml`;\n"
+      "   `DATA/config.toml`; the last is made, with every key commented out, where there is "
+      "none;\n"
       "4. the default.\n"
       "\n"
       "Sizes are written `4096`, `64KiB`, `8GiB`; durations `250ms`, `15s`, `1h30m`. All mistakes "
@@ -93,7 +130,11 @@ std::string configuration_document() {
       "\n"
       "The data directory defaults to `$XDG_DATA_HOME/worldline/data`, else\n"
       "`~/.local/share/worldline/data`. Flags without a key: `--config F`, `--set KEY=VALUE`,\n"
-      "`--non-interactive`.\n";
+      "`--non-interactive`. Of the reference's options `--page_pool_max_size` (also\n"
+      "`limits.page-pool-max-size`) and `--enable-tracy` are accepted without effect; "
+      "`--in-memory`\n"
+      "and `--pg-port` are refused, because nothing here is kept in memory alone and there is no\n"
+      "PostgreSQL listener.\n";
   return out;
 }
 

@@ -35,4 +35,8 @@ Result<ConnectedDatabase> connect_database(const TargetOptions& target,
   return ConnectedDatabase{std::move(client), std::move(identity), std::move(choice)};
 }
 
+void warn_unstable(Console& console) {
+  console.err("Warning: this command is unstable, its options and output may change.\n\n");
+}
+
 }  // namespace worldline::cli

@@ -5,6 +5,7 @@
 namespace worldline::cli {
 
 Result<int> run_describe(const DescribeOptions& options, CommandContext& context) {
+  warn_unstable(context.console);
   WL_ASSIGN_OR_RETURN(
       const ConnectedDatabase database,
       connect_database(options.target, options.words, FirstWord::kMustBeKnown, context));

@@ -40,6 +40,9 @@ Status open_server_log(const ServerLogOptions& options) {
 void log_info(std::string_view line) {
   spdlog::info("{}", line);
 }
+void log_warning(std::string_view line) {
+  spdlog::warn("{}", line);
+}
 void log_error(std::string_view line) {
   spdlog::error("{}", line);
 }

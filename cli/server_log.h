@@ -19,6 +19,7 @@ struct ServerLogOptions {
 Status open_server_log(const ServerLogOptions& options);
 
 void log_info(std::string_view line);
+void log_warning(std::string_view line);
 void log_error(std::string_view line);
 void flush_server_log();
 

@@ -86,6 +86,7 @@ int run_prompt(const ConnectedDatabase& database, const SqlOptions& options, Con
 }  // namespace
 
 Result<int> run_sql(const SqlOptions& options, CommandContext& context) {
+  warn_unstable(context.console);
   WL_ASSIGN_OR_RETURN(
       const ConnectedDatabase database,
       connect_database(options.target, options.words, FirstWord::kMayBeUnknown, context));

@@ -120,6 +120,7 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
   config.stop_grace = StopShares(options.shutdown_timeout).answers;
   config.http.body_bytes_max = static_cast<size_t>(options.max_body_bytes);
   config.http.program_bytes_max = static_cast<size_t>(options.max_program_bytes);
+  config.metric_databases_max = static_cast<uint32_t>(options.metric_databases);
   config.http.metrics = metrics_exposure(options.metrics_exposure);
   config.websocket.ping_interval = options.ping_interval;
   config.websocket.idle_timeout = options.idle_timeout;
@@ -161,6 +162,8 @@ Status prepare_directory(const StartOptions& options, const Clock& clock) {
   WL_RETURN_IF_ERROR(check_data_directory(options.data_dir));
   WL_RETURN_IF_ERROR(open_server_log(
       {options.log_level, options.log_to_file ? options.data_dir + "/logs" : std::string()}));
+  if (const Status made = write_default_config(options.data_dir, default_config_file()); !made.ok())
+    log_warning(made.message());  // Nothing needs it.
   return install_crash_report(options.data_dir + "/cores", clock.now().micros / 1'000'000);
 }
 

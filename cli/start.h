@@ -22,6 +22,7 @@ struct StartOptions {
   std::string log_level = "info";              // trace, debug, info, warn, error.
   std::string advertise_client;                // host:port for prometheus/sd_config.
   std::string metrics_exposure = "all";        // Of /v1/metrics: all, loopback, off.
+  int64_t metric_databases = 200;              // With series of their own; the rest is `_other`.
   bool log_to_file = true;                     // Also write DATA/logs/.
   bool non_interactive = false;                // Client port in use: fail instead of asking.
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include <arpa/inet.h>
@@ -68,6 +69,20 @@ Status check_data_directory(const std::string& path) {
   }
   if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0)
     return Status::io_error("cannot write in {}: {}", path, std::strerror(errno));
+  return {};
+}
+
+Status write_default_config(const std::string& data_dir, const std::string& text) {
+  std::error_code error;
+  const std::string path = data_dir + "/config.toml";
+  if (fs::exists(path, error) || fs::exists(data_dir + "/worldline.toml", error)) return {};
+  const std::string draft = path + ".new";
+  std::ofstream file(draft, std::ios::trunc);
+  file << text;
+  file.close();
+  if (file.fail()) return Status::io_error("cannot write {}", draft);
+  fs::rename(draft, path, error);
+  if (error) return Status::io_error("cannot make {}: {}", path, error.message());
   return {};
 }
 

@@ -18,6 +18,10 @@ namespace worldline::cli {
 // Makes the directory (mode 0700) if it is missing. kIoError: it cannot be made or written.
 Status check_data_directory(const std::string& path);
 
+// Writes `text` to config.toml in the data directory, whole or not at all, unless that or
+// worldline.toml is there. kIoError: it cannot be written.
+Status write_default_config(const std::string& data_dir, const std::string& text);
+
 // The first free TCP port behind `taken` at this IP address; nullopt: none of the next hundred.
 std::optional<uint16_t> next_free_port(const std::string& address, uint16_t taken);
 

@@ -45,6 +45,8 @@ constexpr ConfigKey kKeys[] = {
      "host:port that /v1/prometheus/sd_config names"},
     {"http.metrics-on-client-port", K::kChoice, &Options::metrics_exposure, "", 0, 0,
      "all loopback off", "who may read /v1/metrics"},
+    {"metrics.max-databases", K::kInteger, &Options::metric_databases, "", 1, 10'000, "",
+     "databases with series of their own on /v1/metrics; the rest is summed under _other"},
     {"logs.level", K::kChoice, &Options::log_level, "--log-level", 0, 0,
      "trace debug info warn error", "least severe level that is logged"},
     {"logs.file", K::kBool, &Options::log_to_file, "", 0, 0, "", "also write DATA/logs/"},
@@ -149,6 +151,30 @@ bool is_ignored_key(const std::string& name) {
   return std::find(std::begin(kIgnored), std::end(kIgnored), name) != std::end(kIgnored);
 }
 
+// A key of the reference that is read and judged, and that this node cannot obey. Its value may
+// only be the one that asks for nothing, unless `why_not` is null: then any good value has no
+// effect.
+struct ForeignKey {
+  const char* name;
+  KeyKind kind;
+  int64_t least;
+  int64_t most;
+  const char* why_not;
+};
+constexpr ForeignKey kForeignKeys[] = {
+    {"node.in-memory", K::kBool, 0, 0,
+     "not supported: every confirmed transaction is written to disk"},
+    {"listen.pg-port", K::kInteger, 1024, 65'534,
+     "not supported: there is no PostgreSQL listener; 0 = off"},
+    {"limits.page-pool-max-size", K::kSize, 0, std::numeric_limits<int64_t>::max(), nullptr},
+};
+
+const ForeignKey* find_foreign_key(const std::string& name) {
+  for (const ForeignKey& key : kForeignKeys)
+    if (name == key.name) return &key;
+  return nullptr;
+}
+
 class Resolver {
  public:
   explicit Resolver(ResolvedStart& out) : out_(out) {}
@@ -163,7 +189,9 @@ class Resolver {
   }
 
   void set(const std::string& name, const std::string& value, const std::string& source) {
-    if (is_ignored_key(name))
+    if (const ForeignKey* foreign = find_foreign_key(name))
+      judge_foreign(*foreign, {value, source});
+    else if (is_ignored_key(name))
       warning("W002", name, "accepted for compatibility, no effect", source);
     else if (find_key(name) == nullptr)
       problem("C002", name, "unknown key; near: " + suggestions(name), source);
@@ -176,6 +204,24 @@ class Resolver {
   }
 
  private:
+  void judge_foreign(const ForeignKey& key, const Setting& setting) {
+    if (key.kind == KeyKind::kBool) {
+      if (setting.value != "true" && setting.value != "false")
+        problem("C003", key.name, "wanted true or false, found `" + setting.value + "`",
+                setting.source);
+      else if (setting.value == "true")
+        problem("C004", key.name, key.why_not, setting.source);
+      return;
+    }
+    const bool is_off = key.why_not != nullptr && setting.value == "0";
+    if (is_off || !read_number({key.name, key.kind, {}, "", key.least, key.most, "", ""}, setting))
+      return;
+    if (key.why_not != nullptr)
+      problem("C004", key.name, key.why_not, setting.source);
+    else
+      warning("W002", key.name, "accepted for compatibility, no effect", setting.source);
+  }
+
   void apply_one(const ConfigKey& key, const Setting& setting) {
     Options& options = out_.options;
     if (const auto* text = std::get_if<std::string Options::*>(&key.field))

@@ -59,6 +59,9 @@ ResolvedStart resolve_start_options(const StartArguments& arguments, const Envir
 // docs/configuration.md: generated from the table.
 std::string configuration_document();
 
+// A configuration file that sets nothing: every key with its default, commented out.
+std::string default_config_file();
+
 // `4096`, `64KiB`, `8GiB` in bytes; false if malformed.
 bool parse_size(const std::string& text, int64_t& bytes);
 // `5%`, `4GiB`, `max(5%, 4GiB)`; false if malformed.

@@ -1,7 +1,11 @@
 // tests/cli/command_line_test.cc: which words make which command [S 07/1, 5-7, 12].
 #include "cli/command_line.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
+
+#include "cli/version.h"
 
 namespace worldline::cli {
 namespace {
@@ -29,6 +33,31 @@ TEST(CommandLineTest, NoCommandPrintsHelpAndSucceeds) {
   const EarlyExit exit = ended({});
   EXPECT_EQ(exit.code, 0);
   EXPECT_NE(exit.out.find("worldline publish chat"), std::string::npos);
+}
+
+TEST(CommandLineTest, VersionHasAShortAndALongForm) {
+  const EarlyExit brief = ended({"-V"});
+  EXPECT_EQ(brief.code, 0);
+  EXPECT_EQ(brief.out, std::string("worldline ") + kVersion + "\n");
+  const EarlyExit full = ended({"--version"});
+  EXPECT_EQ(full.code, 0);
+  EXPECT_EQ(full.out, long_version() + "\n");
+  EXPECT_EQ(full.out.rfind(brief.out, 0), 0U);
+  for (const char* line : {"\nPath: /", "\nCommit: ", "\nworldline tool version "})
+    EXPECT_NE(full.out.find(line), std::string::npos) << full.out;
+}
+
+TEST(CommandLineTest, OptionsOfTheReferencesServerBecomeSettings) {
+  const auto start = parsed<StartArguments>(
+      {"start", "--in-memory", "--page_pool_max_size", "8GiB", "--pg-port", "5432"});
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"node.in-memory", "true"},
+      {"limits.page-pool-max-size", "8GiB"},
+      {"listen.pg-port", "5432"}};
+  std::vector<std::pair<std::string, std::string>> settings = start.settings;
+  std::sort(settings.begin(), settings.end(),
+            [](const auto& a, const auto& b) { return a.second > b.second; });
+  EXPECT_EQ(settings, expected);
 }
 
 TEST(CommandLineTest, HelpExplainsOneCommandInBothSpellings) {

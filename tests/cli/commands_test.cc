@@ -1,6 +1,8 @@
 // tests/cli/commands_test.cc: what the commands ask a server and what they print [S 07/7, 12].
 #include "cli/commands.h"
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "tests/cli/cli_fixture.h"
@@ -13,6 +15,9 @@ constexpr const char* kSchema = R"({"sections":[{"Reducers":[
     {"name":{"some":"who"},"algebraic_type":{"String":[]}},
     {"name":{"some":"n"},"algebraic_type":{"I32":[]}}]}}]},
   {"Procedures":[{"source_name":"count","params":{"elements":[]}}]}]})";
+
+constexpr const char* kUnstable =
+    "Warning: this command is unstable, its options and output may change.\n\n";
 
 class CommandsTest : public testing::Test {
  protected:
@@ -50,6 +55,20 @@ TEST_F(CommandsTest, CallQuotesPlainTextAndPairsArgumentsWithParameters) {
   EXPECT_EQ(last_request().headers.at("Authorization").substr(0, 11), "Bearer e30.");
 }
 
+TEST_F(CommandsTest, UnstableCommandsSayThatOnStandardErrorAlone) {
+  CommandContext context = fixture.context();
+  const auto said = [this](const Result<int>& ignored) {
+    EXPECT_FALSE(ignored.ok() && *ignored != 0);
+    const std::string text = std::exchange(fixture.console.err_text, "");
+    EXPECT_EQ(fixture.console.out_text.find("unstable"), std::string::npos);
+    return text.substr(0, text.find("\n\n") + 2);
+  };
+  EXPECT_EQ(said(run_call({}, context)), kUnstable);
+  EXPECT_EQ(said(run_describe({}, context)), kUnstable);
+  EXPECT_EQ(said(run_sql({}, context)), kUnstable);
+  EXPECT_EQ(said(run_list({}, context)), kUnstable);
+}
+
 TEST_F(CommandsTest, CallPrintsWhatAProcedureReturns) {
   serve_database();
   fixture.server.answer(path("/call/count", "POST"), {200, "application/json", "42", {}});
@@ -79,7 +98,7 @@ TEST_F(CommandsTest, CallShowsWhatTheReducerSaidAndTheStatus) {
   options.words = {"db", "add", "x", "1"};
   const auto code = run_call(options, context);
   ASSERT_FALSE(code.ok());
-  EXPECT_EQ(fixture.console.err_text, "Response text: too many\n");
+  EXPECT_EQ(fixture.console.err_text, std::string(kUnstable) + "Response text: too many\n");
   EXPECT_NE(code.status().message().find("530"), std::string::npos);
 }
 

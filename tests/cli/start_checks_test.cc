@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "cli/crash_report.h"
 #include "cli/exit_codes.h"
+#include "cli/start_config.h"
 #include "tests/cli/cli_fixture.h"
 
 namespace worldline::cli {
@@ -45,6 +46,46 @@ class Listener {
   int fd_;
   uint16_t port_ = 0;
 };
+
+TEST(StartChecksTest, AConfigurationFileIsMadeOnceAndSetsNothing) {
+  const TemporaryDirectory directory;
+  const auto resolve = [&directory] {
+    StartArguments arguments;
+    arguments.settings = {{"node.data-dir", directory.path()}};
+    return resolve_start_options(arguments, {}, "/nowhere", "");
+  };
+  ASSERT_TRUE(write_default_config(directory.path(), default_config_file()).ok());
+  EXPECT_EQ(resolve().errors, std::vector<std::string>{});
+  EXPECT_EQ(resolve().warnings, std::vector<std::string>{});
+  // What it shows are the names and defaults of all keys, and good TOML.
+  std::string text = directory.read("config.toml");
+  for (size_t at = text.find("\n# "); at != std::string::npos; at = text.find("\n# "))
+    text.erase(at + 1, 2);
+  text.erase(0, text.find("\n["));
+  text.replace(text.find("data-dir = \"\""), 13, "data-dir = \"" + directory.path() + "\"");
+  directory.write("config.toml", text);
+  const ResolvedStart shown = resolve();
+  EXPECT_EQ(shown.errors, std::vector<std::string>{});
+  EXPECT_EQ(shown.options.max_body_bytes, StartOptions().max_body_bytes);
+  EXPECT_EQ(shown.options.free_hard, StartOptions().free_hard);
+  for (const ConfigKey& key : config_keys()) {
+    const std::string name(
+        std::string_view(key.name).substr(std::string_view(key.name).find('.') + 1));
+    EXPECT_NE(text.find("\n" + name + " = "), std::string::npos) << key.name;
+  }
+  // The operator's file stays.
+  directory.write("config.toml", "[limits]\nmax-clients = 7\n");
+  ASSERT_TRUE(write_default_config(directory.path(), default_config_file()).ok());
+  EXPECT_EQ(resolve().options.max_clients, 7);
+}
+
+TEST(StartChecksTest, NoConfigurationFileIsMadeBesideOursOrWhereNoneCanBe) {
+  const TemporaryDirectory directory;
+  directory.write("worldline.toml", "");
+  ASSERT_TRUE(write_default_config(directory.path(), default_config_file()).ok());
+  EXPECT_FALSE(fs::exists(directory.path() + "/config.toml"));
+  EXPECT_EQ(write_default_config(directory.path() + "/missing", "").code(), StatusCode::kIoError);
+}
 
 TEST(StartChecksTest, ADataDirectoryIsMadeForItsOwnerAlone) {
   const TemporaryDirectory directory;

@@ -51,6 +51,40 @@ TEST(StartConfigTest, ReportsAllProblemsTogether) {
   EXPECT_NE(start.errors[0].find("limits.max-body"), std::string::npos) << "the nearest is named";
 }
 
+struct ForeignCase {
+  const char* key;
+  const char* value;
+  const char* outcome;  // The beginning of the only error or warning; empty: none.
+};
+constexpr ForeignCase kForeignCases[] = {
+    {"node.in-memory", "false", ""},
+    {"node.in-memory", "true", "error[C004]: node.in-memory: not supported"},
+    {"node.in-memory", "maybe", "error[C003]: node.in-memory"},
+    {"listen.pg-port", "0", ""},
+    {"listen.pg-port", "5432", "error[C004]: listen.pg-port: not supported"},
+    {"listen.pg-port", "80", "error[C004]: listen.pg-port: 80 is outside 1024 to 65534"},
+    {"listen.pg-port", "x", "error[C005]: listen.pg-port: `x` is no number"},
+    {"limits.page-pool-max-size", "8GiB", "warning[W002]: limits.page-pool-max-size"},
+    {"limits.page-pool-max-size", "much", "error[C005]: limits.page-pool-max-size"},
+};
+
+TEST(StartConfigTest, WhatOnlyTheReferenceCanDoIsRefusedOrExplained) {
+  for (const ForeignCase& c : kForeignCases) {
+    StartArguments arguments;
+    arguments.settings = {{c.key, c.value}};
+    const ResolvedStart start = resolved(arguments);
+    std::vector<std::string> said = start.errors;
+    said.insert(said.end(), start.warnings.begin(), start.warnings.end());
+    const std::string outcome = c.outcome;
+    if (outcome.empty()) {
+      EXPECT_EQ(said, std::vector<std::string>{}) << c.key << "=" << c.value;
+      continue;
+    }
+    ASSERT_EQ(said.size(), 1U) << c.key << "=" << c.value;
+    EXPECT_EQ(said[0].substr(0, outcome.size()), outcome);
+  }
+}
+
 TEST(StartConfigTest, EveryNumericKeyRefusesWhatIsBelowOrAboveItsRange) {
   for (const ConfigKey& key : config_keys()) {
     const bool numeric = key.kind == KeyKind::kInteger || key.kind == KeyKind::kSize ||

@@ -36,6 +36,10 @@ test('publish a bundle, call it, query it, read its log, describe and delete it'
   const queried = await run('sql', name, 'SELECT * FROM counter WHERE id = 3', ...server);
   assert.equal(queried.code, 0, queried.text);
   assert.match(queried.stdout, /33/);
+  for (const unstable of [called, queried]) {
+    assert.match(unstable.stderr, /^Warning: this command is unstable[^\n]*\n\n/);
+    assert.doesNotMatch(unstable.stdout, /unstable/);
+  }
   assert.equal((await run('call', name, 'log', '"from the shell"', ...server)).code, 0);
   const logged = await run('logs', name, ...server);
   assert.match(logged.stdout, /from the shell/);
@@ -93,6 +97,13 @@ test('version and identity answer; an unknown command is an error', async t => {
   const version = await run('version');
   assert.equal(version.code, 0);
   assert.match(version.stdout, /worldline.*\d+\.\d+/is);
+  assert.match((await run('-V')).stdout, /^worldline \d+\.\d+\.\d+\n$/);
+  const long = await run('--version');
+  assert.equal(long.code, 0);
+  assert.match(
+    long.stdout,
+    /^worldline \d+\.\d+\.\d+\nPath: \/.+\nCommit: [0-9a-z-]+\nworldline tool version .*v3\.bsatn/,
+  );
   const identity = await run('identity', '--server', t.url);
   assert.match(identity.text, /c200[0-9a-f]{60}/);
   assert.notEqual((await run('nonsense')).code, 0);

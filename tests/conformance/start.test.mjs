@@ -65,6 +65,36 @@ test('bad usage ends with 2, a bad configuration with 3 and all its faults', asy
   assert.match(half.err, /Unable to read private key for JWT token signing/);
 });
 
+test('a new data directory gets a config.toml that sets nothing, and it is read', async t => {
+  const server = await t.startServer();
+  await server.stop();
+  const path = join(server.dataDir, 'config.toml');
+  const text = await readFile(path, 'utf8');
+  assert.match(text, /^# max-databases = 200 /m);
+  for (const line of text.split('\n')) assert.match(line, /^$|^# |^\[[a-z0-9-]+\]$/);
+  await writeFile(path, text.replace('# max-databases = 200', 'max-databases = 0'));
+  const refused = await run(t, ...at(server.dataDir));
+  assert.equal(refused.code, 3, refused.err);
+  assert.match(refused.err, /error\[C004\]: metrics\.max-databases.*config\.toml/);
+  await writeFile(path, '# mine\n');
+  await server.start();
+  assert.equal(await readFile(path, 'utf8'), '# mine\n');
+});
+
+test("options of the reference's server are refused or explained", async t => {
+  const data = await folder(t);
+  const faults = await run(t, ...at(data, '--in-memory', '--pg-port', '5432'));
+  assert.equal(faults.code, 3);
+  assert.match(faults.err, /error\[C004\]: node\.in-memory: not supported/);
+  assert.match(faults.err, /error\[C004\]: listen\.pg-port: not supported/);
+  const sized = await run(t, ...at(data, '--page_pool_max_size', 'much'));
+  assert.equal(sized.code, 3);
+  assert.match(sized.err, /error\[C005\]: limits\.page-pool-max-size/);
+  const server = await t.startServer({ flags: ['--page_pool_max_size', '8GiB'] });
+  const explained = line => line.startsWith('warning[W002]: limits.page-pool-max-size');
+  assert.ok(server.errors.some(explained));
+});
+
 test('a port in use ends with 4 and leaves the data directory free', async t => {
   const data = await folder(t);
   const taken = new URL(t.url).host;
