@@ -1,5 +1,6 @@
 #include "storage/log/group_recovery.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/log/entry_codec.h"
@@ -110,8 +111,9 @@ Status check_tombstone(const LogStore& store, GroupId group) {
   const bool is_known = state.ok() && *state;
   const ReplicaId replica = is_known ? state.value()->replica : ReplicaId{0};
   if (stone->quarantined.value != 0 && replica <= stone->quarantined)
-    return Status::failed_precondition("group {}: replica {} is quarantined: {}", group.value,
-                                       replica.value, stone->reason);
+    return Status::failed_precondition("group {}: replica {} is {}: {}", group.value, replica.value,
+                                       stone->mark == MarkKind::kFrozen ? "frozen" : "quarantined",
+                                       stone->reason);
   if (is_known && replica < stone->lowest_allowed)
     return Status::failed_precondition("group {}: replica {} is below the tombstone {}",
                                        group.value, replica.value, stone->lowest_allowed.value);
@@ -172,6 +174,15 @@ Status quarantine_damaged(LogStore& store, GroupId group, const Status& why) {
   const auto state = store.load_hard_state(group);
   const bool is_known = state.ok() && *state && state.value()->replica.value != 0;
   return store.quarantine(group, is_known ? state.value()->replica : kUnknownReplica, why);
+}
+
+Status discard_group(LogStore& store, GroupId group) {
+  WL_ASSIGN_OR_RETURN(const std::vector<GroupId> here, store.groups());
+  if (!std::binary_search(here.begin(), here.end(), group)) return Status::ok_status();
+  const auto state = store.load_hard_state(group);
+  const bool is_known = state.ok() && *state;
+  return store.destroy_group(group,
+                             {is_known ? state.value()->replica.next() : kUnknownReplica, {}, {}});
 }
 
 }  // namespace worldline::storage

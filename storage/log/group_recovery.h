@@ -62,4 +62,8 @@ StartVerdict judge_failure(const Status& failure, Copies copies);
 // Carries out kQuarantine: a durable mark; the rows stay. Writer thread. REQUIRES: not adopted.
 Status quarantine_damaged(LogStore& store, GroupId group, const Status& why);
 
+// Drops what is left of a group, whole, marked or damaged, and leaves a tombstone above every
+// replica that may have lived here. By order of whoever gave the data up. Writer thread.
+Status discard_group(LogStore& store, GroupId group);
+
 }  // namespace worldline::storage

@@ -165,12 +165,21 @@ Status LogStore::destroy_group(GroupId group, const Tombstone& tombstone_in) {
 }
 
 Status LogStore::quarantine(GroupId group, ReplicaId replica, const Status& why) {
+  return mark(group, replica, MarkKind::kQuarantined, why);
+}
+
+Status LogStore::freeze(GroupId group, ReplicaId replica, const Status& why) {
+  return mark(group, replica, MarkKind::kFrozen, why);
+}
+
+Status LogStore::mark(GroupId group, ReplicaId replica, MarkKind kind, const Status& why) {
   WL_CHECK(replica.value != 0);
   Tombstone stone;
   // An unreadable earlier tombstone is replaced: the new mark forbids more.
   if (const auto earlier = tombstone(group); earlier.ok() && *earlier) stone = **earlier;
   stone.quarantined = std::max(stone.quarantined, replica);
   stone.reason = why.message();
+  stone.mark = std::max(stone.mark, kind);
   batch_->put(Family::kTomb, group_key(group), encode_tombstone(stone));
   WL_RETURN_IF_ERROR(apply(Sync::kYes));
   detach(group);

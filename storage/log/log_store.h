@@ -72,6 +72,10 @@ class LogStore {
   // Marks a replica, and all before it, as never to be used again; its rows stay for analysis.
   // kUnknownReplica: whichever lived here; only destroy_group() makes room for another.
   Status quarantine(GroupId group, ReplicaId replica, const Status& why);
+  // The same for a group that held two truths; the stronger mark stays.
+  Status freeze(GroupId group, ReplicaId replica, const Status& why);
+  // Whether jobs of the group can be written. Writer thread.
+  bool is_attached(GroupId group) const { return attached_.contains(group); }
 
   // --- The hot path ---------------------------------------------------------------------------
   // Makes all jobs stable with one atomic synced batch. REQUIRES: groups attached, entries
@@ -119,6 +123,7 @@ class LogStore {
   };
 
   Status create(GroupId group, const HardState& state, const Boundary& boundary);
+  Status mark(GroupId group, ReplicaId replica, MarkKind kind, const Status& why);
   void detach(GroupId group);
   Status apply(Sync sync);  // batch_, with the sticky failure.
   Status write_batch();

@@ -106,11 +106,18 @@ struct GroupPosition {
 // Stands for the id of a quarantined replica whose hard state cannot be read any more.
 inline constexpr ReplicaId kUnknownReplica{UINT64_MAX};
 
+// Why a copy is marked [S 08/2]. In rows of the store: never renumbered.
+enum class MarkKind : uint8_t {
+  kQuarantined = 0,  // This copy broke an invariant or is damaged.
+  kFrozen = 1,       // The group held two truths: an operator decides about all of it.
+};
+
 // The least ReplicaId that may live here, and a copy that must never be used again [S 08/2].
 struct Tombstone {
   ReplicaId lowest_allowed;
   ReplicaId quarantined;  // 0 = none; it and all older ones must not serve.
-  std::string reason;     // Of the quarantine, for people.
+  std::string reason;     // Of the mark, for people.
+  MarkKind mark = MarkKind::kQuarantined;
   friend bool operator==(const Tombstone&, const Tombstone&) = default;
 };
 

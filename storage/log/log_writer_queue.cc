@@ -71,11 +71,14 @@ void LogWriterQueue::perform(LogWork& work) {
     work.task = nullptr;
     end_work(Work::kTask);
     if (store_.failure().ok()) return;
+    bool is_first = false;
     {
       const std::lock_guard lock(mutex_);
+      is_first = failure_.ok();
       failure_ = store_.failure();
     }
     drained_.notify_all();
+    if (is_first) completions_.on_written({}, store_.failure());
     return;
   }
   const Status status = store_.write(work.jobs);

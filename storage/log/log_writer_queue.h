@@ -31,7 +31,8 @@ namespace worldline::storage {
 class LogCompletions {
  public:
   virtual ~LogCompletions() = default;
-  // `status` holds for all of them: OK = stable; else the node must stop acknowledging.
+  // `status` holds for all of them: OK = stable; else the node must stop acknowledging. No jobs: a
+  // task's write failed.
   virtual void on_written(std::span<const QueuedJob> jobs, const Status& status) = 0;
 };
 

@@ -9,6 +9,7 @@ namespace worldline::storage {
 namespace {
 
 constexpr uint8_t kRowVersion = 1;
+constexpr uint8_t kMarkedRowVersion = 2;  // Of a tombstone that says how it is marked.
 constexpr size_t kReasonBytesMax = 4 * limits::KiB;
 
 void store_be(Byte* to, uint64_t value) {
@@ -37,14 +38,14 @@ ByteBuffer end_row(ByteBuffer row) {
 }
 
 // The fields of a row whose checksum and version are right.
-Result<RecordReader> open_row(const char* what, Bytes bytes) {
+Result<RecordReader> open_row(const char* what, Bytes bytes, uint8_t newest = kRowVersion) {
   if (bytes.size() < 1 + sizeof(uint32_t))
     return Status::corruption("{}: row of {} B", what, bytes.size());
   const Bytes covered = bytes.first(bytes.size() - sizeof(uint32_t));
   if (crc32c(0, covered) != load_le<uint32_t>(bytes.data() + covered.size()))
     return Status::corruption("{}: checksum does not match", what);
-  if (covered[0] != kRowVersion)
-    return Status::not_supported("{}: version {} is newer than {}", what, covered[0], kRowVersion);
+  if (covered[0] < kRowVersion || covered[0] > newest)
+    return Status::not_supported("{}: version {} is newer than {}", what, covered[0], newest);
   return RecordReader(covered.subspan(1));
 }
 
@@ -174,23 +175,29 @@ Result<NodeRecord> decode_node_record(Bytes bytes) {
 }
 
 ByteBuffer encode_tombstone(const Tombstone& tombstone) {
-  ByteBuffer row = begin_row();
+  const bool is_plain = tombstone.mark == MarkKind::kQuarantined;
+  ByteBuffer row{is_plain ? kRowVersion : kMarkedRowVersion};
   const Bytes reason =
       as_bytes(tombstone.reason).first(std::min(tombstone.reason.size(), kReasonBytesMax));
   append_le(row, tombstone.lowest_allowed.value);
   append_le(row, tombstone.quarantined.value);
   append_le(row, static_cast<uint32_t>(reason.size()));
   append(row, reason);
+  if (!is_plain) row.push_back(static_cast<Byte>(tombstone.mark));
   return end_row(std::move(row));
 }
 
 Result<Tombstone> decode_tombstone(Bytes bytes) {
-  WL_ASSIGN_OR_RETURN(RecordReader reader, open_row("tombstone", bytes));
+  WL_ASSIGN_OR_RETURN(RecordReader reader, open_row("tombstone", bytes, kMarkedRowVersion));
   Tombstone tombstone;
   tombstone.lowest_allowed = ReplicaId{reader.number<uint64_t>()};
   tombstone.quarantined = ReplicaId{reader.number<uint64_t>()};
   const Bytes reason = reader.take(reader.number<uint32_t>());
+  const uint8_t mark = bytes[0] == kRowVersion ? 0 : reader.number<uint8_t>();
   WL_RETURN_IF_ERROR(close_row("tombstone", reader));
+  if (mark > static_cast<uint8_t>(MarkKind::kFrozen))
+    return Status::not_supported("tombstone: unknown mark {}", mark);
+  tombstone.mark = static_cast<MarkKind>(mark);
   tombstone.reason = as_text(reason);
   return tombstone;
 }

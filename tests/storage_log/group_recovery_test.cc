@@ -1,6 +1,8 @@
 // What a start accepts and what it refuses [S 08/3.7].
 #include "storage/log/group_recovery.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 
 #include "storage/log/node_recovery.h"
@@ -251,6 +253,37 @@ TEST(GroupRecoveryTest, RefusesAQuarantinedReplicaAfterEveryStart) {
   const Result<VerifiedGroup> verified = verify_group(*store, kGroup);
   EXPECT_EQ(verified.status().code(), StatusCode::kFailedPrecondition);
   EXPECT_NE(verified.status().message().find("digest"), std::string::npos);
+}
+
+// Whatever is wrong with it, its owner may give it up [S 08/3.7].
+TEST(GroupRecoveryTest, DiscardsWhatIsLeftOfAGroup) {
+  const struct {
+    const char* name;
+    std::function<void(MemoryDisk&, LogStore&)> harm;
+    ReplicaId lowest;
+  } kCases[] = {
+      {"Whole", [](MemoryDisk&, LogStore&) {}, ReplicaId{71}},
+      {"Quarantined",
+       [](MemoryDisk&, LogStore& store) {
+         ASSERT_TRUE(store.quarantine(kGroup, ReplicaId{70}, Status::corruption("why")).ok());
+       },
+       ReplicaId{71}},
+      {"HardStateDamaged",
+       [](MemoryDisk& disk, LogStore&) {
+         const auto key = hard_key(kGroup, HardRow::kState);
+         disk.table(Family::kHard)[std::string(as_text(key.span()))] = "nothing of the kind";
+       },
+       kUnknownReplica},
+  };
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(test.name);
+    auto disk = std::make_shared<MemoryDisk>();
+    const auto store = filled_store(*disk, 3);
+    test.harm(*disk, *store);
+    for (int time = 0; time < 2; ++time) ASSERT_TRUE(discard_group(*store, kGroup).ok());
+    EXPECT_TRUE(store->groups()->empty());
+    EXPECT_EQ(store->tombstone(kGroup).value()->lowest_allowed, test.lowest);
+  }
 }
 
 // Random batches over several groups, with a crash of the disk at a random point: every group is

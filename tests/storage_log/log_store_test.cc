@@ -387,6 +387,19 @@ TEST_F(LogStoreTest, NeverForgetsWhatATombstoneOrAQuarantineForbids) {
   EXPECT_TRUE(store->create_uninitialised(kGroup, ReplicaId{90}).ok());
 }
 
+TEST_F(LogStoreTest, AFrozenGroupStaysFrozenWhateverElseIsSaidOfIt) {
+  const auto store = filled_store(*disk_, 3);
+  EXPECT_TRUE(store->is_attached(kGroup));
+  ASSERT_TRUE(store->freeze(kGroup, ReplicaId{70}, Status::corruption("two leaders")).ok());
+  EXPECT_FALSE(store->is_attached(kGroup));
+  EXPECT_EQ(store->tombstone(kGroup).value()->mark, MarkKind::kFrozen);
+  ASSERT_TRUE(store->quarantine(kGroup, ReplicaId{70}, Status::corruption("bad")).ok());
+  disk_->kill();
+  const LogStore later(disk_->open());
+  EXPECT_EQ(later.tombstone(kGroup).value()->mark, MarkKind::kFrozen);
+  EXPECT_EQ(verify_group(later, kGroup).status().message(), "group 7: replica 70 is frozen: bad");
+}
+
 TEST_F(LogStoreTest, MakesRoomForAnUnknownReplicaOnlyByOrder) {
   const auto store = filled_store(*disk_, 3);
   ASSERT_TRUE(store->quarantine(kGroup, kUnknownReplica, Status::corruption("bad")).ok());

@@ -76,6 +76,12 @@ std::vector<RowCase> row_cases() {
          return r.ok() && *r == Tombstone{ReplicaId{1}, ReplicaId{2}, "why"};
        },
        [](Bytes b) { return code_of(decode_tombstone(b)); }},
+      {"FrozenTombstone", encode_tombstone({ReplicaId{1}, ReplicaId{2}, "why", MarkKind::kFrozen}),
+       [](Bytes b) {
+         const auto r = decode_tombstone(b);
+         return r.ok() && *r == Tombstone{ReplicaId{1}, ReplicaId{2}, "why", MarkKind::kFrozen};
+       },
+       [](Bytes b) { return code_of(decode_tombstone(b)); }},
   };
 }
 
