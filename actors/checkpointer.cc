@@ -84,17 +84,21 @@ void Checkpointer::run() {
   }
 }
 
-// Puts the boundary behind everything queued and waits until it is stable.
+// Puts the boundary behind everything queued and waits until it is stable. The group may have been
+// stopped and marked meanwhile: then nothing more is written to it.
 Status Checkpointer::switch_boundary(const CheckpointJob& job, storage::Boundary boundary) {
   storage::LogJob row;
   row.group = job.group;
   row.boundary = std::move(boundary);
-  WL_RETURN_IF_ERROR(log_.push(std::move(row)).status());
   std::promise<Status> written;
   std::future<Status> outcome = written.get_future();
-  WL_RETURN_IF_ERROR(
-      log_.push_task([&written](storage::LogStore& store) { written.set_value(store.failure()); })
-          .status());
+  WL_RETURN_IF_ERROR(log_.push_task([&written, &row](storage::LogStore& store) {
+                           written.set_value(
+                               store.is_attached(row.group)
+                                   ? store.write(row)
+                                   : Status::unavailable("group {} was stopped", row.group.value));
+                         })
+                         .status());
   return outcome.get();
 }
 

@@ -1,7 +1,8 @@
 // actors/database_handle.h
 //
 // What the node keeps of one running database: where its work goes and what it counts. Holding a
-// handle keeps the queue alive, not the database: a stopped one refuses work.
+// handle keeps the queue alive, not the database: a stopped one refuses work. And the directory of
+// them, which also knows which databases are out of service and why.
 //
 // Invariants: constant after construction. Thread: any.
 #pragma once
@@ -9,11 +10,13 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "actors/host_work.h"
 #include "actors/node_counters.h"
+#include "actors/outage.h"
 #include "base/ids.h"
 #include "schema/identity.h"
 
@@ -27,17 +30,28 @@ struct DatabaseHandle {
 };
 using DatabaseHandlePtr = std::shared_ptr<const DatabaseHandle>;
 
-// The running databases of this node. Thread: any; the mutex guards a map look-up.
+// The running databases of this node, and those that are out of service.
+//
+// Invariants: no database is both. Thread: any; the mutex guards a map look-up.
 class DatabaseDirectory {
  public:
   DatabaseHandlePtr find(const schema::Identity& database) const;  // Null if it is not running.
+  // The same; without one kCorruption with the text of its outage, or kInternal.
+  Result<DatabaseHandlePtr> find_running(const schema::Identity& database) const;
+  // Ends an outage of an older group; one of its own group stands.
   void add(DatabaseHandlePtr handle);
-  void remove(const schema::Identity& database);
+  void remove(const schema::Identity& database);  // Its outage, too.
   std::vector<DatabaseHandlePtr> all() const;
+
+  // Nothing more is sent to it. Of another group than the one that runs: ignored.
+  void take_out(const schema::Identity& database, Outage outage);
+  std::optional<Outage> outage(const schema::Identity& database) const;
+  std::vector<Outage> outages() const;
 
  private:
   mutable std::mutex mutex_;
   std::unordered_map<schema::Identity, DatabaseHandlePtr> handles_;  // Guarded by mutex_.
+  std::unordered_map<schema::Identity, Outage> outages_;             // Guarded by mutex_.
 };
 
 // The node's end of a WebSocket session.

@@ -343,7 +343,10 @@ void DatabaseHost::on(CallWork& work) {
                                                : parts_.counters->calls_failed,
       1);
   answer.execution_micros = micros_since(started, *parts_.clock);
-  reply([done = std::move(work.done), answer = std::move(answer)] { done(answer); });
+  leave_item(ReplyItem{[done = work.done, answer = std::move(answer)] { done(answer); },
+                       [done = work.done](const Status& why) {
+                         done(CallReply{CallStatus::kFailed, why, why.message(), 0});
+                       }});
 }
 
 void DatabaseHost::on(SqlWork& work) {
@@ -367,7 +370,8 @@ void DatabaseHost::on(SqlWork& work) {
   };
   if (statement->writes()) {
     auto result = write_sql(*statement, query_caller(caller));
-    reply([finish, result = std::move(result)] { finish(result); });
+    leave_item(ReplyItem{[finish, result = std::move(result)] { finish(result); },
+                         [done = work.done](const Status& why) { done(why); }});
   } else {
     leave_item(SqlReadItem{std::move(statement).value(), query_caller(caller), pin(), finish});
   }
@@ -445,7 +449,8 @@ void DatabaseHost::on(StopWork& work) {
   seal();
   if (work.kind == StopKind::kRestartable)
     checkpoint_if_due(CheckpointPacer::Occasion::kShuttingDown);
-  reply(std::move(work.done));
+  // Whoever ends a database goes on also if its last entries are lost.
+  leave_item(ReplyItem{work.done, [done = work.done](const Status&) { done(); }});
   stopped_ = true;
 }
 

@@ -1,6 +1,7 @@
 #include "actors/delivery_desk.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "actors/update_encoder.h"
 #include "base/check.h"
@@ -18,6 +19,8 @@ query::ClientHandle client_of(SessionId session) {
 SessionId session_of(query::ClientHandle client) {
   return SessionId(client.value);
 }
+
+constexpr uint16_t kCloseInternalError = 1011;
 
 // True if both batches are made of the very same shared pieces.
 bool same_bytes(const OutboundBatch& a, const OutboundBatch& b) {
@@ -54,10 +57,27 @@ void DeliveryDesk::committed(ProposalSeq proposal) {
 
 void DeliveryDesk::release(Held& held) {
   impatient_count_ -= held.impatient.size();
-  for (const auto& reply : held.replies)
-    if (reply) reply();
+  for (const Reply& reply : held.replies)
+    if (reply.run) reply.run();
   for (auto& [sink, batch] : held.out) sink->deliver(std::move(batch));
   for (auto& [sink, reason] : held.closes) sink->close(std::move(reason));
+}
+
+void DeliveryDesk::refuse(Held& held, const Status& why) {
+  for (const Impatient& one : held.impatient) one.expired();
+  for (const Reply& reply : held.replies)
+    if (reply.run && reply.refuse) reply.refuse(why);
+  for (auto& [sink, reason] : held.closes) sink->close(std::move(reason));
+}
+
+void DeliveryDesk::fail(const Status& why) {
+  const Status unknown = why.with_context("it is not known if this request took effect");
+  for (Held& held : std::exchange(held_, {})) refuse(held, unknown);
+  impatient_count_ = 0;
+  for (auto& [id, session] : std::exchange(sessions_, {})) {
+    subscriptions_.remove_client(client_of(id));
+    session.sink->close({kCloseInternalError, why.message()});
+  }
 }
 
 std::optional<std::chrono::steady_clock::time_point> DeliveryDesk::next_deadline() const {
@@ -74,7 +94,7 @@ void DeliveryDesk::expire(std::chrono::steady_clock::time_point now) {
     const auto late = std::partition(held.impatient.begin(), held.impatient.end(),
                                      [now](const Impatient& one) { return one.deadline > now; });
     for (auto one = late; one != held.impatient.end(); ++one) {
-      held.replies[one->reply] = nullptr;
+      held.replies[one->reply] = {};
       one->expired();
     }
     impatient_count_ -= static_cast<size_t>(held.impatient.end() - late);
@@ -235,7 +255,8 @@ void DeliveryDesk::on(const OneOffItem& item) {
 void DeliveryDesk::on(const SqlReadItem& item) {
   auto result = query::execute_read(item.statement, *item.state, item.caller);
   building_.replies.push_back(
-      [done = item.done, result = std::move(result)]() mutable { done(std::move(result)); });
+      {[done = item.done, result = std::move(result)]() mutable { done(std::move(result)); },
+       [done = item.done](const Status& why) { done(why); }});
 }
 
 void DeliveryDesk::on(const ProcedureErrorItem& item) {
@@ -256,12 +277,12 @@ void DeliveryDesk::on(const SessionClosedItem& item) {
 }
 
 void DeliveryDesk::on(const ReplyItem& item) {
-  building_.replies.push_back(item.run);
+  building_.replies.push_back({item.run, item.refuse});
 }
 
 void DeliveryDesk::on(const TimedReplyItem& item) {
   building_.impatient.push_back({item.deadline, item.expired, building_.replies.size()});
-  building_.replies.push_back(item.run);
+  building_.replies.push_back({item.run, {}});
   ++impatient_count_;
 }
 

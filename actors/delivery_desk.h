@@ -49,6 +49,9 @@ class DeliveryDesk {
   void execute(const ExecutedBatch& batch);
   // Everything up to `proposal` is committed: releases what waited for it.
   void committed(ProposalSeq proposal);
+  // Nothing more will be committed: whoever waits is told so, every session is closed. The outcome
+  // of what was executed is not known: it may be on disk.
+  void fail(const Status& why);
 
   // When the first caller that waits for a commit gives up; nullopt: none does.
   std::optional<std::chrono::steady_clock::time_point> next_deadline() const;
@@ -75,9 +78,13 @@ class DeliveryDesk {
     std::function<void()> expired;
     size_t reply;  // Its place among Held::replies.
   };
+  struct Reply {
+    std::function<void()> run;  // Empty: answered already.
+    std::function<void(const Status&)> refuse;
+  };
   struct Held {
     ProposalSeq depends_on;
-    std::vector<std::function<void()>> replies;  // Empty functions: answered already.
+    std::vector<Reply> replies;
     std::vector<std::pair<std::shared_ptr<SessionSink>, std::shared_ptr<const OutboundBatch>>> out;
     std::vector<std::pair<std::shared_ptr<SessionSink>, CloseReason>> closes;
     std::vector<Impatient> impatient;
@@ -103,6 +110,7 @@ class DeliveryDesk {
   SessionEntry* open_outbox(SessionId session);
   void collect_outboxes();
   void release(Held& held);
+  static void refuse(Held& held, const Status& why);
 
   query::SubscriptionSet subscriptions_;
   std::unordered_map<SessionId, SessionEntry> sessions_;

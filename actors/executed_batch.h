@@ -107,10 +107,12 @@ struct SessionClosedItem {
 // An answer that must wait for the commit of everything before it.
 struct ReplyItem {
   std::function<void()> run;
+  // In place of `run`, if that commit never comes. Empty: whoever waits needs no word.
+  std::function<void(const Status&)> refuse = nullptr;
 };
 
-// Likewise, but its caller does not wait longer than `deadline`: then `expired` runs in place of
-// `run`, and what was executed stays executed.
+// Likewise, but its caller does not wait longer than `deadline`: then, or if the commit never
+// comes, `expired` runs in place of `run`, and what was executed stays executed.
 struct TimedReplyItem {
   std::function<void()> run;
   std::chrono::steady_clock::time_point deadline;

@@ -43,9 +43,12 @@ void GroupMachine::settle(replication::GroupReplica& replica) {
   // Each pass takes what the pass before made possible; proposals are bounded by the gate.
   for (;;) {
     submit_waiting(replica);
+    if (!replica.is_running()) return;
     if (to_apply_ <= replica.core().applied_index()) break;
     const LogIndex applied = to_apply_;
     replica.applied(applied);
+    // It broke an invariant: nothing more is told of it but that, by fail().
+    if (!replica.is_running()) return;
     resolve(applied);
   }
   submit_checkpoints(replica.core());
@@ -61,6 +64,7 @@ void GroupMachine::submit_waiting(replication::GroupReplica& replica) {
       waiting_.push_front(batch);  // Goes on when some commit.
       return;
     }
+    if (!replica.is_running()) return;  // fail() follows when its mark is written.
     if (!result.ok())
       return fail(Status::unavailable("the group does not take proposals of term {}: refusal {}",
                                       batch->term.value, static_cast<int>(result.refusal)));

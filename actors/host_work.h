@@ -4,7 +4,7 @@
 // holds: pushing work wakes the host's actor once per batch.
 //
 // Invariants: work is executed in the order of push(). Every `done` is called exactly once, also
-// when the host stops (Status kUnavailable).
+// when the host stops (Status kUnavailable, or what its outage says).
 // Thread: WorkQueue from any; the work itself is run by the module host. Units: bytes,
 // microseconds.
 #pragma once
@@ -133,7 +133,7 @@ class WorkQueue {
   void push(HostWork work, size_t bytes = 256);
   std::vector<HostWork> take(std::vector<HostWork> spare) { return inbox_.take(std::move(spare)); }
   size_t size() const { return inbox_.size(); }
-  void close() { inbox_.close(); }
+  void close(const Status& why) { inbox_.close(why); }
   void wake() const { wake_(); }
 
  private:

@@ -8,7 +8,7 @@
 // limit except by one item pushed into an inbox below it; after close() nothing enters.
 // Thread: push() and close() from any thread, take() from the owner. The mutex guards a vector swap
 // and a push only; nothing is executed under it.
-// Units: bytes as the sender counts them. Errors: kOverloaded, kUnavailable.
+// Units: bytes as the sender counts them. Errors: kOverloaded, and what close() was given.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ class Inbox {
   // kYes: the inbox was empty and the owner must be woken. On error `item` is left as it was.
   Result<Wake> push(T& item, size_t bytes, Admission admission = Admission::kIfRoom) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return Status::unavailable("the database is shutting down");
+    if (!closed_.ok()) return closed_;
     if (bytes_ > bytes_max_ && admission == Admission::kIfRoom)
       return Status::overloaded("the database's inbox holds more than {} bytes", bytes_max_);
     bytes_ += bytes;
@@ -48,10 +48,10 @@ class Inbox {
     return spare;
   }
 
-  // Refuses everything from here on; what is inside can still be taken.
-  void close() {
+  // Refuses everything from here on, with this reason; what is inside can still be taken.
+  void close(const Status& why) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    closed_ = true;
+    if (closed_.ok()) closed_ = why;
   }
 
   size_t size() const {
@@ -69,7 +69,7 @@ class Inbox {
   mutable std::mutex mutex_;
   std::vector<T> items_;  // Guarded by mutex_, as are the next two.
   size_t bytes_ = 0;
-  bool closed_ = false;
+  Status closed_;  // Not OK: closed.
 };
 
 }  // namespace worldline::actors

@@ -111,8 +111,9 @@ struct DatabaseInfo {
   HostType host_type = HostType::kJs;
   schema::Hash256 initial_program;
   bool locked = false;
-  bool running = true;  // false: its module could not be loaded.
+  bool running = true;  // false: out of service, or its module could not be loaded.
   std::vector<std::string> names;
+  std::string outage;  // Not empty: it is out of service, and this is what its clients are told.
 };
 
 struct PublishRequest {

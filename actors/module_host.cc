@@ -41,20 +41,28 @@ class ActorPorts final : public HostPorts {
     shared_.replication->open(std::move(group));
   }
 
-  // Lets the two actors go once everything up to `last` is committed and answered; then `stopped`.
+  // Lets the three actors go once everything up to `last` is committed and answered, or the group
+  // is lost; then `stopped`.
   void retire(ProposalSeq last, std::function<void()> stopped) {
-    ReplyItem goodbye{[replication = shared_.replication, group = group_, scheduler = scheduler_,
-                       subscription = subscription_, stopped = std::move(stopped)] {
+    const auto let_go = [replication = shared_.replication, group = group_, scheduler = scheduler_,
+                         subscription = subscription_, host = caf::actor_cast<caf::actor>(self_),
+                         stopped = std::move(stopped)] {
       replication->close(group);
       caf::anon_send(scheduler, retire_atom_v);
       caf::anon_send(subscription, retire_atom_v);
+      caf::anon_send(host, retire_atom_v);
       stopped();
-    }};
+    };
+    ReplyItem goodbye{let_go, [let_go](const Status&) { let_go(); }};
     auto batch = std::make_shared<ExecutedBatch>();
     batch->depends_on = last;
     batch->items.emplace_back(std::move(goodbye));
     executed(std::move(batch));
   }
+
+  // Whoever waits for a commit is told `why`, and so is every session: behind all that was
+  // executed.
+  void abandon(const Status& why) { self_->send(subscription_, GroupFailure{why}); }
 
   void propose(ProposalBatchPtr batch) override {
     gate_->pass(batch->bytes);
@@ -95,15 +103,18 @@ namespace {
 
 using Self = ActorPorts::Self;
 
-void stop(Self self, const ModuleHostArgs& args) {
-  args.handle->queue->close();
-  const Status closed = Status::unavailable("the database is shutting down");
-  for (auto& work : args.handle->queue->take({})) refuse_work(work, closed);
-  const ProposalSeq last = self->state.host ? self->state.host->last_proposal() : ProposalSeq{};
+// What is in the inbox was not executed.
+void end_host(Self self, const ModuleHostArgs& args, const Status& why) {
+  args.handle->queue->close(why);
+  for (auto& work : args.handle->queue->take({})) refuse_work(work, why);
   self->state.host.reset();
   self->state.is_leading = false;
+}
+
+void stop(Self self, const ModuleHostArgs& args) {
+  const ProposalSeq last = self->state.host ? self->state.host->last_proposal() : ProposalSeq{};
+  end_host(self, args, Status::unavailable("the database is shutting down"));
   self->state.ports->retire(last, args.stopped);
-  self->quit();
 }
 
 void boot(Self self, const ModuleHostArgs& args) {
@@ -135,10 +146,19 @@ void lead(Self self, const ModuleHostArgs& args, Term term) {
 }
 
 // The group cannot be opened, or can commit nothing more. In the second case calls are executed
-// whose outcome nobody can tell: the node ends rather than guess.
+// whose outcome nobody can tell: this database ends rather than guess, the others go on.
 void on_failure(Self self, const ModuleHostArgs& args, const Status& why) {
-  if (self->state.host == nullptr) return;
-  if (self->state.is_leading) return args.shared.on_lost_group(why);
+  if (self->state.host == nullptr) {
+    if (self->state.ports != nullptr) self->state.ports->abandon(why);  // It is stopping.
+    return;
+  }
+  if (self->state.is_leading) {
+    const Status told = args.shared.on_lost_group(*args.handle, why);
+    end_host(self, args, told);
+    self->state.ports->abandon(told);
+    self->state.ports->retire({}, args.stopped);
+    return;
+  }
   args.booted(why);
   stop(self, args);
 }
@@ -158,6 +178,7 @@ caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
       [self, args](const LeadNotice& notice) { lead(self, args, notice.term); },
       [self, args](const GroupFailure& failure) { on_failure(self, args, failure.why); },
       [self, args](drain_atom) { drain(self, args); },
+      [self](retire_atom) { self->quit(); },
   };
 }
 

@@ -28,8 +28,9 @@ namespace worldline::actors {
 struct NodeShared {
   const Replication* replication = nullptr;
   const Clock* clock = nullptr;
-  std::function<void(const Status&)>
-      on_lost_group;  // A group that was led is lost. Does not return.
+  // A group that was led is lost, or marked never to be used again: from here on nothing is sent to
+  // its database any more. Returns what its clients are told.
+  std::function<Status(const DatabaseHandle&, const Status&)> on_lost_group;
 };
 
 class ActorPorts;
@@ -38,7 +39,7 @@ struct ModuleHostState {
   ModuleHostState();
   ~ModuleHostState();
 
-  std::unique_ptr<ActorPorts> ports;
+  std::unique_ptr<ActorPorts> ports;   // Null before boot.
   std::unique_ptr<DatabaseHost> host;  // Null before boot and after stop.
   bool is_leading = false;             // The lane is open.
   std::vector<HostWork> spare;         // Recycled storage of the inbox.

@@ -68,6 +68,29 @@ caf::behavior catalog_actor(caf::stateful_actor<CatalogActorState>* self,
   };
 }
 
+// Without its catalog the node can serve nothing: damage of it needs a decision [S 09/1.10].
+Status catalog_refusal(const Status& why) {
+  if (why.code() == StatusCode::kNotSupported) return why.with_context("the catalog");
+  return Status::corruption("the catalog cannot be used: {}", why.message());
+}
+
+// Stored data that is not to be trusted or cannot be read; of a module it is neither.
+bool is_damage(const Status& status) {
+  return status.code() == StatusCode::kCorruption || status.code() == StatusCode::kIoError;
+}
+
+// Whatever stored data is refused for, a newer format included.
+Status as_damage(const Status& why) {
+  return Status::corruption("{}", why.message());
+}
+
+OutageKind kind_of_outage(const storage::LogStore& store, GroupId group, OutageKind unmarked) {
+  const auto stone = store.tombstone(group);
+  if (!stone.ok() || !*stone || (*stone)->quarantined.value == 0) return unmarked;
+  return (*stone)->mark == storage::MarkKind::kFrozen ? OutageKind::kFrozen
+                                                      : OutageKind::kQuarantined;
+}
+
 class Config : public caf::actor_system_config {
  public:
   Config() {
@@ -95,12 +118,18 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   void create(const storage::DatabaseRecord& record, const PublishRequest& request,
               Callback<Result<DatabaseHandlePtr>> done) override;
   void destroy(DatabaseHandlePtr handle, CloseReason reason, std::function<void()> done) override;
+  void discard(GroupId group, std::function<void()> done) override;
   // CatalogRunner
   void run(CatalogDesk::Change change, Callback<Status> done) override;
 
   NodeApi& api() { return *service_; }
   std::filesystem::path keys_directory() const { return directory_->keys(); }
   size_t database_count() const { return databases_.all().size(); }
+  size_t outage_count() const { return databases_.outages().size(); }
+  void distrust(const schema::Identity& database, storage::MarkKind kind, const std::string& why) {
+    if (const auto handle = databases_.find(database))
+      replication_->distrust(handle->group, kind, why);
+  }
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -133,8 +162,12 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   void spawn_host(DatabaseHandlePtr handle, HostBoot boot, std::function<void(const Status&)> done);
   Status stop_hosts(SteadyTime deadline);
   void stop_actors();
+  Status take_out(const schema::Identity& database, Outage outage);
   void note(const std::string& line) const {
     if (config_.on_note) config_.on_note(line);
+  }
+  void alarm(const std::string& line) const {
+    if (config_.on_alarm) config_.on_alarm(line);
   }
 
   const NodeConfig config_;
@@ -145,7 +178,9 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   std::unique_ptr<storage::LogStore> log_store_;
   std::unique_ptr<storage::CheckpointStore> checkpoint_store_;
   storage::OpenedNode opened_;
-  std::map<GroupId, storage::VerifiedGroup> verified_;  // Used while starting.
+  // Used while starting: each group that was found is in one of them.
+  std::map<GroupId, storage::VerifiedGroup> verified_;
+  std::map<GroupId, Status> refused_;
   DiskBoard disk_;
   std::shared_ptr<DiskDesk> disk_desk_;  // Touched by the disk actor only, once it runs.
   LogRouter router_;
@@ -209,7 +244,11 @@ Status Node::Impl::open_stores() {
   storage::NodeOpenOptions fresh;
   fresh.fresh_cluster = random_bytes<16>();
   fresh.fresh_uuid = random_bytes<16>();
-  WL_ASSIGN_OR_RETURN(opened_, storage::open_node(*log_store_, fresh));
+  auto opened = storage::open_node(*log_store_, fresh);
+  // Foreign as one of a newer format is, not in use by another process [S 09/1.10].
+  if (opened.status().code() == StatusCode::kFailedPrecondition)
+    return Status::not_supported("{}", opened.status().message());
+  WL_ASSIGN_OR_RETURN(opened_, std::move(opened));
   return {};
 }
 
@@ -291,13 +330,28 @@ void Node::Impl::watch_disk() {
   watchdog_ = std::make_unique<LogWatchdog>(std::move(parts));
 }
 
-// Before the log writer runs: this thread is the only one that writes.
+// Before the log writer runs: this thread is the only one that writes. A group that may not be used
+// is left as it is and harms its own database only [S 08/3.7].
 Status Node::Impl::recover_groups() {
   for (const GroupId group : opened_.groups) {
-    WL_ASSIGN_OR_RETURN(auto verified, storage::verify_group(*log_store_, group));
-    WL_RETURN_IF_ERROR(storage::adopt_group(*log_store_, verified));
-    verified_.emplace(group, std::move(verified));
+    auto verified = storage::verify_group(*log_store_, group);
+    const auto verdict = storage::judge_group(verified, storage::Copies::kOnlyOne);
+    if (verdict == storage::StartVerdict::kServe) {
+      WL_RETURN_IF_ERROR(storage::adopt_group(*log_store_, *verified));
+      verified_.emplace(group, std::move(verified).value());
+      continue;
+    }
+    refused_.emplace(group, verified.ok() ? Status::corruption("group {}: it has no state, and no "
+                                                               "other node could send it one",
+                                                               group.value)
+                                          : verified.status());
   }
+  if (const auto refused = refused_.find(storage::kCatalogGroup); refused != refused_.end())
+    return catalog_refusal(refused->second);
+  // A new catalog would take all databases for leftovers and remove them.
+  if (!opened_.groups.empty() && !verified_.contains(storage::kCatalogGroup))
+    return Status::corruption("the catalog is missing, but group {} exists",
+                              opened_.groups.front().value);
   return {};
 }
 
@@ -346,6 +400,7 @@ Result<OpenGroup> Node::Impl::recovered_group(const storage::VerifiedGroup& grou
   WL_ASSIGN_OR_RETURN(open.restored, replication::restore_state(*log_store_, group));
   open.restored->applied = recovered.applied;
   open.first_needed = recovered.checkpoints.first_needed();
+  open.log = {group.first, group.tail.last, group.log_bytes};
   return open;
 }
 
@@ -364,7 +419,9 @@ Result<OpenGroup> Node::Impl::recover_catalog(CatalogDeskParts& parts) {
   std::unique_ptr<storage::DatabaseState> state;
   storage::CheckpointWriter::Known checkpoints;
   if (const auto verified = verified_.find(group); verified != verified_.end()) {
-    WL_ASSIGN_OR_RETURN(auto recovered, recover(verified->second));
+    auto found = recover(verified->second);
+    if (!found.ok()) return catalog_refusal(found.status());
+    storage::RecoveredDatabase recovered = std::move(found).value();
     WL_ASSIGN_OR_RETURN(open, recovered_group(verified->second, recovered));
     parts.cluster_time_ns = recovered.cluster_time_ns;
     parts.last_timestamp = recovered.last_timestamp;
@@ -412,42 +469,60 @@ Status Node::Impl::start_catalog() {
 // Groups whose creation a crash cut short: no catalog row, so nobody was told of them.
 Status Node::Impl::remove_orphans() {
   const CatalogIndexPtr index = board_.index();
-  for (const auto& [group, verified] : verified_) {
+  for (const GroupId group : opened_.groups) {
     if (group == storage::kCatalogGroup) continue;
     bool known = false;
     for (const auto& [identity, record] : index->databases) known |= record.group == group;
     if (known) continue;
     note(fmt::format("removing a database that was never completed group={}", group.value));
     WL_RETURN_IF_ERROR(checkpoint_store_->destroy_group(group));
-    WL_RETURN_IF_ERROR(log_->push_task([group = group, id = verified.hard_state.replica](
-                                           storage::LogStore& store) {
-                             store.destroy_group(group, {id.next(), {}, {}})
-                                 .ignore("found again at the next start");
-                           })
-                           .status());
+    WL_RETURN_IF_ERROR(
+        log_->push_task([group](storage::LogStore& store) {
+              storage::discard_group(store, group).ignore("found again at the next start");
+            })
+            .status());
   }
   return {};
 }
 
 Status Node::Impl::start_databases() {
   const CatalogIndexPtr index = board_.index();
-  std::vector<std::future<Status>> starts;
+  std::vector<std::pair<const storage::DatabaseRecord*, std::future<Status>>> starts;
   for (const auto& [identity, record] : index->databases) {
     auto started = std::make_shared<std::promise<Status>>();
-    starts.push_back(started->get_future());
-    start_recovered(record, [started](const Status& status) { started->set_value(status); });
+    starts.emplace_back(&record, started->get_future());
+    if (const auto refused = refused_.find(record.group); refused != refused_.end())
+      started->set_value(as_damage(refused->second));
+    else
+      start_recovered(record, [started](const Status& status) { started->set_value(status); });
   }
-  Status damage;
-  for (auto& start : starts) {
+  for (auto& [record, start] : starts) {
     const Status status = start.get();
     if (status.ok()) continue;
-    note(fmt::format("a database cannot be served: {}", status.message()));
-    // A module that does not load harms its own database only; damaged data stops the node.
-    if (status.code() == StatusCode::kCorruption || status.code() == StatusCode::kIoError)
-      damage = status;
+    // What is wrong with one harms nobody else; a module that does not load is no damage.
+    if (is_damage(status))
+      take_out(record->database, {record->group, OutageKind::kDamaged, status.message()})
+          .ignore("nobody waits for it");
+    else
+      alarm(fmt::format("a database cannot be served identity={}: {}", record->database.to_hex(),
+                        status.message()));
   }
   verified_.clear();
-  return damage;
+  refused_.clear();
+  return log_store_->failure();
+}
+
+// From here on its clients are told of the outage; returns what.
+Status Node::Impl::take_out(const schema::Identity& database, Outage outage) {
+  outage.kind = kind_of_outage(*log_store_, outage.group, outage.kind);
+  const Status told = outage_status(outage);
+  alarm(fmt::format("{} identity={} group={}: {}",
+                    outage.kind == OutageKind::kStopped ? "database stopped" : "quarantine",
+                    database.to_hex(), outage.group.value, told.message()));
+  // One that is being deleted or made is not in the catalog, and nobody can ask for it.
+  if (board_.index()->find_database(database) != nullptr)
+    databases_.take_out(database, std::move(outage));
+  return told;
 }
 
 DatabaseHandlePtr Node::Impl::make_handle(const storage::DatabaseRecord& record) const {
@@ -480,9 +555,8 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
   ModuleHostArgs args;
   args.shared.replication = replication_.get();
   args.shared.clock = &clock_;
-  args.shared.on_lost_group = [group](const Status& why) {
-    end_process(kExitInvariantBroken, "a database lost its Raft group",
-                fmt::format("group={}: {}", group.value, why.message()));
+  args.shared.on_lost_group = [this](const DatabaseHandle& lost, const Status& why) {
+    return take_out(lost.database, {lost.group, OutageKind::kStopped, why.message()});
   };
   args.handle = handle;
   args.boot = std::move(boot);
@@ -546,7 +620,9 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
       return Status::corruption("database {}: its group {} has no log here",
                                 record.database.to_hex(), record.group.value);
     const SteadyTime started = clock_.steady();
-    WL_ASSIGN_OR_RETURN(auto recovered, recover(verified->second));
+    auto found = recover(verified->second);
+    if (!found.ok()) return as_damage(found.status());
+    storage::RecoveredDatabase recovered = std::move(found).value();
     DatabaseMeter& meter = handle->counters->meter;
     const auto took = clock_.steady() - started;
     set(meter.replay_micros, static_cast<uint64_t>(took / std::chrono::microseconds(1)));
@@ -555,7 +631,9 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
                      record.database.to_hex(), recovered.report.entries_replayed,
                      recovered.report.transactions_replayed));
     BootedHost booted;
-    WL_ASSIGN_OR_RETURN(booted.group, recovered_group(verified->second, recovered));
+    auto group = recovered_group(verified->second, recovered);
+    if (!group.ok()) return as_damage(group.status());
+    booted.group = std::move(group).value();
     WL_ASSIGN_OR_RETURN(booted.host, DatabaseHost::recover(std::move(parts), std::move(recovered)));
     return booted;
   };
@@ -579,6 +657,23 @@ void Node::Impl::destroy(DatabaseHandlePtr handle, CloseReason reason, std::func
                  checkpointer_->run_after(remove_group);
                  done();
                }});
+}
+
+void Node::Impl::discard(GroupId group, std::function<void()> done) {
+  const auto remove_checkpoints = [this, group] {
+    checkpoint_store_->destroy_group(group).ignore("swept at the next start");
+  };
+  const auto remove_rows = [this, group, remove_checkpoints, done](storage::LogStore& store) {
+    storage::discard_group(store, group).ignore("the next start removes it");
+    checkpointer_->run_after(remove_checkpoints);
+    done();
+  };
+  // It may be known to replication or not, and a checkpoint of it may be under way.
+  checkpointer_->run_after([this, group, remove_rows, done] {
+    replication_->remove(group, [this, remove_rows, done] {
+      if (!log_->push_task(remove_rows).ok()) done();  // The node stops; the next start does it.
+    });
+  });
 }
 
 void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
@@ -642,6 +737,13 @@ std::filesystem::path Node::keys_directory() const {
 }
 size_t Node::database_count() const {
   return impl_->database_count();
+}
+void Node::distrust(const schema::Identity& database, storage::MarkKind kind,
+                    const std::string& why) {
+  impl_->distrust(database, kind, why);
+}
+size_t Node::outage_count() const {
+  return impl_->outage_count();
 }
 Status Node::stop(std::chrono::milliseconds timeout) {
   return impl_->stop(timeout);

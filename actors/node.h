@@ -7,7 +7,9 @@
 // Invariants: api() is usable from open() to stop(), from any thread; a failed log write ends the
 // process with exit code 74, because nothing after it could be acknowledged truthfully.
 // Ownership: `clock` is borrowed and outlives the node. Thread: open and stop on one thread.
-// Errors: open() names the file, group or program at fault; nothing is served then.
+// Errors: open() names the file or group at fault, and nothing is served then: kFailedPrecondition
+// = the directory is in use; kNotSupported = it is foreign or of a newer format; kCorruption = the
+// catalog or a whole store is damaged. Damage of one database takes that one out of service only.
 // Sources: architecture 2, [S 08/3.7], [S 09/1.5].
 #pragma once
 
@@ -24,6 +26,7 @@
 #include "runtime/runtime_types.h"
 #include "storage/log/checkpoint_trigger.h"
 #include "storage/log/disk_space_monitor.h"
+#include "storage/log/log_types.h"
 
 namespace worldline::actors {
 
@@ -38,8 +41,9 @@ struct NodeConfig {
   std::function<Result<storage::SpaceReading>()> read_space;
   // 4 GiB of reserve last longer at any speed a log is written with.
   std::chrono::milliseconds space_interval{5'000};
-  size_t inbox_bytes_max = 128 * limits::MiB;       // Waiting work of one database.
-  std::function<void(const std::string&)> on_note;  // Life cycle lines for the server's log.
+  size_t inbox_bytes_max = 128 * limits::MiB;        // Waiting work of one database.
+  std::function<void(const std::string&)> on_note;   // Life cycle lines for the server's log.
+  std::function<void(const std::string&)> on_alarm;  // What an operator must see.
 };
 
 class Node {
@@ -51,7 +55,12 @@ class Node {
 
   NodeApi& api();
   std::filesystem::path keys_directory() const;
-  size_t database_count() const;
+  size_t database_count() const;  // Running.
+  size_t outage_count() const;    // Out of service: damaged, quarantined, frozen or stopped.
+
+  // Takes a database that runs out of service for good, by order of whoever found its data wrong:
+  // the same path as of a broken invariant [S 08/2]. Returns at once.
+  void distrust(const schema::Identity& database, storage::MarkKind kind, const std::string& why);
 
   // Refuses new databases, executes and answers what was accepted, closes sessions with 1001, then
   // writes checkpoints while there is time, and the clean-shutdown mark. kTimeout: some work did

@@ -1,5 +1,6 @@
 #include "actors/node_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/metric_samples.h"
@@ -108,6 +109,26 @@ void add_disk_samples(const DiskBoard& disk, std::vector<MetricSample>& samples)
                        {}});
 }
 
+// `worldline_replicas_quarantined` is what the alarm of [S 09/5] looks at: each state needs one.
+void add_outage_samples(const std::vector<Outage>& outages, std::vector<MetricSample>& samples) {
+  const auto gauge = [&samples](const char* name, const char* label, const char* value,
+                                size_t count) {
+    samples.push_back({name, {}, static_cast<double>(count), MetricKind::kGauge, {}});
+    if (label != nullptr) samples.back().labels.emplace_back(label, value);
+  };
+  const auto count_of = [&outages](OutageKind kind) {
+    return static_cast<size_t>(
+        std::count_if(outages.begin(), outages.end(),
+                      [kind](const Outage& outage) { return outage.kind == kind; }));
+  };
+  for (const OutageKind kind :
+       {OutageKind::kQuarantined, OutageKind::kFrozen, OutageKind::kDamaged, OutageKind::kStopped})
+    gauge("worldline_databases_out_of_service", "state", outage_name(kind), count_of(kind));
+  gauge("worldline_replicas_quarantined", nullptr, nullptr,
+        outages.size() - count_of(OutageKind::kStopped));
+  gauge("worldline_alarm_active", "alarm", "CORRUPT", outages.empty() ? 0 : 1);
+}
+
 }  // namespace
 
 Status check_owner(const storage::DatabaseRecord& record, const Caller& caller,
@@ -129,9 +150,7 @@ void PublishGuard::leave(const schema::Identity& database) {
 
 Result<DatabaseHandlePtr> NodeService::find_running(const DatabaseRef& database) const {
   WL_ASSIGN_OR_RETURN(const auto record, parts_.board->index()->resolve(database));
-  DatabaseHandlePtr handle = parts_.directory->find(record.database);
-  if (handle == nullptr) return Status::internal("no such module");
-  return handle;
+  return parts_.directory->find_running(record.database);
 }
 
 void NodeService::resolve_database(DatabaseRef database, Callback<Result<schema::Identity>> done) {
@@ -144,10 +163,11 @@ void NodeService::find_database(DatabaseRef database, Callback<Result<DatabaseIn
   const CatalogIndexPtr index = parts_.board->index();
   const auto record = index->resolve(database);
   if (!record.ok()) return done(record.status());
+  const auto outage = parts_.directory->outage(record->database);
   done(DatabaseInfo{
       record->database, record->owner, record->host_type == 1 ? HostType::kJs : HostType::kWasm,
       record->initial_program, record->locked, parts_.directory->find(record->database) != nullptr,
-      index->names_of(record->database)});
+      index->names_of(record->database), outage ? outage_status(*outage).message() : ""});
 }
 
 void NodeService::databases_of(schema::Identity owner,
@@ -178,12 +198,12 @@ void NodeService::publish(PublishRequest request, Callback<Result<PublishReply>>
 
 void NodeService::update(const storage::DatabaseRecord& record, PublishRequest request,
                          Callback<Result<PublishReply>> done) {
-  const DatabaseHandlePtr handle = parts_.directory->find(record.database);
-  if (handle == nullptr) return done(Status::internal("no such module"));
+  const auto handle = parts_.directory->find_running(record.database);
+  if (!handle.ok()) return done(handle.status());
   PublishReply reply{{}, record.database, PublishOp::kUpdated};
   if (!request.database->identity) reply.domain = request.database->name;
   const size_t bytes = request.program->size();
-  handle->queue->push(
+  (*handle)->queue->push(
       UpdateWork{std::move(request),
                  [reply, done = std::move(done)](const Status& status) {
                    done(status.ok() ? Result<PublishReply>(reply) : Result<PublishReply>(status));
@@ -196,10 +216,10 @@ void NodeService::pre_publish(PrePublishRequest request, Callback<Result<PrePubl
   if (!record.ok()) return done(record.status());
   const Status allowed = check_owner(*record, request.caller, "update database");
   if (!allowed.ok()) return done(allowed);
-  const DatabaseHandlePtr handle = parts_.directory->find(record->database);
-  if (handle == nullptr) return done(Status::internal("no such module"));
+  const auto handle = parts_.directory->find_running(record->database);
+  if (!handle.ok()) return done(handle.status());
   const size_t bytes = request.program->size();
-  handle->queue->push(PrePublishWork{std::move(request), std::move(done)}, bytes);
+  (*handle)->queue->push(PrePublishWork{std::move(request), std::move(done)}, bytes);
 }
 
 void NodeService::reset(PublishRequest request, Callback<Result<PublishReply>> done) {
@@ -309,22 +329,25 @@ void NodeService::logs(LogsRequest request, std::shared_ptr<LogReader> reader,
   if (!record.ok()) return done(record.status());
   const Status allowed = check_owner(*record, request.caller, "view module logs");
   if (!allowed.ok()) return done(allowed);
+  if (const auto outage = parts_.directory->outage(record->database))
+    return done(outage_status(*outage));
   const DatabaseHandlePtr handle = parts_.directory->find(record->database);
   if (handle == nullptr) return done(Status::unavailable("Logs are temporarily not available"));
   handle->queue->push(LogsWork{std::move(request), std::move(reader), std::move(done)});
 }
 
 void NodeService::open_session(SessionOpen open, Callback<Result<std::shared_ptr<Session>>> done) {
-  const DatabaseHandlePtr handle = parts_.directory->find(open.database);
-  if (handle == nullptr) return done(Status::internal("no such module"));
+  const auto handle = parts_.directory->find_running(open.database);
+  if (!handle.ok()) return done(handle.status());
   const SessionId id(last_session_.fetch_add(1) + 1);
-  auto session = std::make_shared<SessionHandle>(id, open.sink, handle->queue);
-  handle->queue->push(SessionOpenWork{id, std::move(open), std::move(session), std::move(done)});
+  auto session = std::make_shared<SessionHandle>(id, open.sink, (*handle)->queue);
+  (*handle)->queue->push(SessionOpenWork{id, std::move(open), std::move(session), std::move(done)});
 }
 
 std::vector<MetricSample> NodeService::metrics() {
   std::vector<MetricSample> samples;
   add_disk_samples(*parts_.disk, samples);
+  add_outage_samples(parts_.directory->outages(), samples);
   for (const auto& handle : parts_.directory->all()) {
     // An idle database takes no sample by itself; this page still shows the one before.
     if (handle->counters->meter.sample_is_old.load(std::memory_order_relaxed))

@@ -34,6 +34,8 @@ class DatabaseLauncher {
   // Ends a database and removes its group from this node for good.
   virtual void destroy(DatabaseHandlePtr handle, CloseReason reason,
                        std::function<void()> done) = 0;
+  // The same for a database that does not run here, in whatever state its data is.
+  virtual void discard(GroupId group, std::function<void()> done) = 0;
 };
 
 // Runs changes on the catalog's actor. Thread: any.

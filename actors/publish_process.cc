@@ -43,8 +43,15 @@ class Creation : public std::enable_shared_from_this<Creation> {
                         });
   }
 
+  // Whoever waits is answered, also when a database that was starting is lost.
+  ~Creation() {
+    if (!is_answered_)
+      fail(Status::unavailable("the database was lost before its first transaction was confirmed"));
+  }
+
   void reset(const storage::DatabaseRecord& old_record) {
     record_ = old_record;
+    old_group_ = old_record.group;
     replaces_ = true;
     if (!enter()) return;
     if (!request_.program->empty()) {
@@ -67,11 +74,13 @@ class Creation : public std::enable_shared_from_this<Creation> {
  private:
   bool enter() {
     if (parts_.guard->try_enter(record_.database)) return true;
+    is_answered_ = true;
     done_(Status::internal("unable to lock database {} for update", record_.database.to_hex()));
     return false;
   }
 
   void fail(const Status& status) {
+    is_answered_ = true;
     parts_.guard->leave(record_.database);
     done_(status);
   }
@@ -113,13 +122,16 @@ class Creation : public std::enable_shared_from_this<Creation> {
   void finish() {
     const DatabaseHandlePtr old = replaces_ ? parts_.directory->find(record_.database) : nullptr;
     parts_.directory->add(handle_);
+    if (!replaces_) return reply();
+    const auto reply_then = [self = shared_from_this()] { self->reply(); };
     if (old != nullptr)
-      parts_.launcher->destroy(old, kModuleExited, [self = shared_from_this()] { self->reply(); });
+      parts_.launcher->destroy(old, kModuleExited, reply_then);
     else
-      reply();
+      parts_.launcher->discard(old_group_, reply_then);
   }
 
   void reply() {
+    is_answered_ = true;
     parts_.guard->leave(record_.database);
     PublishReply answer;
     if (request_.database && !request_.database->identity) answer.domain = request_.database->name;
@@ -133,7 +145,9 @@ class Creation : public std::enable_shared_from_this<Creation> {
   const Callback<Result<PublishReply>> done_;
   storage::DatabaseRecord record_;
   bool replaces_ = false;
+  GroupId old_group_;  // Of the database that is replaced.
   DatabaseHandlePtr handle_;
+  bool is_answered_ = false;
 };
 
 }  // namespace
@@ -151,14 +165,20 @@ void start_reset(const NodeServiceParts& parts, const storage::DatabaseRecord& r
 void start_remove(const NodeServiceParts& parts, const storage::DatabaseRecord& record,
                   Callback<Status> done) {
   const schema::Identity database = record.database;
-  parts.catalog->run([database](storage::CatalogState& catalog,
-                                Timestamp now) { return catalog.remove_database(database, now); },
-                     [parts, database, done = std::move(done)](const Status& status) {
-                       const DatabaseHandlePtr running = parts.directory->find(database);
-                       if (!status.ok() || running == nullptr) return done(status);
-                       parts.directory->remove(database);
-                       parts.launcher->destroy(running, kModuleExited, [done] { done({}); });
-                     });
+  parts.catalog->run(
+      [database](storage::CatalogState& catalog, Timestamp now) {
+        return catalog.remove_database(database, now);
+      },
+      [parts, database, group = record.group, done = std::move(done)](const Status& status) {
+        if (!status.ok()) return done(status);
+        const DatabaseHandlePtr running = parts.directory->find(database);
+        parts.directory->remove(database);
+        const auto answer = [done] { done({}); };
+        if (running != nullptr)
+          parts.launcher->destroy(running, kModuleExited, answer);
+        else
+          parts.launcher->discard(group, answer);
+      });
 }
 
 }  // namespace worldline::actors

@@ -34,19 +34,28 @@ void on_timer(Self self, const Clock& clock) {
   set_timer(self, clock);
 }
 
+// To the actor itself, from the log writer's thread; nobody is kept alive by it.
+void post_to(const caf::actor_addr& me, ReplicationTask task) {
+  if (const auto actor = caf::actor_cast<caf::actor>(me))
+    caf::anon_send(actor,
+                   ReplicationWork(std::make_shared<const ReplicationTask>(std::move(task))));
+}
+
 // Retiring drops the desk: what is still in the mailbox finds nothing to do.
 caf::behavior replication_actor(Self self, ReplicationDeskParts parts) {
   const Clock& clock = *parts.clock;
-  parts.post_created = [me = caf::actor_cast<caf::actor_addr>(self)](GroupId group, Status status) {
-    if (const auto actor = caf::actor_cast<caf::actor>(me))
-      caf::anon_send(actor,
-                     ReplicationWork(std::make_shared<const ReplicationTask>(
-                         [group, status](ReplicationDesk& d) { d.created(group, status); })));
+  const auto me = caf::actor_cast<caf::actor_addr>(self);
+  parts.post_created = [me](GroupId group, Status status) {
+    post_to(me, [group, status](ReplicationDesk& desk) { desk.created(group, status); });
   };
-  parts.post_destroyed = [me = caf::actor_cast<caf::actor_addr>(self)](GroupId group) {
-    if (const auto actor = caf::actor_cast<caf::actor>(me))
-      caf::anon_send(actor, ReplicationWork(std::make_shared<const ReplicationTask>(
-                                [group](ReplicationDesk& d) { d.destroyed(group); })));
+  parts.post_destroyed = [me](GroupId group) {
+    post_to(me, [group](ReplicationDesk& desk) { desk.destroyed(group); });
+  };
+  parts.post_truncated = [me](GroupId group) {
+    post_to(me, [group](ReplicationDesk& desk) { desk.truncated(group); });
+  };
+  parts.post_marked = [me](GroupId group) {
+    post_to(me, [group](ReplicationDesk& desk) { desk.marked(group); });
   };
   self->state.desk = std::make_unique<ReplicationDesk>(std::move(parts));
   set_timer(self, clock);
@@ -88,6 +97,10 @@ void Replication::close(GroupId group) const {
 void Replication::remove(GroupId group, std::function<void()> done) const {
   post(actor_,
        [group, done = std::move(done)](ReplicationDesk& desk) { desk.remove(group, done); });
+}
+
+void Replication::distrust(GroupId group, storage::MarkKind kind, const std::string& why) const {
+  post(actor_, [group, kind, why](ReplicationDesk& desk) { desk.distrust(group, kind, why); });
 }
 
 void Replication::propose(ProposalBatchPtr batch) const {

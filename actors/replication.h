@@ -23,12 +23,13 @@ namespace worldline::actors {
 
 class Replication {
  public:
-  // `parts.post_created` and `post_destroyed` are filled in here.
+  // The `post_` functions of `parts` are filled in here.
   Replication(caf::actor_system& system, ReplicationDeskParts parts);
 
   void open(OpenGroup group) const;
   void close(GroupId group) const;
   void remove(GroupId group, std::function<void()> done) const;
+  void distrust(GroupId group, storage::MarkKind kind, const std::string& why) const;
   void propose(ProposalBatchPtr batch) const;
   void written(WrittenJobsPtr jobs) const;
   void checkpoint(ProposalSeq covers, CheckpointJob job) const;

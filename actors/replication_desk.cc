@@ -21,6 +21,17 @@ Membership alone(ReplicaId replica, NodeId node) {
   return members;
 }
 
+// What a job does to the extent of its group's log.
+void follow_log(const storage::LogJob& job, storage::PrefixTruncation& truncation) {
+  if (job.replaces_log())
+    truncation.on_replaced(job.boundary->index);
+  else if (job.truncate_from)
+    truncation.on_truncated_suffix(LogIndex{job.truncate_from->value - 1});
+  size_t bytes = 0;
+  for (const storage::LogEntry& entry : job.entries) bytes += entry.stored_bytes();
+  if (!job.entries.empty()) truncation.on_appended(job.entries.back().index(), bytes);
+}
+
 }  // namespace
 
 ReplicationDesk::ReplicationDesk(ReplicationDeskParts parts) : parts_(std::move(parts)) {
@@ -41,6 +52,7 @@ void ReplicationDesk::open(OpenGroup group) {
   Hosted& hosted = hosted_[id];
   hosted.machine = std::make_unique<GroupMachine>(group.listener, group.gate);
   hosted.adapter = std::make_unique<replication::LogAdapter>(id, group.replica, group.generation);
+  hosted.truncation.emplace(parts_.truncation, group.log);
   hosted.birth_digest = group.birth_digest;
   hosted.replica = group.replica;
   const bool is_recovered = group.restored.has_value();
@@ -91,7 +103,15 @@ void ReplicationDesk::close(GroupId group) {
 void ReplicationDesk::remove(GroupId group, std::function<void()> done) {
   const auto found = hosted_.find(group);
   if (found == hosted_.end()) return done();
-  found->second.removed = std::move(done);
+  std::function<void()>& removed = found->second.removed;
+  if (removed) {  // By another order already.
+    removed = [first = std::move(removed), then = std::move(done)] {
+      first();
+      then();
+    };
+    return;
+  }
+  removed = std::move(done);
   const Status status = node_->remove(group, found->second.replica);
   if (status.ok()) return;
   parts_.on_note(fmt::format("group {} is not removed now: {}", group.value, status.message()));
@@ -173,6 +193,7 @@ void ReplicationDesk::write(GroupId group, ReplicaId, replication::PersistJob jo
   if (found == hosted_.end()) return;
   storage::LogJob log_job = found->second.adapter->to_log_job(job, nullptr);
   log_job.job = job.job.value;
+  follow_log(log_job, *found->second.truncation);
   const Status pushed = parts_.log->push(std::move(log_job)).status();
   // The writer ends the process when the disk fails; a closed writer means that the node stops.
   if (!pushed.ok()) found->second.machine->fail(pushed);
@@ -184,12 +205,40 @@ void ReplicationDesk::fetch(GroupId, const replication::FetchRequest&) {
 }
 
 void ReplicationDesk::compact(GroupId group, LogIndex upto) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  found->second.truncation->allow(upto.next());
+  truncate_if_due(group, found->second);
+}
+
+// Few and large, one at a time: what is not worth it now is allowed still when more has come.
+void ReplicationDesk::truncate_if_due(GroupId group, Hosted& hosted) {
+  const auto need =
+      disk_is_full_ ? storage::TruncationNeed::kNow : storage::TruncationNeed::kCoarse;
+  const std::optional<LogIndex> first = hosted.truncation->take(need);
+  if (!first) return;
   parts_.log
-      ->push_task([group, first = upto.next()](storage::LogStore& store) {
-        store.truncate_prefix(group, first).ignore("tried again by the next checkpoint");
+      ->push_task([group, first = *first, post = parts_.post_truncated](storage::LogStore& store) {
+        // A failed write ends the process; a group that was stopped meanwhile keeps its log.
+        if (store.is_attached(group))
+          store.truncate_prefix(group, first).ignore("the log writer hears of it");
+        post(group);
       })
       .status()
-      .ignore("the node is stopping; the next start finishes it");
+      .ignore("the node is stopping; a later start does it");
+}
+
+void ReplicationDesk::truncated(GroupId group) {
+  const auto found = hosted_.find(group);
+  if (found == hosted_.end()) return;
+  found->second.truncation->on_done();
+  truncate_if_due(group, found->second);
+}
+
+void ReplicationDesk::on_disk(const replication::DiskVerdict& verdict) {
+  node_->on_disk(verdict);
+  disk_is_full_ = verdict.is_full;
+  for (auto& [group, hosted] : hosted_) truncate_if_due(group, hosted);
 }
 
 void ReplicationDesk::create(GroupId group, ReplicaId replica,
@@ -213,27 +262,52 @@ void ReplicationDesk::destroy(GroupId group, ReplicaId lowest_allowed) {
 }
 
 void ReplicationDesk::quarantine(GroupId group, ReplicaId replica, const std::string& why) {
-  parts_.log
-      ->push_task([group, replica, why](storage::LogStore& store) {
-        store.quarantine(group, replica, Status::corruption("{}", why))
-            .ignore("the replica is stopped in any case");
-      })
-      .status()
-      .ignore("the node is stopping");
+  mark(group, replica, storage::MarkKind::kQuarantined, why);
 }
 
+void ReplicationDesk::mark(GroupId group, ReplicaId replica, storage::MarkKind kind,
+                           const std::string& why) {
+  const auto queued = parts_.log->push_task(
+      [group, replica, kind, why, post = parts_.post_marked](storage::LogStore& store) {
+        const Status reason = Status::corruption("{}", why);
+        const Status marked = kind == storage::MarkKind::kFrozen
+                                  ? store.freeze(group, replica, reason)
+                                  : store.quarantine(group, replica, reason);
+        if (marked.ok()) post(group);  // Else the log writer ends the process.
+      });
+  if (!queued.ok()) parts_.post_marked(group);  // The node stops; it is told all the same.
+}
+
+void ReplicationDesk::marked(GroupId group) {
+  const auto found = hosted_.find(group);
+  if (found != hosted_.end() && !found->second.stopped.ok())
+    found->second.machine->fail(found->second.stopped);
+}
+
+void ReplicationDesk::distrust(GroupId group, storage::MarkKind kind, const std::string& why) {
+  replication::GroupReplica* replica = node_->find(group);
+  if (replica == nullptr) return;
+  if (kind == storage::MarkKind::kFrozen) return replica->freeze(why);
+  replica->quarantine(0, why);
+}
+
+// A group that holds two truths shares nothing with its neighbours: report() froze it alone.
 void ReplicationDesk::fatal(GroupId, const replication::Fatal& fatal) {
-  parts_.on_fatal(fatal);
+  if (fatal.scope != replication::FatalScope::kGroup) parts_.on_fatal(fatal);
 }
 
 void ReplicationDesk::report(const replication::NodeReport& report) {
-  parts_.on_note(fmt::format("group={} replica={} I-{}: {}", report.group.value,
-                             report.replica.value, report.invariant, report.text));
+  const std::string text =
+      report.invariant == 0 ? report.text : fmt::format("I-{}: {}", report.invariant, report.text);
+  parts_.on_note(
+      fmt::format("group={} replica={} {}", report.group.value, report.replica.value, text));
   const auto found = hosted_.find(report.group);
-  const bool is_stopped = report.kind == replication::ReportKind::kQuarantined ||
-                          report.kind == replication::ReportKind::kGroupFrozen;
-  if (is_stopped && found != hosted_.end())
-    found->second.machine->fail(Status::corruption("{}", report.text));
+  // A removed replica is frozen as well, by order.
+  if (found == hosted_.end() || found->second.removed) return;
+  const bool is_frozen = report.kind == replication::ReportKind::kGroupFrozen;
+  if (!is_frozen && report.kind != replication::ReportKind::kQuarantined) return;
+  found->second.stopped = Status::corruption("{}", text);
+  if (is_frozen) mark(report.group, report.replica, storage::MarkKind::kFrozen, text);
 }
 
 }  // namespace worldline::actors

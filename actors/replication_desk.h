@@ -4,7 +4,9 @@
 // machine of each, and the ports that carry jobs to the log writer and reports to the node.
 //
 // Invariants: the node is settled after every input: what the cores handed out is acknowledged, and
-//   what committed is told; an input of an unknown group is dropped, but for those that answer.
+//   what committed is told; an input of an unknown group is dropped, but for those that answer. A
+//   group that breaks an invariant stops alone, at once; nobody hears of it before the mark that
+//   keeps it from being used again is on disk [S 08/2].
 // Ownership: the replication actor; not thread-safe, but for the log's completions, which are
 // posted. Units: BootTime. Errors: a group that cannot be opened tells its listener. Sources:
 // architecture 2, [S 08/1.3], [S 08/3.9].
@@ -22,6 +24,7 @@
 #include "replication/log_adapter.h"
 #include "replication/node/raft_node.h"
 #include "storage/log/log_writer_queue.h"
+#include "storage/log/prefix_truncation.h"
 
 namespace worldline::actors {
 
@@ -33,6 +36,7 @@ struct OpenGroup {
   std::optional<replication::RestoredState> restored;
   uint64_t generation = 0;            // Of the stored hard state.
   LogIndex first_needed;              // Recovered: below it the log is covered by checkpoints.
+  storage::LogExtent log;             // As recovery found it; of birth: empty.
   storage::Digest128 birth_digest{};  // Of the state of birth.
   GroupListener listener;
   std::shared_ptr<UncommittedGate> gate;
@@ -42,10 +46,13 @@ struct ReplicationDeskParts {
   replication::NodeConfig config;
   storage::LogWriterQueue* log = nullptr;  // Borrowed, as is the clock; they outlive the desk.
   const Clock* clock = nullptr;
+  storage::TruncationPolicy truncation;  // When a log is cut at its front [S 08/3.6].
   std::function<void(CheckpointJob)> submit_checkpoint;  // It knows its place in the log.
   // The log writer's thread has made a new group's rows; post it to created().
   std::function<void(GroupId, Status)> post_created;
   std::function<void(GroupId)> post_destroyed;
+  std::function<void(GroupId)> post_marked;                 // To marked().
+  std::function<void(GroupId)> post_truncated;              // To truncated().
   std::function<void(const replication::Fatal&)> on_fatal;  // Ends the process.
   std::function<void(const std::string&)> on_note;
 };
@@ -67,6 +74,11 @@ class ReplicationDesk final : private replication::LogPort,
   // Also deletes the replica's data; `done` when that is stable.
   void remove(GroupId group, std::function<void()> done);
   void destroyed(GroupId group);
+  // By order of whoever found its data wrong: as if it had broken an invariant [S 08/2].
+  void distrust(GroupId group, storage::MarkKind kind, const std::string& why);
+  // The mark of a group that was stopped is on disk: now its listener hears of it.
+  void marked(GroupId group);
+  void truncated(GroupId group);  // The front of its log is gone.
 
   // --- Work --------------------------------------------------------------------------------------
   void propose(ProposalBatchPtr batch);
@@ -75,7 +87,7 @@ class ReplicationDesk final : private replication::LogPort,
   // The log below `first_needed` is covered by a stable checkpoint.
   void checkpointed(GroupId group, LogIndex first_needed);
 
-  void on_disk(const replication::DiskVerdict& verdict) { node_->on_disk(verdict); }
+  void on_disk(const replication::DiskVerdict& verdict);
 
   // --- Time --------------------------------------------------------------------------------------
   void on_time();
@@ -87,9 +99,11 @@ class ReplicationDesk final : private replication::LogPort,
   struct Hosted {
     std::unique_ptr<GroupMachine> machine;
     std::unique_ptr<replication::LogAdapter> adapter;
+    std::optional<storage::PrefixTruncation> truncation;  // Set while its log is written to.
     storage::Digest128 birth_digest{};
     ReplicaId replica;
-    std::function<void()> removed;
+    std::function<void()> removed;  // Set: it is being removed.
+    Status stopped;                 // Not OK: it broke an invariant, and its mark is being written.
   };
 
   // LogPort
@@ -112,6 +126,8 @@ class ReplicationDesk final : private replication::LogPort,
   void verify_gone(GroupId, ReplicaId, replication::GoneReason) override {}
   void noted(GroupId, const replication::Note&) override {}
 
+  void mark(GroupId group, ReplicaId replica, storage::MarkKind kind, const std::string& why);
+  void truncate_if_due(GroupId group, Hosted& hosted);
   Status begin(OpenGroup& group, Hosted& hosted);
   void lead_if_alone(GroupId group);
   void settle(GroupId group);
@@ -120,6 +136,7 @@ class ReplicationDesk final : private replication::LogPort,
   const ReplicationDeskParts parts_;
   std::map<GroupId, Hosted> hosted_;
   std::unique_ptr<replication::RaftNode> node_;
+  bool disk_is_full_ = false;  // Then whatever log may go goes at once.
 };
 
 }  // namespace worldline::actors

@@ -55,6 +55,11 @@ caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
         self->state.desk.committed(notice.proposal);
         set(args.counters->held_batches, self->state.desk.held_count());
       },
+      [self, args](const GroupFailure& failure) {
+        self->state.desk.fail(failure.why);
+        set(args.counters->held_batches, 0);
+        report(self->state, args);
+      },
       [self](retire_atom) { self->quit(); },
   };
 }

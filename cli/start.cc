@@ -86,6 +86,7 @@ actors::NodeConfig node_config(const StartOptions& options) {
   config.space.almost_full = space_limit(options.free_soft);
   config.space.full = space_limit(options.free_hard);
   config.on_note = [](const std::string& line) { log_info(line); };
+  config.on_alarm = [](const std::string& line) { log_error(line); };
   return config;
 }
 
@@ -186,12 +187,18 @@ Result<std::unique_ptr<gateway::Gateway>> open_gateway(const StartOptions& optio
 }
 
 // What people and tools wait for [S 07/5, 12].
-void tell_ready(const std::string& address, uint16_t port, size_t databases,
+void tell_ready(const std::string& address, uint16_t port, const actors::Node& node,
                 const std::string& data_dir) {
-  log_info(fmt::format("ready address={} port={} databases={}", address, port, databases));
+  const size_t databases = node.database_count();
+  const size_t outages = node.outage_count();
+  log_info(fmt::format("ready address={} port={} databases={} out_of_service={}", address, port,
+                       databases, outages));
   const std::string host =
       address.find(':') == std::string::npos ? address : fmt::format("[{}]", address);
-  ProcessConsole().out(
+  ProcessConsole console;
+  if (outages > 0)
+    console.out(fmt::format("{} databases are OUT OF SERVICE, see the errors above.\n", outages));
+  console.out(
       fmt::format("Starting SpacetimeDB listening on {}:{}\n"
                   "worldline ready: http://{}:{} ({} databases, data in {})\n",
                   host, port, host, port, databases, data_dir));
@@ -213,8 +220,8 @@ int run_start(const StartOptions& options) {
     (*node)->stop(options.shutdown_timeout).ignore("the gateway's failure is told");
     return fail(exit_code_of_gateway(gateway.status().code()), "gateway", gateway.status());
   }
-  tell_ready(split_address(options.listen_client).first, (*gateway)->port(),
-             (*node)->database_count(), options.data_dir);
+  tell_ready(split_address(options.listen_client).first, (*gateway)->port(), **node,
+             options.data_dir);
   const int signal = wait_for_stop(signals);
   last_resort.emplace(signals, options.shutdown_timeout);
   log_info(fmt::format("stopping signal={}", signal));

@@ -47,7 +47,8 @@ void finish_upgrade(GatewayCore& core, UpgradePlan plan, const UpgradeFields& fi
   }
   if (!info.running) {
     metrics->on_rejected(RejectCause::kUpgradeError);
-    responder.respond(text_response(500, "no such module"));
+    responder.respond(info.outage.empty() ? text_response(500, "no such module")
+                                          : text_response(503, info.outage));
     return;
   }
   if (!core.upgrades.take(core.clock.steady())) {

@@ -21,6 +21,7 @@ uint16_t http_status_of(StatusCode code) {
       return 501;
     case StatusCode::kOverloaded:
     case StatusCode::kUnavailable:
+    case StatusCode::kCorruption:  // The database is out of service; the text says what to do.
       return 503;
     case StatusCode::kTimeout:
       return 504;
@@ -28,7 +29,6 @@ uint16_t http_status_of(StatusCode code) {
     case StatusCode::kUserError:  // Of `init`; a called reducer's error is 530, see routes_call.cc.
     case StatusCode::kModuleFatal:
     case StatusCode::kIoError:
-    case StatusCode::kCorruption:
     case StatusCode::kInternal:
       return 500;
   }

@@ -93,7 +93,7 @@ void GroupReplica::handle_fatal(const Fatal& fatal) {
     case FatalScope::kProcess:
       return ports_.node->fatal(group(), fatal);
     case FatalScope::kGroup:
-      // The process ends; the report goes to whoever can still hear it.
+      // The process may end; the report goes to whoever can still hear it.
       if (stop_reason_ == StopReason::kNone)
         stop(StopReason::kFrozen,
              {ReportKind::kGroupFrozen, group(), id(), fatal.invariant, fatal.text});

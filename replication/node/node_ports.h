@@ -89,7 +89,8 @@ struct NodeReport {
 class NodePort {
  public:
   virtual ~NodePort() = default;
-  // A broken invariant of scope N or G: end the process with exit code 70, now.
+  // A broken invariant of scope N: end the process with exit code 70, now. Of scope G, behind the
+  // report kGroupFrozen: the group is over here; whoever shares nothing with it may go on.
   virtual void fatal(GroupId group, const Fatal& fatal) = 0;
   virtual void report(const NodeReport& report) = 0;
   // Ask the catalog whether `replica` may really go; then RaftNode::gone_verified.

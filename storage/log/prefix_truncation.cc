@@ -6,12 +6,11 @@
 
 namespace worldline::storage {
 
-PrefixTruncation::PrefixTruncation(const TruncationPolicy& policy, LogIndex first, LogIndex last,
-                                   size_t log_bytes)
-    : policy_(policy), first_(first), allowed_(first), end_{last, log_bytes} {
-  WL_CHECK(first.value > 0);
-  WL_CHECK(first <= last.next());
-  marks_.push_back({LogIndex{first.value - 1}, 0});
+PrefixTruncation::PrefixTruncation(const TruncationPolicy& policy, const LogExtent& log)
+    : policy_(policy), first_(log.first), allowed_(log.first), end_{log.last, log.bytes} {
+  WL_CHECK(log.first.value > 0);
+  WL_CHECK(log.first <= log.last.next());
+  marks_.push_back({LogIndex{log.first.value - 1}, 0});
   marks_.push_back(end_);
 }
 

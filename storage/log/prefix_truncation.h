@@ -28,10 +28,16 @@ enum class TruncationNeed : uint8_t {
   kNow,     // The disk is short: whatever is allowed.
 };
 
+// A stored log as it stands; as declared here that of a group at birth, which is empty.
+struct LogExtent {
+  LogIndex first{2};
+  LogIndex last{1};
+  size_t bytes = 0;
+};
+
 class PrefixTruncation {
  public:
-  // `first`: of the log as it stands; `last`, `log_bytes`: its end and size, as recovery found it.
-  PrefixTruncation(const TruncationPolicy& policy, LogIndex first, LogIndex last, size_t log_bytes);
+  PrefixTruncation(const TruncationPolicy& policy, const LogExtent& log);
 
   void on_appended(LogIndex last, size_t bytes);  // Entries up to `last` were written.
   void on_truncated_suffix(LogIndex last);        // Entries behind `last` are gone.

@@ -201,6 +201,35 @@ TEST_F(ImpatientTest, IsAnsweredOnceByItsDeadlineAndNotByTheCommitBehindIt) {
   EXPECT_EQ(ada_->messages.size(), 1u) << "what else the entry holds is delivered as ever";
 }
 
+TEST_F(ImpatientTest, IsToldWhenTheCommitNeverComesAndSoIsEverybodyElse) {
+  const auto waits = [this](const std::string& name) {
+    return ReplyItem{
+        [this, name] { told_.push_back(name + " committed"); },
+        [this, name](const Status& why) { told_.push_back(name + ": " + why.message()); }};
+  };
+  run(ProposalSeq{4}, {waits("early")});
+  run(ProposalSeq{5}, {reply("a", 10), waits("b"), ReplyItem{[this] { told_.emplace_back("c"); }},
+                       transaction(database_.insert(1, "one"), CallerRef{kAda, 1})});
+  run(ProposalSeq{6}, {reply("late", 10), SessionClosedItem{kBob}});
+  desk_.expire(at(10));
+  desk_.committed(ProposalSeq{4});
+  told_.clear();
+  run(ProposalSeq{7}, {reply("d", 20)});
+  desk_.fail(Status::corruption("the group is lost"));
+  EXPECT_EQ(told_,
+            (std::vector<std::string>{
+                "b: it is not known if this request took effect: the group is lost", "d expired"}));
+  EXPECT_TRUE(ada_->messages.empty()) << "nothing uncommitted is ever shown";
+  ASSERT_EQ(ada_->closes.size(), 1u);
+  EXPECT_EQ(ada_->closes[0].code, 1011);
+  EXPECT_EQ(ada_->closes[0].reason, "the group is lost");
+  EXPECT_TRUE(bob_->closes.empty()) << "it had left";
+  EXPECT_EQ(desk_.session_count(), 0u);
+  EXPECT_FALSE(desk_.next_deadline());
+  run(ProposalSeq{0}, {ReplyItem{[this] { told_.emplace_back("goodbye"); }}});
+  EXPECT_EQ(told_.back(), "goodbye");
+}
+
 TEST_F(ImpatientTest, WaitsForNothingWhenEverythingIsCommitted) {
   desk_.committed(ProposalSeq{5});
   run(ProposalSeq{5}, {reply("a", 0)});

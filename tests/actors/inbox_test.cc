@@ -37,8 +37,9 @@ TEST(Inbox, RefusesEverythingAfterCloseButKeepsWhatIsInside) {
   Inbox<int> inbox(10);
   int item = 7;
   ASSERT_TRUE(inbox.push(item, 1).ok());
-  inbox.close();
-  EXPECT_EQ(inbox.push(item, 1, Admission::kAlways).status().code(), StatusCode::kUnavailable);
+  inbox.close(Status::corruption("damaged"));
+  inbox.close(Status::unavailable("too late to say"));
+  EXPECT_EQ(inbox.push(item, 1, Admission::kAlways).status().message(), "damaged");
   EXPECT_EQ(inbox.take(), std::vector<int>{7});
 }
 

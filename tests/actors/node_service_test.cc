@@ -55,9 +55,14 @@ class InstantLauncher final : public DatabaseLauncher {
                std::function<void()> done) override {
     done();
   }
+  void discard(GroupId group, std::function<void()> done) override {
+    discarded.push_back(group);
+    done();
+  }
 
   std::function<void()> before_done;
   std::vector<schema::Identity> created;
+  std::vector<GroupId> discarded;
 };
 
 class NodeServiceTest : public testing::Test {
@@ -140,6 +145,38 @@ TEST_F(NodeServiceTest, AnIdentityWithoutDatabaseGetsOneOfExactlyThatIdentity) {
   by_identity.database = DatabaseRef{identity_of("wanted"), ""};
   EXPECT_EQ(publish(std::move(by_identity)), "created -");
   EXPECT_EQ(launcher_.created, std::vector{identity_of("wanted")});
+}
+
+TEST_F(NodeServiceTest, ADatabaseOutOfServiceSaysWhyUntilItIsDeletedOrReplaced) {
+  for (const bool replaced : {false, true}) {
+    ASSERT_EQ(publish(request("shop", ada_)), "created shop");
+    const auto record = board_.index()->resolve({std::nullopt, "shop"});
+    const Outage outage{record->group, OutageKind::kQuarantined, "I-10: why"};
+    const std::string text = outage_status(outage).message();
+    directory_.take_out(record->database, {GroupId{999}, OutageKind::kStopped, "not this one"});
+    EXPECT_EQ(directory_.outages().size(), 0u) << "another group runs";
+    directory_.take_out(record->database, outage);
+    EXPECT_EQ(publish(request("shop", ada_)), "corruption: " + text);
+    service_.call({{std::nullopt, "shop"}, {ada_, ""}, "f", "[]"},
+                  [&text](const CallReply& reply) { EXPECT_EQ(reply.text, text); });
+    service_.find_database({std::nullopt, "shop"}, [&text](const Result<DatabaseInfo>& info) {
+      EXPECT_FALSE(info->running);
+      EXPECT_EQ(info->outage, text);
+    });
+    service_.logs({{std::nullopt, "shop"}, {ada_, ""}, {}, false}, nullptr,
+                  [&text](const Status& status) { EXPECT_EQ(status.message(), text); });
+    service_.open_session(
+        {record->database, {ada_, ""}, {}, nullptr},
+        [&text](const auto& session) { EXPECT_EQ(session.status().message(), text); });
+    PublishRequest clear = request("shop", ada_);
+    clear.clear = true;
+    if (replaced)
+      EXPECT_EQ(publish(std::move(clear)), "updated shop");
+    else
+      remove("shop", ada_);
+    EXPECT_EQ(launcher_.discarded.back(), record->group);
+    EXPECT_EQ(directory_.outages().size(), 0u);
+  }
 }
 
 TEST_F(NodeServiceTest, ANameWhoseDatabaseIsGoneComesBackForItsOwnerOnly) {

@@ -15,9 +15,12 @@ namespace {
 constexpr GroupId kGroup{7};
 constexpr ReplicaId kReplica{1};
 
-ProposalBatchPtr proposal(Term term, uint64_t seq, size_t bytes = 10) {
-  return make_proposal(kGroup, term, ProposalSeq{seq},
+ProposalBatchPtr proposal_of(GroupId group, Term term, uint64_t seq, size_t bytes = 10) {
+  return make_proposal(group, term, ProposalSeq{seq},
                        {{EntryKind::kBundle, std::make_shared<const ByteBuffer>(bytes, Byte{5})}});
+}
+ProposalBatchPtr proposal(Term term, uint64_t seq, size_t bytes = 10) {
+  return proposal_of(kGroup, term, seq, bytes);
 }
 
 class ReplicationDeskTest : public testing::Test {
@@ -35,6 +38,7 @@ class ReplicationDeskTest : public testing::Test {
     parts.config.self.incarnation = ++lives_;
     parts.config.chain = &replication::log_chain;
     if (uncommitted_max_ != 0) parts.config.limits.uncommitted_bytes_max = uncommitted_max_;
+    parts.truncation = truncation_;
     parts.log = log_.get();
     parts.clock = &clock_;
     parts.submit_checkpoint = [this](CheckpointJob job) { placed_.push_back(std::move(job)); };
@@ -44,7 +48,14 @@ class ReplicationDeskTest : public testing::Test {
     parts.post_destroyed = [this](GroupId group) {
       posted_.push_back([group](ReplicationDesk& desk) { desk.destroyed(group); });
     };
-    parts.on_fatal = [](const replication::Fatal& fatal) { ADD_FAILURE() << fatal.text; };
+    parts.post_marked = [this](GroupId group) {
+      posted_.push_back([group](ReplicationDesk& desk) { desk.marked(group); });
+    };
+    parts.post_truncated = [this](GroupId group) {
+      ++truncations_;
+      posted_.push_back([group](ReplicationDesk& desk) { desk.truncated(group); });
+    };
+    parts.on_fatal = [this](const replication::Fatal& fatal) { fatal_.push_back(fatal.invariant); };
     parts.on_note = [](const std::string&) {};
     router_.set_listener([this](const WrittenJobsPtr& jobs) {
       posted_.push_back([jobs](ReplicationDesk& desk) { desk.written(*jobs); });
@@ -52,9 +63,9 @@ class ReplicationDeskTest : public testing::Test {
     desk_ = std::make_unique<ReplicationDesk>(std::move(parts));
   }
 
-  OpenGroup group() {
+  OpenGroup group(GroupId id = kGroup) {
     OpenGroup open;
-    open.group = kGroup;
+    open.group = id;
     open.replica = kReplica;
     open.listener.leading = [this](Term term) { led_.push_back(term); };
     open.listener.committed = [this](ProposalSeq seq) { committed_ = seq; };
@@ -73,6 +84,7 @@ class ReplicationDeskTest : public testing::Test {
     open.restored = std::move(restored).value();
     open.restored->applied = verified->tail.last;  // As the replay of a group of one does.
     open.generation = verified->hard_state.generation;
+    open.log = {verified->first, verified->tail.last, verified->log_bytes};
     return open;
   }
 
@@ -114,6 +126,9 @@ class ReplicationDeskTest : public testing::Test {
   std::vector<Term> led_;
   ProposalSeq committed_;
   Status failure_;
+  storage::TruncationPolicy truncation_;
+  size_t truncations_ = 0;
+  std::vector<int> fatal_;  // Invariants that end the process.
   std::vector<CheckpointJob> placed_;
   uint64_t lives_ = 0;
   size_t uncommitted_max_ = 0;
@@ -220,8 +235,41 @@ TEST_F(ReplicationDeskTest, LetsGoOfTheLogBehindACheckpoint) {
   EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{5});
 }
 
+// [S 08/3.6]: removals are few and large, one at a time, but for a disk that is full.
+TEST_F(ReplicationDeskTest, CutsTheStoredLogOnlyWhenItIsWorthIt) {
+  truncation_ = {.bytes_min = limits::GiB, .entries_min = 4};
+  start();
+  open_new();
+  storage::LogJob row;
+  row.group = kGroup;
+  for (uint64_t seq = 1; seq <= 10; ++seq) desk_->propose(proposal(led_[0], seq));
+  CheckpointJob job;
+  job.group = kGroup;
+  desk_->checkpoint(ProposalSeq{10}, std::move(job));
+  settle();
+  ASSERT_EQ(placed_.size(), 1u);
+  const storage::CheckpointCut& cut = placed_[0].cut;
+  row.boundary = storage::Boundary{cut.index, cut.term, cut.chain, cut.config, {}, {}};
+  ASSERT_TRUE(store_->write(row).ok());
+  const auto first_after = [this](uint64_t first_needed) {
+    desk_->checkpointed(kGroup, LogIndex{first_needed});
+    settle();
+    EXPECT_TRUE(store_->flush_truncations().ok());
+    return storage::verify_group(*store_, kGroup)->first.value;
+  };
+  EXPECT_EQ(first_after(5), 2u) << "three entries are not worth it";
+  EXPECT_EQ(first_after(6), 6u) << "together with the next one they are";
+  EXPECT_EQ(first_after(8), 6u);
+  EXPECT_EQ(truncations_, 1u);
+  desk_->on_disk({.is_full = true});
+  settle();
+  EXPECT_EQ(first_after(8), 8u) << "a full disk needs every byte";
+  EXPECT_EQ(truncations_, 2u);
+}
+
 // The process ended between the switch of the boundary and the truncation.
 TEST_F(ReplicationDeskTest, ARecoveredGroupLetsGoOfLogThatCheckpointsCover) {
+  truncation_ = {.bytes_min = 1, .entries_min = 1};
   open_new();
   for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(proposal(led_[0], seq));
   CheckpointJob job;
@@ -261,6 +309,96 @@ TEST_F(ReplicationDeskTest, RemovingAGroupLeavesATombstone) {
   const auto tombstone = store_->tombstone(kGroup);
   ASSERT_TRUE(tombstone.ok() && tombstone->has_value());
   EXPECT_EQ((*tombstone)->lowest_allowed, kReplica.next());
+}
+
+struct Distrust {
+  storage::MarkKind mark;
+  const char* refusal;
+};
+constexpr Distrust kDistrusts[] = {
+    {storage::MarkKind::kQuarantined, "group 7: replica 1 is quarantined: its rows are wrong"},
+    {storage::MarkKind::kFrozen, "group 7: replica 1 is frozen: its rows are wrong"},
+};
+
+TEST_F(ReplicationDeskTest, AGroupThatIsDistrustedStopsAloneAndIsMarkedBeforeAnybodyHearsOfIt) {
+  for (const Distrust& test : kDistrusts) {
+    SCOPED_TRACE(test.refusal);
+    disk_ = std::make_shared<storage::MemoryDisk>();
+    led_.clear();
+    failure_ = {};
+    committed_ = {};
+    start();
+    open_new();
+    OpenGroup other = group(GroupId{8});
+    ProposalSeq other_committed;
+    Status other_failure;
+    other.listener.committed = [&](ProposalSeq seq) { other_committed = seq; };
+    other.listener.failed = [&](const Status& why) { other_failure = why; };
+    desk_->open(other);
+    settle();
+    desk_->propose(proposal(led_[0], 1));
+    desk_->distrust(kGroup, test.mark, "its rows are wrong");
+    desk_->propose(proposal(led_[0], 2));
+    EXPECT_TRUE(failure_.ok()) << "the mark is not written yet";
+    write();
+    EXPECT_EQ(store_->tombstone(kGroup).value()->mark, test.mark);
+    EXPECT_TRUE(failure_.ok()) << "the desk has not heard of the mark";
+    settle();
+    EXPECT_EQ(failure_.message(), "its rows are wrong");
+    EXPECT_EQ(committed_, ProposalSeq{0}) << "nothing is told of a stopped group";
+    desk_->propose(proposal_of(GroupId{8}, led_[1], 1));
+    settle();
+    EXPECT_TRUE(other_failure.ok());
+    EXPECT_EQ(other_committed, ProposalSeq{1});
+    EXPECT_TRUE(fatal_.empty());
+    disk_->kill();
+    start();
+    EXPECT_EQ(storage::verify_group(*store_, kGroup).status().message(), test.refusal);
+    EXPECT_TRUE(storage::verify_group(*store_, GroupId{8}).ok());
+  }
+}
+
+TEST_F(ReplicationDeskTest, AMarkOutlivesACrashThatComesBeforeAnybodyHeardOfIt) {
+  open_new();
+  desk_->distrust(kGroup, storage::MarkKind::kQuarantined, "why");
+  write();
+  disk_->kill();
+  start();
+  EXPECT_EQ(storage::verify_group(*store_, kGroup).status().code(),
+            StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ReplicationDeskTest, ADistrustedGroupCanBeRemoved) {
+  open_new();
+  desk_->distrust(kGroup, storage::MarkKind::kFrozen, "why");
+  settle();
+  bool is_removed = false;
+  desk_->remove(kGroup, [&is_removed] { is_removed = true; });
+  settle();
+  EXPECT_TRUE(is_removed);
+  EXPECT_TRUE(store_->groups()->empty());
+}
+
+TEST_F(ReplicationDeskTest, EveryOrderToRemoveAGroupIsAnswered) {
+  open_new();
+  std::string told;
+  for (const char* name : {"a", "b", "c"}) desk_->remove(kGroup, [&told, name] { told += name; });
+  settle();
+  EXPECT_EQ(told, "abc");
+}
+
+TEST_F(ReplicationDeskTest, RemovingAGroupDoesNotMarkIt) {
+  open_new();
+  desk_->remove(kGroup, [] {});
+  settle();
+  EXPECT_EQ(store_->tombstone(kGroup).value()->quarantined, ReplicaId{0});
+  EXPECT_TRUE(failure_.ok());
+}
+
+TEST_F(ReplicationDeskTest, ABrokenInvariantOfTheProcessIsTheProcess) {
+  open_new();
+  desk_->written(std::vector<WrittenJob>{{kGroup, replication::JobId{999}}});
+  EXPECT_EQ(fatal_, std::vector<int>{18}) << "jobs complete in order";
 }
 
 TEST_F(ReplicationDeskTest, RemovingAGroupThatIsNotHereIsDone) {

@@ -120,6 +120,7 @@ Result<actors::DatabaseInfo> FakeNode::lookup(const actors::DatabaseRef& ref) co
   info.owner = owner;
   info.names = {"mydb"};
   info.running = running;
+  info.outage = outage;
   return info;
 }
 

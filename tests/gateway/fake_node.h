@@ -31,6 +31,7 @@ class FakeNode final : public actors::NodeApi {
   schema::Identity owner = identity_of("owner");
   actors::CallReply call_reply{actors::CallStatus::kCommitted, {}, "", 17};
   bool running = true;  // Of the database's module.
+  std::string outage;   // Why the database is out of service.
   Status publish_status;
   actors::PublishOp publish_op = actors::PublishOp::kCreated;
   Status remove_status;

@@ -261,6 +261,7 @@ TEST_F(HttpTest, EveryOutcomeOfACallHasItsStatus) {
       {{CallStatus::kFailed, Status::internal("the client's row"), "the client's row", 0},
        500,
        "the client's row"},
+      {{CallStatus::kFailed, Status::corruption("out of service"), "", 0}, 503, "out of service"},
   };
   for (const OutcomeCase& c : cases) {
     node.drain();

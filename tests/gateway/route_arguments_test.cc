@@ -76,6 +76,7 @@ TEST(RouteArgumentsTest, EveryStatusCodeHasItsHttpStatus) {
   EXPECT_EQ(http_status_of(StatusCode::kPermissionDenied), 403);
   EXPECT_EQ(http_status_of(StatusCode::kNotSupported), 501);
   EXPECT_EQ(http_status_of(StatusCode::kTimeout), 504);
+  EXPECT_EQ(http_status_of(StatusCode::kCorruption), 503) << "the database is out of service";
   const HttpResponse busy = error_response(Status::overloaded("full"));
   EXPECT_EQ(busy.status, 503);
   EXPECT_EQ(busy.headers.at(0).first, "retry-after");

@@ -127,6 +127,15 @@ TEST_F(WebSocketTest, ADatabaseWhoseModuleDoesNotRunIsRefusedBeforeTheHandshake)
   EXPECT_EQ(client.answer().body, "no such module");
 }
 
+TEST_F(WebSocketTest, ADatabaseOutOfServiceSaysSoBeforeTheHandshake) {
+  node.running = false;
+  node.outage = "this database is out of service";
+  start();
+  const TestWebSocket client(gateway->port(), {});
+  EXPECT_EQ(client.answer().status, 503);
+  EXPECT_EQ(client.answer().body, "this database is out of service");
+}
+
 TEST_F(WebSocketTest, AnswersTheHandshakeWithKeyProtocolAndIdentity) {
   start();
   TestSocket socket(gateway->port());

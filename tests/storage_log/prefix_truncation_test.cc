@@ -10,7 +10,7 @@ namespace {
 
 // A log of entries 2 to 1001 with 1,000 B each.
 PrefixTruncation thousand(const TruncationPolicy& policy) {
-  return {policy, LogIndex{2}, LogIndex{1001}, 1'000'000};
+  return {policy, {LogIndex{2}, LogIndex{1001}, 1'000'000}};
 }
 
 struct TakeCase {
@@ -78,7 +78,7 @@ TEST(PrefixTruncationModelTest, KnowsHowManyBytesLieBelowAnIndex) {
     Prng rng(seed);
     const TruncationPolicy policy{16'000, 40};
     constexpr size_t kEntryBytesMax = 500;
-    PrefixTruncation truncation(policy, LogIndex{2}, LogIndex{1}, 0);
+    PrefixTruncation truncation(policy, LogExtent{});
     std::vector<size_t> sizes(2, 0);  // By index.
     uint64_t first = 2;
     uint64_t cuts = 0;
