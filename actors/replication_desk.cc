@@ -280,8 +280,9 @@ void ReplicationDesk::mark(GroupId group, ReplicaId replica, storage::MarkKind k
 
 void ReplicationDesk::marked(GroupId group) {
   const auto found = hosted_.find(group);
-  if (found != hosted_.end() && !found->second.stopped.ok())
-    found->second.machine->fail(found->second.stopped);
+  if (found == hosted_.end() || found->second.stopped.ok()) return;
+  found->second.machine->fail(found->second.stopped);
+  if (found->second.fatal) parts_.on_fatal(*found->second.fatal);
 }
 
 void ReplicationDesk::distrust(GroupId group, storage::MarkKind kind, const std::string& why) {
@@ -291,9 +292,15 @@ void ReplicationDesk::distrust(GroupId group, storage::MarkKind kind, const std:
   replica->quarantine(0, why);
 }
 
-// A group that holds two truths shares nothing with its neighbours: report() froze it alone.
-void ReplicationDesk::fatal(GroupId, const replication::Fatal& fatal) {
-  if (fatal.scope != replication::FatalScope::kGroup) parts_.on_fatal(fatal);
+// A group that holds two truths is frozen first, and durably (report() wrote the mark), so that the
+// next start serves all others. Then the process ends too: what let it happen may be in here
+// [S 08/2, scope "N, G"].
+void ReplicationDesk::fatal(GroupId group, const replication::Fatal& fatal) {
+  const auto found = hosted_.find(group);
+  const bool is_being_marked = fatal.scope == replication::FatalScope::kGroup &&
+                               found != hosted_.end() && !found->second.stopped.ok();
+  if (!is_being_marked) return parts_.on_fatal(fatal);
+  found->second.fatal = fatal;
 }
 
 void ReplicationDesk::report(const replication::NodeReport& report) {

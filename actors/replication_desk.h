@@ -104,6 +104,7 @@ class ReplicationDesk final : private replication::LogPort,
     ReplicaId replica;
     std::function<void()> removed;  // Set: it is being removed.
     Status stopped;                 // Not OK: it broke an invariant, and its mark is being written.
+    std::optional<replication::Fatal> fatal;  // Ends the process once that mark is durable.
   };
 
   // LogPort
