@@ -60,7 +60,9 @@ void GroupMachine::submit_waiting(replication::GroupReplica& replica) {
     const ProposalBatchPtr batch = std::move(waiting_.front());
     waiting_.pop_front();
     const replication::ProposeResult result = replica.propose(batch->term, batch->entries);
-    if (result.refusal == replication::Refusal::kBusy) {
+    const bool must_wait = result.refusal == replication::Refusal::kBusy ||
+                           result.refusal == replication::Refusal::kDiskFull;
+    if (must_wait) {
       waiting_.push_front(batch);  // Goes on when some commit.
       return;
     }

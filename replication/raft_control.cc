@@ -104,6 +104,7 @@ void RaftCore::adopt_progress() {
     }
     if (it->second.state == ProgressState::kSnapshot) ready_.cancel_snapshot.push_back(it->first);
     if (!is_self(it->first)) leader.departing.insert_or_assign(it->first, it->second);
+    leader.full.erase(it->first);
     it = leader.progress.erase(it);
   }
   for (const MemberInfo& member : config.members) {
@@ -211,9 +212,10 @@ void RaftCore::read_barrier(ReadToken token) {
   wake();
   if (std::holds_alternative<LeaderRole>(role_)) {
     add_read({token, {}, 0, {}});
-  } else if (node_of(leader_).value == 0 ||
+  } else if (disk_full_ || node_of(leader_).value == 0 ||
              forwarded_reads_.size() >= config_.limits.pending_reads_max) {
-    // Nobody leads, or a member that our config does not name yet.
+    // What it would wait for is not stored here (tikv #19201); or nobody leads, or a member that
+    // our config does not name yet.
     ready_.read_failed.push_back(token);
   } else {
     forwarded_reads_.push_back({token, 0});
@@ -385,6 +387,7 @@ void RaftCore::say_hello() {
 
 void RaftCore::set_disk_full(bool is_full) {
   disk_full_ = is_full;
+  if (is_full) fail_forwarded_reads();
 }
 
 // --- Snapshots sent to peers [S 08/1.9, 1.11] ----------------------------------------------------

@@ -108,8 +108,7 @@ bool RaftCore::admit_address(const Envelope& message) {
   }
   const auto seen = incarnations_.find(message.from.node);
   const bool is_known = seen != incarnations_.end();
-  if ((is_known && message.from.incarnation < seen->second) ||
-      (!is_known && incarnations_.size() >= kNodesTracked)) {
+  if (is_known && message.from.incarnation < seen->second) {
     note(NoteKind::kDropOldIncarnation, message.from.replica.value, message.from.incarnation);
     return false;
   }
@@ -117,20 +116,33 @@ bool RaftCore::admit_address(const Envelope& message) {
     note(NoteKind::kDropTermZero, message.from.replica.value);
     return false;
   }
+  if (!is_known && incarnations_.size() >= kNodesTracked) forget_a_node();
   incarnations_[message.from.node] = message.from.incarnation;
   return true;
+}
+
+// The oldest node that is no member's: ids grow, and members are far fewer than places.
+void RaftCore::forget_a_node() {
+  const std::vector<MemberInfo>& members = log_.config().members;
+  const auto is_stranger = [&members](const auto& seen) {
+    return std::none_of(members.begin(), members.end(),
+                        [&seen](const MemberInfo& m) { return m.node == seen.first; });
+  };
+  incarnations_.erase(std::find_if(incarnations_.begin(), incarnations_.end(), is_stranger));
 }
 
 // G4: replicas that cannot answer for a log.
 bool RaftCore::admit_without_state(const Envelope& message) {
   const bool is_quarantined = std::holds_alternative<QuarantinedRole>(role_);
   if (!is_quarantined && !std::holds_alternative<UninitRole>(role_)) return true;
-  if (!is_quarantined && is_from_leader(message.body)) return true;
+  if (!is_quarantined && (is_from_leader(message.body) || is_any<GroupGone>(message.body)))
+    return true;
   note(is_quarantined ? NoteKind::kDropQuarantined : NoteKind::kDropUninit,
        message.from.replica.value);
   if (is_any<PreVoteReq>(message.body)) {
     send_stable(answer_to(message, PreVoteResp{VoteAnswer::kQuarantined, {}}));
   } else if (is_any<VoteReq>(message.body)) {
+    if (WL_MUTANT(116)) hard_.vote = message.from.replica;  // I-16.
     send_stable(answer_to(message, VoteResp{VoteAnswer::kQuarantined}));
   } else if (is_quarantined && is_from_leader(message.body)) {
     HeartbeatResp response;
@@ -197,15 +209,10 @@ void RaftCore::adopt_term(const Envelope& message) {
 }
 
 void RaftCore::dispatch(const Envelope& message) {
-  std::visit(
-      [this, &message](const auto& body) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(body)>, GroupGone>) {
-          note(NoteKind::kDropMalformed, message.from.replica.value);  // The node's to handle.
-        } else {
-          on(message, body);
-        }
-      },
-      message.body);
+  // Whoever lost data is told as often as it speaks: it must know before it votes (I-12).
+  const Progress* sender = progress(message.from.replica);
+  if (sender != nullptr && sender->is_lost) tell_lost(message.from.replica);
+  std::visit([this, &message](const auto& body) { on(message, body); }, message.body);
 }
 
 // --- Checks after every input --------------------------------------------------------------------
@@ -313,6 +320,8 @@ bool RaftCore::truncate(LogIndex from) {
   }
   log_.truncate_from(from);
   ++write_epoch_;
+  // Another config may come to the place of the one that was told.
+  if (from <= announced_config_) announced_config_ = LogIndex{UINT64_MAX};
   const LogIndex kept{from.value - 1};
   stable_ = std::min(stable_, kept);
   verified_ = std::min(verified_, kept);
@@ -505,6 +514,11 @@ const Progress* RaftCore::progress(ReplicaId replica) const {
 size_t RaftCore::uncommitted_bytes() const {
   const auto* leader = std::get_if<LeaderRole>(&role_);
   return leader != nullptr ? leader->uncommitted_bytes : 0;
+}
+
+size_t RaftCore::uncommitted_transactions() const {
+  const auto* leader = std::get_if<LeaderRole>(&role_);
+  return leader != nullptr ? leader->uncommitted_transactions : 0;
 }
 
 size_t RaftCore::pending_reads() const {

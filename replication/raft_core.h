@@ -4,9 +4,8 @@
 // writes go in, one Ready comes out. It reads no clock, does no I/O, takes no lock, and draws
 // chance only from config.seed: equal inputs give equal outputs, byte for byte.
 //
-// Invariants: I-1 .. I-28 of [S 08/2] as far as one replica can see them, checked in every build:
-//   what an input touched after it, what costs O(members) at changes of config and a leader's
-//   ticks. A broken one leaves as Ready::fatal; if it is our own, the core does nothing any more.
+// Invariants: I-1 .. I-28 of [S 08/2] as far as one replica sees them, checked in every build (see
+//   raft_invariants.cc). A broken one leaves as Ready::fatal; if it is ours, the core stops.
 // Ownership: one replication actor; not thread-safe.
 // Units: time in ticks of kRaftTick; log indexes start at 1 (0 = uninitialised).
 // Errors: a refusal is a Status: kNotLeader, kBusy .. as RaftRefusal; nothing was changed.
@@ -41,9 +40,8 @@ class RaftCore {
   void recv(const Envelope& message);  // Late, twice or reordered is fine [S 08/1.5].
   void paused();                       // The tick loop was silent for >= E [S 08/3.5].
 
-  // --- The state machine and the disk
-  // -------------------------------------------------------------- `term` is the one the effects
-  // were computed for. All entries or none are appended.
+  // --- The state machine and the disk ------------------------------------------------------------
+  // `term` is the one the effects were computed for. All entries or none are appended.
   ProposeResult propose(Term term, const std::vector<Proposal>& proposals);
   void persisted(JobId job);     // Stable. REQUIRES: jobs in order.
   void applied(LogIndex index);  // REQUIRES: in order, handed out before.
@@ -63,10 +61,9 @@ class RaftCore {
   void node_hint(ReplicaId replica, PeerHint hint);
   void say_hello();  // A new stream to the leader was opened.
 
-  // --- Membership, reads, leadership
-  // --------------------------------------------------------------- Errors: kFailedPrecondition,
-  // kInvalidArgument; texts for operators. Success without an entry if nothing would change: the
-  // index is then that of the config in force.
+  // --- Membership, reads, leadership -------------------------------------------------------------
+  // Errors: kFailedPrecondition, kInvalidArgument; texts for operators. Success without an entry if
+  // nothing would change: the index is then that of the config in force.
   Result<LogIndex> change_config(const std::vector<MemberChange>& changes, LogIndex expected_index);
   // Turns the joint change of entry `index` back: once that entry commits, the way leads back to
   // the old voters instead of on to the new ones. Forgotten by a change of leader.
@@ -104,6 +101,7 @@ class RaftCore {
   const RaftConfig& config() const { return config_; }
   const Progress* progress(ReplicaId replica) const;  // Null unless leader of a member.
   size_t uncommitted_bytes() const;
+  size_t uncommitted_transactions() const;
   size_t pending_reads() const;
   uint32_t election_elapsed() const { return election_elapsed_; }
   uint32_t randomised_timeout() const { return randomised_timeout_; }
@@ -118,6 +116,7 @@ class RaftCore {
   bool admit_address(const Envelope& message);
   bool admit_without_state(const Envelope& message);
   bool admit_term(const Envelope& message);
+  void forget_a_node();
   void refuse_old_term(const Envelope& message);
   void adopt_term(const Envelope& message);
   void dispatch(const Envelope& message);
@@ -174,6 +173,8 @@ class RaftCore {
   void on(const Envelope& message, const Heartbeat& heartbeat);
   void on(const Envelope& message, const SnapOffer& offer);
   void on(const Envelope& message, const ReadIndexResp& response);
+  void on(const Envelope& message, const GroupGone& gone);
+  bool is_behind() const;  // Its state machine: it stores no more entries (A10).
   bool check_committed_prefix(const Append& append);
   void reject_append(const Envelope& message, const Append& append);
   std::optional<LogIndex> store_entries(const Append& append, size_t skip);
@@ -197,7 +198,10 @@ class RaftCore {
                    const AppendResp& response);
   void on_rejected(ReplicaId peer, Progress& progress, const Envelope& message,
                    const AppendResp& response);
+  Refusal judge_proposals(Term term, const std::vector<Proposal>& proposals) const;
+  bool is_majority_full(const LeaderRole& leader) const;
   static bool is_later_life(const Envelope& message, const Progress& progress);
+  void tell_lost(ReplicaId peer);
   void peer_lost_data(ReplicaId peer, Progress& progress, LogIndex claims);
   Progress* heard_from(const Envelope& message);
   void flush_appends();
@@ -239,7 +243,6 @@ class RaftCore {
   Broken check_order() const;
   Broken check_role() const;
   Broken check_growth() const;
-  Broken check_touched() const;
   Broken check_progress(ReplicaId peer, const Progress& progress) const;
   Broken check_config() const;
   Broken check_members() const;

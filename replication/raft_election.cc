@@ -39,6 +39,7 @@ void RaftCore::tick_non_leader() {
   ++election_elapsed_;
   if (auto* round = std::get_if<PrecandidateRole>(&role_); round != nullptr)
     return tick_precandidate(*round);
+  if (WL_MUTANT(117)) append_own(EntryKind::kNoop, std::make_shared<const ByteBuffer>());  // I-17.
   if (election_elapsed_ < randomised_timeout_) return;
   if (is_promotable()) return start_campaign(CampaignReason::kTimeout);
   if (std::holds_alternative<CandidateRole>(role_)) return lose_round();
@@ -147,6 +148,7 @@ void RaftCore::send_pre_votes() {
   tally_pre_votes(round);
 }
 
+// The config cannot change under a round: that takes an Append, which ends the candidacy (A1).
 void RaftCore::become_candidate(bool transfer) {
   leader_ = ReplicaId{};
   term_leader_ = ReplicaId{};

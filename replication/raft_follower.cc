@@ -75,7 +75,8 @@ bool RaftCore::check_committed_prefix(const Append& append) {
 }
 
 // A4, A5. Without a difference nothing is truncated, even if the message ends early (nebula #5881).
-// Returns up to where this log equals the leader's: a full disk stores nothing new (A10).
+// Returns up to where this log equals the leader's: a full disk, or a state machine that is far
+// behind, stores nothing new (A10).
 std::optional<LogIndex> RaftCore::store_entries(const Append& append, size_t skip) {
   LogIndex match{append.prev.index.value + skip};
   for (size_t i = skip; i < append.entries.size(); ++i) {
@@ -88,7 +89,7 @@ std::optional<LogIndex> RaftCore::store_entries(const Append& append, size_t ski
       return std::nullopt;
     }
     if (!is_known) {
-      if (disk_full_) break;
+      if (disk_full_ || is_behind()) break;
       if (entry.index <= log_.last() && !truncate(entry.index)) return std::nullopt;
       log_.append(entry);
     }
@@ -112,7 +113,13 @@ void RaftCore::accept_append(const Envelope& message, const Append& append, LogI
   response.applied = applied_;
   response.seq_echo = append.seq;
   response.disk_full = disk_full_;
+  response.apply_lag = is_behind();
   send_stable(answer_to(message, response), match);
+}
+
+bool RaftCore::is_behind() const {
+  return log_.bytes_after(applied_) - log_.bytes_after(commit_) >
+         config_.limits.apply_backlog_bytes_max;
 }
 
 // A8: the hint skips whole terms, so at most one probe per distinct term is needed.
@@ -125,6 +132,7 @@ void RaftCore::reject_append(const Envelope& message, const Append& append) {
   response.applied = applied_;
   response.seq_echo = append.seq;
   response.disk_full = disk_full_;
+  response.apply_lag = is_behind();
   const LogIndex from = std::min(append.prev.index, log_.last());
   const LogIndex found = std::max(log_.find_by_term(from, append.prev.term), commit_);
   if (std::holds_alternative<UninitRole>(role_)) {
@@ -267,6 +275,24 @@ void RaftCore::installed(LogIndex index) {
 
 void RaftCore::finish_install() {
   if (install_is_stable_ && install_is_swapped_) installing_.reset();
+}
+
+// --- Lost data [S 08/2 I-12] ---------------------------------------------------------------------
+
+// The leader holds an acknowledgement of ours that this log does not bear out. This replica must
+// neither vote nor acknowledge again; the durable mark outlives the leader that knows of it.
+void RaftCore::on(const Envelope& message, const GroupGone& gone) {
+  if (gone.reason != GoneReason::kLostData || !is_self(gone.replica))
+    return note(NoteKind::kDropMalformed, message.from.replica.value);  // The node's to handle.
+  const bool is_member =
+      std::holds_alternative<UninitRole>(role_) || log_.config().contains(message.from.replica);
+  const bool is_its_word = term_leader_.value == 0 || term_leader_ == message.from.replica;
+  if (!is_member || !is_its_word)
+    return note(NoteKind::kDropStaleReply, message.from.replica.value, message.term.value);
+  fail(12, FatalScope::kReplica,
+       fmt::format("the leader of term {}, replica {}, holds an acknowledgement of more than is "
+                   "here",
+                   message.term.value, message.from.replica.value));
 }
 
 // --- Reads of a follower [S 08/1.13] -------------------------------------------------------------

@@ -21,7 +21,8 @@ enum class Refusal : uint8_t {
   kTransferring = 3,  // Leadership is on its way elsewhere.
   kTermMismatch = 4,  // The effects were computed for another term.
   kTooLarge = 5,
-  kStopped = 6,  // A broken invariant stopped this replica, or it is quarantined.
+  kStopped = 6,   // A broken invariant stopped this replica, or it is quarantined.
+  kDiskFull = 7,  // A majority has no room: nothing can be committed [S 08/3.12].
 };
 struct ProposeResult {
   Refusal refusal = Refusal::kNone;
@@ -33,7 +34,8 @@ struct ProposeResult {
 };
 struct Proposal {
   EntryKind kind = EntryKind::kBundle;
-  SharedBytes payload;  // Not null.
+  SharedBytes payload;        // Not null.
+  uint32_t transactions = 1;  // In it; a limit of its own.
 };
 
 }  // namespace worldline::replication

@@ -21,7 +21,8 @@ void RaftCore::check_input() {
   if (!found) found = check_order();
   if (!found) found = check_role();
   if (!found) found = check_growth();
-  if (!found && touched_.value != 0) found = check_touched();
+  const Progress* moved = touched_.value != 0 ? progress(touched_) : nullptr;
+  if (!found && moved != nullptr) found = check_progress(touched_, *moved);
   if (!found && announced_config_ != log_.config_index()) found = check_config();
   if (found) return fail(std::move(*found));
   touched_ = ReplicaId{};
@@ -81,9 +82,10 @@ RaftCore::Broken RaftCore::check_role() const {
   if (!is_vote_durable() || !is_self(hard_.vote))
     return broken(13, "leads without a durable vote for itself");
   if (!is_self(leader_)) return broken(13, "a leader that does not know itself");
-  if (commit_ == log_.last() && leader->uncommitted_bytes != 0)
-    return broken(28, fmt::format("{} B are uncommitted of a log that is committed",
-                                  leader->uncommitted_bytes));
+  const bool accounts = leader->uncommitted_bytes != 0 || leader->uncommitted_transactions != 0;
+  if (commit_ == log_.last() && accounts)
+    return broken(28, fmt::format("{} B, {} transactions are uncommitted of a committed log",
+                                  leader->uncommitted_bytes, leader->uncommitted_transactions));
   return {};
 }
 
@@ -98,11 +100,6 @@ RaftCore::Broken RaftCore::check_growth() const {
     return broken(17, fmt::format("the log went to {} while the snapshot of {} is installed",
                                   log_.last().value, installing_->boundary.id.index.value));
   return {};
-}
-
-RaftCore::Broken RaftCore::check_touched() const {
-  const Progress* found = progress(touched_);
-  return found != nullptr ? check_progress(touched_, *found) : std::nullopt;
 }
 
 // I-11 of one follower, and I-28 of its window.

@@ -34,32 +34,55 @@ ProposeResult RaftCore::propose(Term term, const std::vector<Proposal>& proposal
   ProposeResult result;
   result.term = hard_.term;
   result.leader_hint = leader_;
-  auto* leader = std::get_if<LeaderRole>(&role_);
-  result.refusal = stopped_                        ? Refusal::kStopped
-                   : leader == nullptr             ? Refusal::kNotLeader
-                   : term != hard_.term            ? Refusal::kTermMismatch
-                   : leader->transferee.value != 0 ? Refusal::kTransferring
-                                                   : Refusal::kNone;
-  if (!result.ok()) return result;
+  result.refusal = judge_proposals(term, proposals);
+  // Whether a majority is still full is known again after a heartbeat.
+  if (result.refusal == Refusal::kDiskFull) wake();
+  if (!result.ok() || proposals.empty()) return result;
+  if (quiesced_) wake();
+  auto& leader = std::get<LeaderRole>(role_);
+  result.first = log_.last().next();
+  for (const Proposal& proposal : proposals) {
+    const Entry& entry = append_own(proposal.kind, proposal.payload);
+    leader.uncommitted.push_back({entry.index, proposal.transactions});
+    leader.uncommitted_bytes += entry.payload_bytes;
+    leader.uncommitted_transactions += proposal.transactions;
+  }
+  result.last = log_.last();
+  after_input();
+  return result;
+}
+
+Refusal RaftCore::judge_proposals(Term term, const std::vector<Proposal>& proposals) const {
+  const auto* leader = std::get_if<LeaderRole>(&role_);
+  if (stopped_) return Refusal::kStopped;
+  if (leader == nullptr) return Refusal::kNotLeader;
+  if (term != hard_.term) return Refusal::kTermMismatch;
+  if (leader->transferee.value != 0) return Refusal::kTransferring;
+  if (is_majority_full(*leader)) return Refusal::kDiskFull;
   size_t bytes = 0;
+  size_t transactions = 0;
   for (const Proposal& proposal : proposals) {
     WL_CHECK(proposal.payload != nullptr);
     bytes += proposal.payload->size();
-    if (proposal.payload->size() > config_.limits.entry_bytes_max)
-      result.refusal = Refusal::kTooLarge;
+    transactions += proposal.transactions;
+    if (proposal.payload->size() > config_.limits.entry_bytes_max) return Refusal::kTooLarge;
   }
   // An empty tail takes any one request: nothing would ever make more room for it.
-  const bool is_full = leader->uncommitted_bytes > 0 &&
-                       leader->uncommitted_bytes + bytes > config_.limits.uncommitted_bytes_max;
-  if (result.ok() && is_full) result.refusal = Refusal::kBusy;
-  if (!result.ok() || proposals.empty()) return result;
-  if (quiesced_) wake();
-  result.first = log_.last().next();
-  for (const Proposal& proposal : proposals) append_own(proposal.kind, proposal.payload);
-  result.last = log_.last();
-  leader->uncommitted_bytes += bytes;
-  after_input();
-  return result;
+  if (leader->uncommitted.empty()) return Refusal::kNone;
+  const RaftLimits& limits = config_.limits;
+  const bool is_full =
+      leader->uncommitted_bytes + bytes > limits.uncommitted_bytes_max ||
+      leader->uncommitted_transactions + transactions > limits.uncommitted_transactions_max;
+  return is_full ? Refusal::kBusy : Refusal::kNone;
+}
+
+// By what the others said with their last answers. Of the own disk alone the calls' gate knows, and
+// lets pass what frees space. O(1) while no follower is full.
+bool RaftCore::is_majority_full(const LeaderRole& leader) const {
+  if (leader.full.empty()) return false;
+  return !joint_majority(log_.config(), [this, &leader](ReplicaId replica) {
+    return is_self(replica) ? !disk_full_ : !leader.full.contains(replica);
+  });
 }
 
 // --- Sending [S 08/1.9] --------------------------------------------------------------------------
@@ -131,7 +154,7 @@ void RaftCore::send_append(ReplicaId peer, Progress& progress, std::vector<Entry
   } else if (!entries.empty()) {
     progress.window.add(last, bytes);
     if (progress.window.full()) note(NoteKind::kWindowFull, peer.value, last.value);
-    progress.next = last.next();
+    progress.next = WL_MUTANT(111) ? last.next().next() : last.next();
   }
   Append append;
   append.prev = {log_.term_at(prev), prev};
@@ -193,6 +216,12 @@ void RaftCore::on(const Envelope& message, const AppendResp& response) {
   if (progress == nullptr || progress->is_lost) return;
   const ReplicaId peer = message.from.replica;
   progress->applied = std::max(progress->applied, response.applied);
+  auto& full = std::get<LeaderRole>(role_).full;
+  if (response.disk_full) {
+    full.insert(peer);
+  } else {
+    full.erase(peer);
+  }
   if (response.ok) {
     on_accepted(peer, *progress, message, response);
   } else {
@@ -224,8 +253,10 @@ void RaftCore::on_accepted(ReplicaId peer, Progress& progress, const Envelope& m
     case ProgressState::kReplicate:
       break;
   }
-  // A full disk stored only a part; the next heartbeat tries again.
-  if (response.disk_full && progress.state == ProgressState::kReplicate &&
+  // A full disk, or one whose state machine is far behind, stored only a part; the next heartbeat
+  // tries again.
+  const bool is_partial = response.disk_full || response.apply_lag;
+  if (is_partial && progress.state == ProgressState::kReplicate &&
       progress.match.next() < progress.next) {
     progress.become_probe(progress.match.next());
     progress.paused = true;
@@ -261,10 +292,15 @@ bool RaftCore::is_later_life(const Envelope& message, const Progress& progress) 
   return message.from.incarnation > progress.match_incarnation;
 }
 
+void RaftCore::tell_lost(ReplicaId peer) {
+  send_now(peer, GroupGone{peer, GoneReason::kLostData});
+}
+
 // The replica reports less than it acknowledged (I-12): it must come back under another id.
 void RaftCore::peer_lost_data(ReplicaId peer, Progress& progress, LogIndex claims) {
   if (progress.is_lost) return;
   note(NoteKind::kPeerLostData, peer.value, claims.value);
+  tell_lost(peer);
   progress.is_lost = true;
   progress.match = LogIndex{};
   progress.next = LogIndex{1};
@@ -302,8 +338,10 @@ void RaftCore::on(const Envelope& message, const HeartbeatResp& response) {
   if (quiesced_) return;
   if (progress->state == ProgressState::kProbe) {
     progress->paused = WL_MUTANT(14) && progress->paused;  // hashicorp/raft #612: never again.
-  } else if (progress->state == ProgressState::kReplicate && progress->match < log_.last()) {
-    // One empty Append is acknowledged or rejected, and so empties a window that was lost.
+  } else if (progress->state == ProgressState::kReplicate &&
+             (progress->match < log_.last() || std::get<LeaderRole>(role_).full.contains(peer))) {
+    // Answers to Appends alone say that a disk has room again. One empty Append is acknowledged or
+    // rejected, and so empties a window that was lost.
     note(NoteKind::kWindowProbe, peer.value, progress->match.value);
     progress->window_probe = true;
   }
@@ -337,6 +375,7 @@ LogIndex RaftCore::quorum_index() const {
 }
 
 void RaftCore::maybe_commit() {
+  if (WL_MUTANT(114)) return;  // I-14: forgets to commit.
   auto& leader = std::get<LeaderRole>(role_);
   // Each pass commits more than the one before; the passes after the first follow configs that a
   // commit brought into being, of which there is at most one each.
@@ -362,7 +401,11 @@ void RaftCore::on_committed(LogIndex before) {
     const bool is_exempt = entry.kind == EntryKind::kConfig || entry.kind == EntryKind::kNoop;
     if (i > leader.barrier && !is_exempt) freed += entry.payload_bytes;
   }
-  leader.uncommitted_bytes -= std::min(leader.uncommitted_bytes, freed);
+  leader.uncommitted_bytes -= WL_MUTANT(128) ? 0 : std::min(leader.uncommitted_bytes, freed);
+  while (!leader.uncommitted.empty() && leader.uncommitted.front().index <= commit_) {
+    leader.uncommitted_transactions -= leader.uncommitted.front().transactions;
+    leader.uncommitted.pop_front();
+  }
   if (before < leader.barrier && commit_ >= leader.barrier) release_barrier_reads();
   leave_joint_if_due();
   if (!log_.config().is_joint() && log_.config_index() <= commit_) {
@@ -393,7 +436,8 @@ void RaftCore::check_quorum() {
   auto& leader = std::get<LeaderRole>(role_);
   const bool is_heard = joint_majority(log_.config(), [this, &leader](ReplicaId replica) {
     const auto found = leader.progress.find(replica);
-    return is_self(replica) || (found != leader.progress.end() && found->second.is_recent);
+    return is_self(replica) ||
+           (found != leader.progress.end() && found->second.is_recent && !found->second.is_lost);
   });
   for (auto& [peer, progress] : leader.progress) {
     progress.silent_checks = progress.is_recent ? 0 : progress.silent_checks + 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "replication/mutants.h"
 
 namespace worldline::replication {
 namespace {
@@ -184,7 +185,7 @@ void RaftLog::truncate_from(LogIndex index) {
     if (entry.payload != nullptr) cached_bytes_ -= entry.payload_bytes;
     slots_.pop_back();
   }
-  while (configs_.back().index >= index) configs_.pop_back();
+  while (configs_.back().index >= index && !WL_MUTANT(115)) configs_.pop_back();
   evicted_to_ = std::min(evicted_to_, last());
 }
 

@@ -30,7 +30,12 @@ enum class HeartbeatStatus : uint8_t {
   kQuarantined = 5,
   kRefuseQuiesce = 6,
 };
-enum class GoneReason : uint8_t { kRemoved = 1, kGroupDeleted = 2, kTombstone = 3 };
+enum class GoneReason : uint8_t {
+  kRemoved = 1,
+  kGroupDeleted = 2,
+  kTombstone = 3,
+  kLostData = 4,  // By its leader: it reports less than it acknowledged (I-12).
+};
 
 struct PreVoteReq {  // Envelope term: the *next* term, not the sender's.
   EntryId last;
@@ -104,7 +109,7 @@ struct Hello {  // First message of a new stream to the leader. Envelope term: t
   Term durable_term;
   LogIndex boundary_index;
 };
-struct GroupGone {  // Handled by the node, not by the core.
+struct GroupGone {  // Handled by the node, but for kLostData.
   ReplicaId replica;
   GoneReason reason = GoneReason::kRemoved;
 };

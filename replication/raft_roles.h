@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <variant>
 #include <vector>
 
@@ -36,6 +37,10 @@ struct PendingRead {
   uint64_t ctx = 0;  // 0 = waits for the barrier.
   Address reader;    // replica 0 = local.
 };
+struct UncommittedProposal {
+  LogIndex index;
+  uint32_t transactions = 0;
+};
 struct LeaderRole {
   std::map<ReplicaId, Progress> progress;   // Of every member, ourselves included.
   std::map<ReplicaId, Progress> departing;  // Removed by a config that is not committed yet.
@@ -46,8 +51,11 @@ struct LeaderRole {
   uint32_t heartbeat_ticks = 0;
   uint32_t quorum_ticks = 0;
   size_t uncommitted_bytes = 0;
-  uint64_t read_counter = 0;      // ctx of the newest read,
-  uint64_t read_round = 0;        // and of the round that is out; 0 = none.
+  size_t uncommitted_transactions = 0;
+  std::deque<UncommittedProposal> uncommitted;  // Ascending; the counts are their sums.
+  std::set<ReplicaId> full;                     // Members whose last answer said: disk full.
+  uint64_t read_counter = 0;                    // ctx of the newest read,
+  uint64_t read_round = 0;                      // and of the round that is out; 0 = none.
   std::deque<PendingRead> reads;  // Ascending ctx; those waiting for the barrier first.
 };
 struct QuarantinedRole {};

@@ -89,6 +89,10 @@ struct RaftLimits {
   size_t inflight_bytes_max = 16 * limits::MiB;  // Per follower: 10 Gbit/s times 10 ms.
   size_t entry_bytes_max = limits::kLogEntryBytesMax;
   size_t uncommitted_bytes_max = limits::kUncommittedBytesMax;
+  size_t uncommitted_transactions_max = 16'384;  // Bounds undo memory and fail-over work.
+  // Committed and not applied: beyond it a follower stores no more entries [S 08/1.7 A10]. What
+  // is not committed does not count: only storing more could commit it.
+  size_t apply_backlog_bytes_max = 64 * limits::MiB;
   size_t apply_batch_bytes_max = 8 * limits::MiB;
   size_t cached_bytes_max = 4 * limits::MiB;  // Payloads of applied entries kept in memory.
   size_t pending_reads_max = 4096;

@@ -307,7 +307,7 @@ void take(WireReader& reader, GroupGone& out, MessageFaults& faults, DecodeBudge
         out.replica = ReplicaId{reader.number(field)};
         break;
       case 2:
-        out.reason = take_enum(reader, field, GoneReason::kTombstone, faults);
+        out.reason = take_enum(reader, field, GoneReason::kLostData, faults);
         break;
       default:
         reader.skip(field);

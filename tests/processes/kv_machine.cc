@@ -24,6 +24,7 @@ std::string refusal_text(const replication::ProposeResult& result, const GroupRe
     }
     case Refusal::kBusy:
     case Refusal::kTransferring:
+    case Refusal::kDiskFull:
       return "BUSY";
     default:
       return fmt::format("ERR refusal {}", static_cast<int>(result.refusal));

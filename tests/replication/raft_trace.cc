@@ -217,6 +217,8 @@ std::string_view refusal_name(Refusal refusal) {
       return "too-large";
     case Refusal::kStopped:
       return "stopped";
+    case Refusal::kDiskFull:
+      return "disk-full";
   }
   return "?";
 }

@@ -20,11 +20,9 @@ uint64_t number_from(const char* name, uint64_t otherwise) {
 
 // What no schedule of this simulator reaches, and why that is right.
 const char* const kUnreachableMarks[] = {
-    "drop-malformed",         // The network corrupts nothing; scripts forge such messages.
-    "drop-uninit",            // Only leaders speak to a replica without state.
-    "conflict-below-commit",  // A broken invariant, not a state.
-    "round-restarted",        // Configs change by Append, which ends a candidacy.
-    "peer-lost-data",         // Lost data is found at restart, before anybody could report it.
+    "drop-malformed",  // The network corrupts nothing; scripts forge such messages.
+    "drop-uninit",     // Only leaders speak to a replica without state.
+    "peer-lost-data",  // Lost data is found at restart, before anybody could report it.
 };
 
 void check(const RunOptions& options, Tally& tally) {

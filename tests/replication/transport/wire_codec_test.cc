@@ -353,9 +353,9 @@ std::vector<MessageCase> body_cases() {
       body_case(
           "GoneReason", GroupGone{},
           [](pb::Envelope& e) {
-            e.mutable_group_gone()->set_reason(static_cast<pb::GroupGone::Reason>(4));
+            e.mutable_group_gone()->set_reason(static_cast<pb::GroupGone::Reason>(5));
           },
-          "unknown value 4"),
+          "unknown value 5"),
   };
 }
 

@@ -102,7 +102,7 @@ MessageBody any_body(Prng& prng, Term term) {
     case 12:
       return Hello{any_entry_id(prng), Term{any(prng)}, index()};
     default:
-      return GroupGone{ReplicaId{any(prng)}, any_enum(prng, GoneReason::kTombstone)};
+      return GroupGone{ReplicaId{any(prng)}, any_enum(prng, GoneReason::kLostData)};
   }
 }
 
