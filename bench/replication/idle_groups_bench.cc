@@ -186,7 +186,7 @@ void IdleNode::send(Envelope message) {
     if (std::holds_alternative<Append>(message.body))
       raft->on_appends_sent(message.to.node, message_bytes(message));
     IdleNode& target = world_.node(message.to.node.value);
-    target.raft->recv({message, world_.now()}, world_.now());
+    WL_CHECK(target.raft->recv({message, world_.now()}, world_.now()).ok());
     GroupReplica& replica = *target.raft->find(message.group);
     const LogIndex last = target.machines[message.group.value].to_apply;
     if (last > replica.core().applied_index()) replica.applied(last);
@@ -198,9 +198,9 @@ void IdleNode::send_node(NodeId to, NodeMessage message) {
     RaftNode& target = *world_.node(to.value).raft;
     if (const auto* batch = std::get_if<HeartbeatBatch>(&message); batch != nullptr) {
       world_.light_bytes += batch->light.size();
-      WL_CHECK(target.recv_batch(NodeId{id_}, *batch, world_.now()).ok());
+      WL_CHECK(target.recv_batch(NodeId{id_}, *batch, {world_.now(), world_.now()}).ok());
     } else if (const auto* reply = std::get_if<HeartbeatReply>(&message); reply != nullptr) {
-      target.recv_reply(NodeId{id_}, *reply, world_.now());
+      target.recv_reply(NodeId{id_}, *reply, {world_.now(), world_.now()});
     }
   });
 }

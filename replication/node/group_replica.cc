@@ -37,7 +37,10 @@ void GroupReplica::end(SendCause cause) {
 void GroupReplica::drain(SendCause cause) {
   Ready ready = core_.take_ready();
   is_draining_ = true;
-  for (const Note& note : ready.notes) ports_.node->noted(group(), note);
+  for (const Note& note : ready.notes) {
+    ports_.host->noted(*this, note);
+    ports_.node->noted(group(), note);
+  }
   // First of all: whoever is asked about this replica from here on hears of its new state.
   ports_.host->changed(*this);
   // Our own core is at fault: nothing of the failing input leaves.

@@ -46,6 +46,7 @@ class ReplicaHost {
   virtual void send(GroupReplica& replica, Envelope message, SendCause cause) = 0;
   virtual void fetch(GroupReplica& replica, const FetchRequest& request) = 0;
   virtual void settled(GroupReplica& replica) = 0;  // Everything is drained.
+  virtual void noted(GroupReplica& replica, const Note& note) = 0;
   virtual void due_changed(GroupReplica& replica) = 0;
   virtual void stopped(GroupReplica& replica) = 0;  // No call of its ports follows.
 };

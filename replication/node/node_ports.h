@@ -77,10 +77,14 @@ enum class ReportKind : uint8_t {
   kDataMissing = 4,   // The peer's node has no such replica, or one without state.
   kFenced = 5,        // A newer life of this very node is out there (I-24).
   kStalled = 6,       // A replica here makes no progress.
+  kPeerDeaf = 7,      // We hear a node that does not hear us: a link is broken one way.
+  kClockWarning = 8,  // Our wall clock is more than 500 ms from the majority's,
+  kClockDrain = 9,    // or more than 5 s: leaderships go elsewhere.
+  kSlowNetwork = 10,  // E is below ten median round trips: leaders may be deposed for nothing.
 };
 struct NodeReport {
   ReportKind kind = ReportKind::kQuarantined;
-  GroupId group;
+  GroupId group;  // 0 = about the node.
   ReplicaId replica;
   int invariant = 0;  // 0 = none.
   std::string text;

@@ -31,7 +31,10 @@ Status NodeConfig::validate() const {
   require(append_wait_bytes_max >= append_bytes_max,
           "append_wait_bytes_max is below append_bytes_max");
   require(catch_up_bytes_per_second >= limits::KiB, "catch_up_bytes_per_second is below 1 KiB");
-  require(apply_stall_ticks > election_ticks, "apply_stall_ticks must exceed election_ticks");
+  require(apply_stall_ticks >= election_ticks, "apply_stall_ticks is below election_ticks");
+  require(limits.retained_bytes < checkpoint_log_bytes,
+          fmt::format("retained_bytes {} must be below checkpoint_log_bytes {}",
+                      limits.retained_bytes, checkpoint_log_bytes));
   require(groups_max >= 1, "groups_max must be at least 1");
   require(peers_max >= 1, "peers_max must be at least 1");
   if (faults.empty()) return Status::ok_status();

@@ -69,7 +69,10 @@ struct NodeConfig {
   size_t append_wait_bytes_max = 256 * limits::MiB;  // Per peer node: waiting; beyond it, dropped.
   size_t catch_up_bytes_behind = 64 * limits::MiB;   // A follower farther behind is catching up,
   size_t catch_up_bytes_per_second = 64 * limits::MiB;  // and gets this much of our disk and link.
-  uint32_t apply_stall_ticks = 2400;  // 60 s, twice the longest call: the state machine hangs.
+  // Entries handed out that long ago and not applied: the group makes no progress. E [S 08/3.2].
+  uint32_t apply_stall_ticks = 16;
+  // Log after which a checkpoint is due; the tail kept behind one must be shorter [S 08/5.1].
+  size_t checkpoint_log_bytes = 64 * limits::MiB;
   size_t groups_max = 20'000;
   size_t peers_max = 256;
 

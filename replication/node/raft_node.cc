@@ -138,7 +138,7 @@ void RaftNode::host(GroupId group, ReplicaId replica, RestoredState state, State
   wheel_.activate(group);
   started.start();
   if (!started.is_running()) return;
-  if (!disk_.is_eligible || is_leaving_) started.set_eligible(false);
+  if (!may_lead()) started.set_eligible(false);
   if (disk_.is_full) started.set_disk_full(true);
 }
 
@@ -263,11 +263,24 @@ Address RaftNode::self_address(ReplicaId replica) const {
 // --- Admission
 // ---------------------------------------------------------------------------------------
 
-void RaftNode::recv(const Inbound& inbound, BootTime now) {
+Status RaftNode::recv(const Inbound& inbound, BootTime now) {
   note_time(now);
-  if (!admit(inbound)) return;
+  if (!admit(inbound)) return Status::ok_status();
   run_verdicts();  // A new life of the sender comes before its words.
+  const uint64_t malformed_before = counters_.dropped_malformed;
   deliver(inbound.message);
+  if (counters_.dropped_malformed == malformed_before) return Status::ok_status();
+  return Status::invalid_argument("node {} sent group {} a malformed {}",
+                                  inbound.message.from.node.value, inbound.message.group.value,
+                                  message_name(inbound.message.body));
+}
+
+// What the core refused is counted with what the node refuses (G1, G3, A9).
+void RaftNode::noted(GroupReplica&, const Note& note) {
+  if (note.kind == NoteKind::kDropWrongTarget) ++counters_.dropped_foreign;
+  if (note.kind == NoteKind::kDropOldIncarnation) ++counters_.dropped_old_life;
+  if (note.kind == NoteKind::kDropMalformed || note.kind == NoteKind::kDropTermZero)
+    ++counters_.dropped_malformed;
 }
 
 // G1 and G2 as far as they concern the node; the rest is the core's.
@@ -300,7 +313,9 @@ void RaftNode::deliver(const Envelope& message) {
   const bool is_here = entry != nullptr && entry->replica->id() == message.to.replica &&
                        entry->replica->is_running();
   if (!is_here) return recv_absent(message);
-  if (const auto* gone = std::get_if<GroupGone>(&message.body); gone != nullptr)
+  const auto* gone = std::get_if<GroupGone>(&message.body);
+  // That it lost data a replica hears from its leader: the core judges it (I-12).
+  if (gone != nullptr && gone->reason != GoneReason::kLostData)
     return recv_gone(*entry, message, *gone);
   if (tell_if_gone(*entry, message)) return;
   if (answer_from_table(message)) return;

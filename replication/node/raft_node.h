@@ -67,10 +67,10 @@ class RaftNode final : private ReplicaHost {
 
   // --- Messages ---------------------------------------------------------------------------------
   // REQUIRES: the transport checked cluster and sender: from.node is who sent it.
-  void recv(const Inbound& inbound, BootTime now);
-  // Errors: kInvalidArgument for a batch no node sends; the stream should be closed.
-  Status recv_batch(NodeId from, const HeartbeatBatch& batch, BootTime now);
-  void recv_reply(NodeId from, const HeartbeatReply& reply, BootTime now);
+  // Errors: kInvalidArgument for what no node sends; the stream should be closed [S 08/1.7 A9].
+  Status recv(const Inbound& inbound, BootTime now);
+  Status recv_batch(NodeId from, const HeartbeatBatch& batch, const Arrival& arrival);
+  void recv_reply(NodeId from, const HeartbeatReply& reply, const Arrival& arrival);
   void recv_farewell(NodeId from, uint64_t incarnation, const Farewell& farewell, BootTime now);
   // For headers, and to compare clocks.
   void set_wall_clock(Timestamp wall) { wall_ = wall; }
@@ -121,6 +121,7 @@ class RaftNode final : private ReplicaHost {
   void send(GroupReplica& replica, Envelope message, SendCause cause) override;
   void fetch(GroupReplica& replica, const FetchRequest& request) override;
   void settled(GroupReplica& replica) override;
+  void noted(GroupReplica& replica, const Note& note) override;
   void due_changed(GroupReplica& replica) override;
   void stopped(GroupReplica& replica) override;
 
@@ -161,11 +162,18 @@ class RaftNode final : private ReplicaHost {
   void queue_wake(Hosted& hosted, const Wake& wake);
   void do_wake(Hosted& hosted, const Wake& wake);
   void watch_stalls();
+  void watch_clock();
+  void judge_clock(const ClockOffset& offset);
+  void watch_round_trips();
+  bool may_lead() const { return disk_.is_eligible && !is_leaving_ && !is_clock_off_; }
+  bool sheds_leaders() const { return !disk_.is_eligible || is_clock_off_; }
+  void tell_eligible(bool before);
 
   // --- raft_node_peers.cc: heartbeats, verdicts, disk
   Peer* find_peer(NodeId node);
   NodeHeader header() const;
   bool note_header(NodeId from, const NodeHeader& header);
+  void greet_leaders(NodeId node);
   HeartbeatItem item_of(const Envelope& heartbeat) const;
   void offer_heartbeat(Hosted& hosted, const Envelope& heartbeat);
   void withdraw_heartbeats(Hosted& hosted);
@@ -198,8 +206,11 @@ class RaftNode final : private ReplicaHost {
   NodeTick resumed_tick_;                // also in ticks.
   NodeTick tick_;
   bool is_ticking_ = false;
-  bool is_leaving_ = false;        // drain() began.
-  bool is_fenced_ = false;         // Reported.
+  bool is_leaving_ = false;       // drain() began.
+  bool is_fenced_ = false;        // Reported.
+  bool is_clock_off_ = false;     // By more than 5 s.
+  bool is_network_slow_ = false;  // Reported.
+  ClockVerdict clock_verdict_ = ClockVerdict::kUnknown;
   bool is_stepping_down_ = false;  // What is said now would come from leaders of the past.
   Timestamp wall_;
   uint8_t disk_percent_ = 0;

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "replication/node/raft_node.h"
 #include "replication/node/raft_node_state.h"
 
@@ -79,13 +81,23 @@ void RaftNode::on_connected(NodeId node, uint64_t incarnation, BootTime now) {
   peer->is_connected = true;
   peer->sender.start_afresh();
   peer->outbox.reset();
+  greet_leaders(node);  // Before anything else on this stream [S 08/1.4].
   run_verdicts();
+}
+
+// Whoever sleeps is not woken for it: it greets when it wakes, as one whose leader is not known yet
+// does when it hears of one.
+void RaftNode::greet_leaders(NodeId node) {
   for (auto& [group, entry] : hosted_) {
-    const RaftCore& core = entry->replica->core();
-    const bool is_led_there = entry->rest == RestKind::kAwake && !entry->replica->is_leader() &&
-                              core.leader().value != 0 &&
-                              entry->replica->member_at(node) == core.leader();
-    if (is_led_there) entry->replica->say_hello();
+    if (!entry->replica->is_running() || entry->replica->is_leader()) continue;
+    const ReplicaId there = entry->replica->member_at(node);
+    if (there.value == 0) continue;
+    const ReplicaId leader = entry->replica->core().leader();
+    if (leader == there && entry->rest == RestKind::kAwake) {
+      entry->replica->say_hello();
+    } else if (leader == there || leader.value == 0) {
+      entry->owes_hello = true;
+    }
   }
 }
 
@@ -223,8 +235,12 @@ bool RaftNode::note_header(NodeId from, const NodeHeader& header) {
   return true;
 }
 
-Status RaftNode::recv_batch(NodeId from, const HeartbeatBatch& batch, BootTime now) {
-  note_time(now);
+Status RaftNode::recv_batch(NodeId from, const HeartbeatBatch& batch, const Arrival& arrival) {
+  note_time(arrival.now);
+  if (arrival.received_at < resumed_at_) {
+    ++counters_.dropped_after_pause;
+    return Status::ok_status();
+  }
   if (!note_header(from, batch.header)) return Status::ok_status();
   ++counters_.batches_received;
   WL_ASSIGN_OR_RETURN(const HeartbeatReceiver::Outcome outcome,
@@ -277,8 +293,12 @@ std::optional<Envelope> RaftNode::ask_group(NodeId from, uint64_t incarnation,
   return answer;
 }
 
-void RaftNode::recv_reply(NodeId from, const HeartbeatReply& reply, BootTime now) {
-  note_time(now);
+void RaftNode::recv_reply(NodeId from, const HeartbeatReply& reply, const Arrival& arrival) {
+  note_time(arrival.now);
+  if (arrival.received_at < resumed_at_) {  // Answers a leader of the time before the pause.
+    ++counters_.dropped_after_pause;
+    return;
+  }
   if (!note_header(from, reply.header)) return;
   Peer& peer = *find_peer(from);
   const HeartbeatSender::Answers answers = peer.sender.on_reply(reply);
@@ -341,6 +361,15 @@ void RaftNode::on_verdict(const PeerEvent& event) {
     peer->lead_epoch.reset();
     wake_silent(receiver_.forget_peer(event.node));
   }
+  // Its own side hears nothing; whoever hears it must say so [S 08/3.4].
+  if (event.verdict == PeerVerdict::kDeaf)
+    ports_.node->report({ReportKind::kPeerDeaf,
+                         {},
+                         {},
+                         0,
+                         fmt::format("node {} is heard and does not hear this node: the link is "
+                                     "broken in one direction",
+                                     event.node.value)});
   for (auto& [group, entry] : hosted_) {
     if (!entry->replica->is_running()) continue;
     const ReplicaId there = entry->replica->member_at(event.node);
@@ -434,13 +463,12 @@ bool RaftNode::hand_over(Hosted& entry) {
 }
 
 void RaftNode::on_disk(const DiskVerdict& verdict) {
+  const bool could_lead = may_lead();
   const DiskVerdict before = std::exchange(disk_, verdict);
   if (before == verdict) return;
-  const bool is_eligible = verdict.is_eligible && !is_leaving_;
-  for (auto& [group, entry] : hosted_) {
-    if (before.is_eligible != verdict.is_eligible) entry->replica->set_eligible(is_eligible);
-    if (before.is_full != verdict.is_full) entry->replica->set_disk_full(verdict.is_full);
-  }
+  tell_eligible(could_lead);
+  if (before.is_full != verdict.is_full)
+    for (auto& [group, entry] : hosted_) entry->replica->set_disk_full(verdict.is_full);
   if (before.may_heartbeat && !verdict.may_heartbeat) {
     step_down_everywhere();
   } else if (before.is_eligible && !verdict.is_eligible) {
@@ -449,7 +477,12 @@ void RaftNode::on_disk(const DiskVerdict& verdict) {
   }
 }
 
-// Paced like all that concerns thousands of groups; repeated while the disk stays slow.
+void RaftNode::tell_eligible(bool before) {
+  if (before == may_lead()) return;
+  for (auto& [group, entry] : hosted_) entry->replica->set_eligible(may_lead());
+}
+
+// Paced like all that concerns thousands of groups; repeated while the reason stays.
 void RaftNode::hand_over_everything() {
   for (auto& [group, entry] : hosted_) {
     const bool is_due = entry->replica->is_leader() &&

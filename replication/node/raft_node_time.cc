@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "replication/node/quiescence.h"
 #include "replication/node/raft_node.h"
 #include "replication/node/raft_node_state.h"
@@ -127,7 +129,10 @@ void RaftNode::run_tick() {
 void RaftNode::run_heartbeat_interval() {
   watch_stalls();
   const bool repeats = tick_.value % config_.election_ticks < config_.heartbeat_ticks;
-  if (!disk_.is_eligible && repeats) hand_over_everything();
+  if (repeats) {
+    watch_clock();
+    if (sheds_leaders()) hand_over_everything();
+  }
   for (const GroupId group : wheel_.active()) {
     Hosted* entry = find_hosted(group);
     if (entry != nullptr && entry->replica->is_running()) rest_if_idle(*entry);
@@ -395,7 +400,7 @@ void RaftNode::do_wake(Hosted& entry, const Wake& wake) {
       if (replica.is_leader()) replica.node_hint(wake.subject, PeerHint::kAlive);
       return;
     case WakeKind::kHandOver:
-      if (replica.is_leader() && !disk_.is_eligible) hand_over(entry);
+      if (replica.is_leader() && sheds_leaders()) hand_over(entry);
       return;
   }
 }
@@ -412,6 +417,48 @@ void RaftNode::run_campaigns() {
     if (core.role() != RoleKind::kFollower || core.leader().value != 0) continue;
     entry->replica->campaign(CampaignReason::kSuspect).ignore("another voter's turn comes");
   }
+}
+
+// --- Clocks and round trips [S 08/3.5, 5.1]
+// ------------------------------------------------------------
+
+// Once per E. Without a wall clock there is nothing to compare.
+void RaftNode::watch_clock() {
+  if (peers_.empty()) return;
+  if (wall_ != Timestamp{}) judge_clock(clock_offset());
+  watch_round_trips();
+}
+
+void RaftNode::judge_clock(const ClockOffset& offset) {
+  // Nothing is learned from silence.
+  if (offset.verdict == ClockVerdict::kUnknown || offset.verdict == clock_verdict_) return;
+  clock_verdict_ = offset.verdict;
+  const bool could_lead = may_lead();
+  is_clock_off_ = offset.verdict == ClockVerdict::kDrain;
+  tell_eligible(could_lead);
+  if (is_clock_off_) hand_over_everything();
+  if (offset.verdict == ClockVerdict::kGood) return;
+  ports_.node->report({is_clock_off_ ? ReportKind::kClockDrain : ReportKind::kClockWarning,
+                       {},
+                       {},
+                       0,
+                       fmt::format("the wall clock of a majority is {} to {} ms ahead of this "
+                                   "node's",
+                                   offset.low.count() / 1000, offset.high.count() / 1000)});
+}
+
+void RaftNode::watch_round_trips() {
+  const std::optional<Micros> median = clocks_.median_rtt();
+  if (!median) return;
+  const bool is_slow = config_.election_time() < 10 * *median;
+  if (is_slow == std::exchange(is_network_slow_, is_slow) || !is_slow) return;
+  ports_.node->report({ReportKind::kSlowNetwork,
+                       {},
+                       {},
+                       0,
+                       fmt::format("the election timeout of {} ms is below ten median round trips "
+                                   "of {} us",
+                                   config_.election_time().count() / 1000, median->count())});
 }
 
 // A leader whose state machine hangs must not look alive: somebody else's works.

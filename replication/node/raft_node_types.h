@@ -34,6 +34,12 @@ struct Inbound {
   BootTime received_at;
 };
 
+// When a batch or reply was received, and when it is handled.
+struct Arrival {
+  BootTime received_at;
+  BootTime now;
+};
+
 // What the state of this node's disk means for its replicas; whoever watches the disk decides it
 // [S 08/3.12].
 struct DiskVerdict {
@@ -65,6 +71,7 @@ struct NodeCounters {
   uint64_t dropped_old_life = 0;
   uint64_t dropped_after_pause = 0;
   uint64_t dropped_over_budget = 0;
+  uint64_t dropped_malformed = 0;  // What no replica says: terms of 0, entries that do not follow.
   uint64_t pauses = 0;
   uint64_t fell_asleep = 0;
   uint64_t woken = 0;

@@ -438,14 +438,15 @@ void KvNode::received(const replication::ReceivedBatch& batch, BootTime at) {
   set_wall_clock();  // Answers say what it shows now: who compares clocks counts on it.
   for (const replication::WireMessage& message : batch.messages) {
     if (const auto* envelope = std::get_if<replication::Envelope>(&message)) {
-      node_->recv({*envelope, at}, now());
+      const Status taken = node_->recv({*envelope, at}, now());
+      if (!taken.ok()) std::fprintf(stderr, "message: %s\n", taken.message().c_str());
     } else if (const auto* beats = std::get_if<replication::HeartbeatBatch>(&message)) {
-      const Status taken = node_->recv_batch(from, *beats, now());
+      const Status taken = node_->recv_batch(from, *beats, {at, now()});
       if (!taken.ok()) std::fprintf(stderr, "heartbeats: %s\n", taken.message().c_str());
     } else if (const auto* reply = std::get_if<replication::HeartbeatReply>(&message)) {
       for (const replication::HeartbeatAnswer& answer : reply->answers)
         if (answer.status == replication::HeartbeatStatus::kQuarantined) ++heard_quarantined_;
-      node_->recv_reply(from, *reply, now());
+      node_->recv_reply(from, *reply, {at, now()});
     } else if (const auto* snapshot = std::get_if<replication::SnapBytes>(&message)) {
       snapshots_->recv(from, *snapshot);
     }

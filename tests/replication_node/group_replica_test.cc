@@ -59,6 +59,7 @@ class Recorder final : public LogPort,
   }
   void fetch(GroupReplica&, const FetchRequest&) override { say("fetch"); }
   void settled(GroupReplica&) override { say("settled"); }
+  void noted(GroupReplica&, const Note&) override {}
   void due_changed(GroupReplica&) override { say("due"); }
   void stopped(GroupReplica&) override { say("stopped"); }
 

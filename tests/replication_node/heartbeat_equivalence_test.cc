@@ -147,7 +147,7 @@ class Twins {
     header.hears = {kSelf};
     const HeartbeatBatch batch = sender_.make_batch(header);
     if (prng_.chance(15)) return;  // Lost.
-    ASSERT_TRUE(node_->recv_batch(kLeader, batch, now_).ok());
+    ASSERT_TRUE(node_->recv_batch(kLeader, batch, {now_, now_}).ok());
     const HeartbeatReply reply = collector_.replies.back();
     if (!prng_.chance(15)) sender_.on_reply(reply);  // Else it is lost.
     if (reply.item_count == 0) return;               // Its base was not known: no heartbeat.
@@ -243,7 +243,7 @@ class Twins {
   }
 
   void both(const Envelope& message) {
-    node_->recv({message, now_}, now_);
+    ASSERT_TRUE(node_->recv({message, now_}, now_).ok());
     bare_->recv(message);
     drain_bare();
     follow_term();

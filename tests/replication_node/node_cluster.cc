@@ -245,7 +245,7 @@ void NodeCluster::start(NodeId id) {
 void NodeCluster::run_node_time(TestNode& node) {
   if (!node.is_up()) return;
   if (!node.is_stopped) {
-    node.raft_->set_wall_clock(Timestamp{now_.time_since_epoch().count()});
+    node.raft_->set_wall_clock(Timestamp{(now_ + node.wall_offset).time_since_epoch().count()});
     node.raft_->on_time(now_);
     settle(node);
   }
@@ -354,14 +354,18 @@ void NodeCluster::transmit(NodeId from, Envelope message) {
       const BootTime received = now_;
       post(1ms, [this, &target, message, received, life = target.incarnation] {
         if (target.is_stopped) return transmit(message.from.node, message);
-        if (target.is_up() && target.incarnation == life)
-          target.raft_->recv({message, received}, now_);
+        if (target.is_up() && target.incarnation == life) receive(target, {message, received});
       });
       return;
     }
-    target.raft_->recv({message, now_}, now_);
+    receive(target, {message, now_});
     settle(target);
   });
+}
+
+void NodeCluster::receive(TestNode& target, const Inbound& inbound) {
+  const Status status = target.raft_->recv(inbound, now_);
+  EXPECT_TRUE(status.ok()) << status.message();
 }
 
 void NodeCluster::transmit_node(NodeId from, NodeId to, NodeMessage message) {
@@ -372,18 +376,30 @@ void NodeCluster::transmit_node(NodeId from, NodeId to, NodeMessage message) {
   busy = std::max(busy, now_ + latency());
   const uint64_t life = nodes_.at(from)->incarnation;
   post(busy - now_, [this, from, to, life, message = std::move(message)] {
-    TestNode& target = *nodes_.at(to);
-    if (!target.is_up() || target.is_stopped) return;
-    if (const auto* batch = std::get_if<HeartbeatBatch>(&message); batch != nullptr) {
-      const Status status = target.raft_->recv_batch(from, *batch, now_);
-      EXPECT_TRUE(status.ok()) << status.message();
-    } else if (const auto* reply = std::get_if<HeartbeatReply>(&message); reply != nullptr) {
-      target.raft_->recv_reply(from, *reply, now_);
-    } else {
-      target.raft_->recv_farewell(from, life, std::get<Farewell>(message), now_);
-    }
-    settle(target);
+    deliver_node(from, to, {life, now_}, message);
   });
+}
+
+void NodeCluster::deliver_node(NodeId from, NodeId to, const Sent& sent,
+                               const NodeMessage& message) {
+  TestNode& target = *nodes_.at(to);
+  if (!target.is_up()) return;
+  if (target.is_stopped) {  // The kernel keeps it.
+    post(1ms, [this, from, to, sent, message, life = target.incarnation] {
+      if (nodes_.at(to)->incarnation == life) deliver_node(from, to, sent, message);
+    });
+    return;
+  }
+  const Arrival arrival{sent.received_at, now_};
+  if (const auto* batch = std::get_if<HeartbeatBatch>(&message); batch != nullptr) {
+    const Status status = target.raft_->recv_batch(from, *batch, arrival);
+    EXPECT_TRUE(status.ok()) << status.message();
+  } else if (const auto* reply = std::get_if<HeartbeatReply>(&message); reply != nullptr) {
+    target.raft_->recv_reply(from, *reply, arrival);
+  } else {
+    target.raft_->recv_farewell(from, sent.life, std::get<Farewell>(message), now_);
+  }
+  settle(target);
 }
 
 // --- Faults

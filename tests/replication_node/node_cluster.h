@@ -115,6 +115,7 @@ class TestNode final : public LogPort, public MessagePort, public SnapshotPort, 
   std::map<GroupId, DurableReplica> disk;
   Micros disk_latency{1'000};
   bool disk_hangs = false;
+  Micros wall_offset{0};    // Of its wall clock.
   bool is_stopped = false;  // SIGSTOP: time passes, nothing runs.
   uint64_t incarnation = 0;
 
@@ -206,7 +207,13 @@ class NodeCluster {
   Micros latency();
   bool is_cut(NodeId from, NodeId to) const { return cuts_.contains({from, to}); }
   void transmit(NodeId from, Envelope message);
+  void receive(TestNode& target, const Inbound& inbound);
   void transmit_node(NodeId from, NodeId to, NodeMessage message);
+  struct Sent {
+    uint64_t life = 0;  // Of the sender.
+    BootTime received_at;
+  };
+  void deliver_node(NodeId from, NodeId to, const Sent& sent, const NodeMessage& message);
 
   const ClusterOptions options_;
   Prng prng_;

@@ -29,7 +29,8 @@ struct Led {
     return {id, cluster.node(id).incarnation, NodeCluster::replica_on(kGroup, id)};
   }
   void tell(NodeId to, const Envelope& message) {
-    cluster.node(to).raft().recv({message, cluster.now()}, cluster.now());
+    const Status taken = cluster.node(to).raft().recv({message, cluster.now()}, cluster.now());
+    EXPECT_TRUE(taken.ok()) << taken.message();
   }
   std::vector<Envelope> sent_by(NodeId from) {
     std::vector<Envelope> some;
@@ -115,7 +116,7 @@ TEST(RaftNode, AnswersForReplicasThatCannotSpeakAndCreatesNone) {
       cluster.take_sent();
       const Envelope asked{
           group, {kTwo, 1, ReplicaId{51}}, {kOne, 0, ReplicaId{50}}, Term{9}, LogIndex{3}, c.body};
-      raft.recv({asked, cluster.now()}, cluster.now());
+      EXPECT_TRUE(raft.recv({asked, cluster.now()}, cluster.now()).ok());
       const std::vector<Envelope> answers = cluster.take_sent();
       const std::string expected = group == unknown ? c.unknown
                                    : group == gone  ? c.gone
@@ -326,11 +327,11 @@ TEST(RaftNode, DropsControlMessagesThatWaitedOutThePause) {
                       Term{50},
                       LogIndex{1},
                       VoteReq{{Term{50}, LogIndex{50}}, true}};
-  raft.recv({vote, received}, resumed);
+  EXPECT_TRUE(raft.recv({vote, received}, resumed).ok());
   EXPECT_EQ(raft.counters().pauses, 1u);
   EXPECT_EQ(raft.counters().dropped_after_pause, 1u);
   EXPECT_LT(led.at(follower).core().term(), Term{50});
-  raft.recv({vote, resumed}, resumed);
+  EXPECT_TRUE(raft.recv({vote, resumed}, resumed).ok());
   EXPECT_EQ(led.at(follower).core().term(), Term{50});
 }
 
