@@ -41,7 +41,7 @@ async function scale(t) {
   t.step('three');
   await replace(t, old[2]);
   t.step('all are new');
-  const kept = t.share(t.markedAt, performance.now());
+  const kept = t.share(t.markedAt);
   t.note(`${Math.round(100 * kept)} % of the throughput`);
   t.expect(`at least 70 % of the throughput, not ${Math.round(100 * kept)}`, kept >= 0.7);
 }
@@ -153,7 +153,6 @@ export const memberFaults = [
   { ...GAP, name: 'scale', row: 'P-19', run: scale, repeat: 10, beforeMs: 1_500 },
   { name: 'swap-addresses', row: 'P-22', run: swapAddresses, repeat: 10 },
   { ...GAP, name: 'snapshot', row: 'P-09', run: snapshotCatchUp, repeat: 20, isLong: true },
-  { name: 'slow-snapshot', row: 'P-09', run: slowSnapshot, repeat: 20, terms: 0, beforeMs: 1_000,
-    rate: 300 },
-  { ...GAP, name: 'kill-receiver', row: 'P-09', run: killReceiver, repeat: 20, rate: 300 },
+  { name: 'slow-snapshot', row: 'P-09', run: slowSnapshot, repeat: 20, terms: 0, beforeMs: 1_000 },
+  { ...GAP, name: 'kill-receiver', row: 'P-09', run: killReceiver, repeat: 20 },
 ];

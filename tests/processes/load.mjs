@@ -152,6 +152,14 @@ export class Load {
     return first === undefined ? Infinity : first - from;
   }
 
+  /** Of what left between two moments, the part that was answered by now: how much of the load,
+   * which never slows down by itself, is carried. */
+  carried(from, to) {
+    const asked = this.history.filter(op => op.asked >= from && op.asked <= to);
+    const isCarried = op => op.outcome === 'ok' || op.outcome === 'no';
+    return asked.length ? asked.filter(isCarried).length / asked.length : 0;
+  }
+
   acknowledgedPerSecond(from, to) {
     if (!(to > from)) return 0;
     const count = this.acknowledged.filter(at => at >= from && at <= to).length;

@@ -7,6 +7,7 @@ const KEYS = 8;
 const CLIENTS = 6;
 const BEFORE_MS = 400; // Of load, to compare with.
 const AFTER_MS = 400;
+const IN_FLIGHT_MS = 300;
 
 export class Round {
   /** `options`: rate, random, long, strict, patience. */
@@ -69,10 +70,11 @@ export class Round {
     await this.cluster.recovered(this.limit(30_000));
   }
 
-  /** Acknowledged writes a second between two moments, of what it was before the fault. */
-  share(from, to) {
-    const before = this.load.acknowledgedPerSecond(this.flowedAt, this.markedAt);
-    return this.load.acknowledgedPerSecond(from, to) / before;
+  /** The throughput since a moment, as a part of what it was before the fault. What left just now
+   * may still be answered. */
+  share(from) {
+    const before = this.load.carried(this.flowedAt, this.markedAt);
+    return this.load.carried(from, performance.now() - IN_FLIGHT_MS) / before;
   }
 
   async run() {
