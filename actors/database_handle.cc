@@ -61,8 +61,8 @@ std::vector<DatabaseHandlePtr> DatabaseDirectory::all() const {
 }
 
 SessionHandle::SessionHandle(SessionId id, std::shared_ptr<SessionSink> sink,
-                             std::shared_ptr<WorkQueue> queue)
-    : id_(id), sink_(std::move(sink)), queue_(std::move(queue)) {}
+                             std::shared_ptr<WorkQueue> queue, const Clock& clock)
+    : id_(id), sink_(std::move(sink)), queue_(std::move(queue)), clock_(clock) {}
 
 SessionHandle::~SessionHandle() {
   close();
@@ -70,7 +70,7 @@ SessionHandle::~SessionHandle() {
 
 void SessionHandle::post(std::shared_ptr<const ClientBatch> batch) {
   const size_t bytes = batch->bytes;
-  queue_->push(SessionBatchWork{id_, sink_, std::move(batch)}, bytes);
+  queue_->push(SessionBatchWork{id_, sink_, std::move(batch), clock_.steady()}, bytes);
 }
 
 void SessionHandle::close() {

@@ -17,6 +17,7 @@
 #include "actors/host_work.h"
 #include "actors/node_counters.h"
 #include "actors/outage.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "schema/identity.h"
 
@@ -57,7 +58,8 @@ class DatabaseDirectory {
 // The node's end of a WebSocket session.
 class SessionHandle final : public Session {
  public:
-  SessionHandle(SessionId id, std::shared_ptr<SessionSink> sink, std::shared_ptr<WorkQueue> queue);
+  SessionHandle(SessionId id, std::shared_ptr<SessionSink> sink, std::shared_ptr<WorkQueue> queue,
+                const Clock& clock);
   ~SessionHandle() override;
 
   void post(std::shared_ptr<const ClientBatch> batch) override;
@@ -67,6 +69,7 @@ class SessionHandle final : public Session {
   const SessionId id_;
   const std::shared_ptr<SessionSink> sink_;
   const std::shared_ptr<WorkQueue> queue_;
+  const Clock& clock_;  // Borrowed; outlives this.
   std::atomic<bool> closed_{false};
 };
 

@@ -23,6 +23,7 @@ Verdict verdict_of(Kind kind) {
     case Kind::kNoSuchReducer:
     case Kind::kLifecycleReducer:
     case Kind::kInvalidArguments:
+    case Kind::kClientRefused:
       return Verdict::kInternalError;
   }
   return Verdict::kInternalError;
@@ -43,6 +44,8 @@ CallStatus call_status_of(Kind kind) {
       return CallStatus::kLifecycle;
     case Kind::kInvalidArguments:
       return CallStatus::kBadArguments;
+    case Kind::kClientRefused:
+      return CallStatus::kFailed;
   }
   return CallStatus::kFailed;
 }
@@ -51,7 +54,14 @@ CallStatus call_status_of(Kind kind) {
 Status connect_refusal(const runtime::CallResult& connected) {
   if (connected.kind == Kind::kBudget)
     return Status::unavailable("Insufficient energy balance to run `client_connected` reducer");
+  if (connected.kind == Kind::kClientRefused) return Status::internal("{}", connected.message);
   return Status::user_error("{}", connected.message);
+}
+
+CallStatus call_status_of(const Status& refusal) {
+  if (refusal.code() == StatusCode::kUserError) return CallStatus::kConnectRefused;
+  return refusal.code() == StatusCode::kUnavailable ? CallStatus::kConnectBudget
+                                                    : CallStatus::kFailed;
 }
 
 void count_checkpoint(DatabaseCounters& counters, const Status& status) {
@@ -221,9 +231,7 @@ void DatabaseHost::disconnect(const Caller& caller, const schema::ConnectionId& 
 void DatabaseHost::on(SessionOpenWork& work) {
   const auto result = connect(work.open.caller, work.open.connection_id);
   if (!result.committed()) {
-    reply([done = std::move(work.done), text = result.message] {
-      done(Status::permission_denied("{}", text));
-    });
+    reply([done = std::move(work.done), refusal = connect_refusal(result)] { done(refusal); });
     return;
   }
   sessions_.emplace(work.session, SessionInfo{work.open.caller, work.open.connection_id});
@@ -243,7 +251,7 @@ void DatabaseHost::on(SessionBatchWork& work) {
   work.sink->consumed(static_cast<uint32_t>(work.batch->messages.size()), work.batch->bytes);
   const auto found = sessions_.find(work.session);
   if (found == sessions_.end()) return;  // Closed meanwhile.
-  const From from{work.session, &found->second};
+  const From from{work.session, &found->second, work.arrived};
   for (const auto& message : work.batch->messages)
     std::visit([this, &from](const auto& one) { on(from, one); }, message);
 }
@@ -266,9 +274,9 @@ void DatabaseHost::on(const From& from, const protocol::CallReducer& message) {
   request.rights = rights_of(from.info->caller);
   const auto started = parts_.clock->steady();
   auto result = executor_->run(request);
-  meter_call({message.reducer, started}, result);
-  hand_over(result);
   TxItem item;
+  item.answer = meter_call({message.reducer, started, from.arrived}, result);
+  hand_over(result);
   item.tx = std::move(result.commit.tx_data);
   item.caller = CallerRef{from.session, message.request_id};
   item.verdict = verdict_of(result.kind);
@@ -317,6 +325,7 @@ void DatabaseHost::on(CallWork& work) {
   const auto started = parts_.clock->steady();
   const Caller& caller = work.request.caller;
   CallReply answer;
+  AnswerMark mark;
   if (const auto connected = connect(caller, work.connection_id); connected.committed()) {
     runtime::CallRequest request;
     request.reducer = work.request.function;
@@ -328,22 +337,27 @@ void DatabaseHost::on(CallWork& work) {
     request.rights = rights_of(caller);
     const auto called = parts_.clock->steady();
     auto result = executor_->run(request);
-    meter_call({request.reducer, called}, result);
+    mark = meter_call({request.reducer, called, work.arrived}, result);
     hand_over(result);
     leave_tx(std::move(result.commit.tx_data), request.timestamp);
     answer.outcome = call_status_of(result.kind);
     answer.text = std::move(result.message);
     disconnect(caller, work.connection_id);
   } else {
-    answer.outcome =
-        connected.kind == Kind::kBudget ? CallStatus::kConnectBudget : CallStatus::kConnectRefused;
-    answer.text = connect_refusal(connected).message();
+    answer.status = connect_refusal(connected);
+    answer.outcome = call_status_of(answer.status);
+    answer.text = answer.status.message();
   }
   add(answer.outcome == CallStatus::kCommitted ? parts_.counters->calls_committed
                                                : parts_.counters->calls_failed,
       1);
   answer.execution_micros = micros_since(started, *parts_.clock);
-  leave_item(ReplyItem{[done = work.done, answer = std::move(answer)] { done(answer); },
+  leave_item(ReplyItem{[done = work.done, answer = std::move(answer), mark, clock = parts_.clock] {
+                         if (mark.figures != nullptr)
+                           mark.figures->answered.observe(
+                               micros_between(mark.arrived, clock->steady()));
+                         done(answer);
+                       },
                        [done = work.done](const Status& why) {
                          done(CallReply{CallStatus::kFailed, why, why.message(), 0});
                        }});

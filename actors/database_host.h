@@ -132,6 +132,7 @@ class DatabaseHost {
   struct From {
     SessionId session;
     const SessionInfo* info;
+    std::chrono::steady_clock::time_point arrived;
   };
   void on(const From& from, const protocol::CallReducer& message);
   void on(const From& from, const protocol::Subscribe& message);
@@ -176,8 +177,11 @@ class DatabaseHost {
   struct MeteredCall {
     std::string_view function;  // Borrowed.
     SteadyTime started;
+    SteadyTime arrived{};  // The epoch: nobody sent it.
   };
-  void meter_call(const MeteredCall& call, const runtime::CallResult& result);
+  // Returns where its answer is counted.
+  AnswerMark meter_call(const MeteredCall& call, const runtime::CallResult& result);
+  void meter_error(const MeteredCall& call, const runtime::CallResult& result);
   void meter_lifecycle(const MeteredCall& call, const runtime::CallResult& result);
   void meter_changes(const TxItem& item);
   Result<runtime::DescribedModule> load_metered(const runtime::ModuleProgram& program);

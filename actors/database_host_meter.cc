@@ -25,6 +25,7 @@ bool reached_module(Kind kind) {
     case Kind::kNoSuchReducer:
     case Kind::kLifecycleReducer:
     case Kind::kInvalidArguments:
+    case Kind::kClientRefused:
       return false;
   }
   return false;
@@ -32,17 +33,24 @@ bool reached_module(Kind kind) {
 
 }  // namespace
 
-void DatabaseHost::meter_call(const MeteredCall& call, const runtime::CallResult& result) {
-  if (!reached_module(result.kind)) return;
+AnswerMark DatabaseHost::meter_call(const MeteredCall& call, const runtime::CallResult& result) {
+  if (!reached_module(result.kind)) return {};
   DatabaseMeter& meter = parts_.counters->meter;
   const Workload workload = call.function.empty() ? Workload::kInternal : Workload::kReducer;
   FunctionFigures& figures = meter.function(workload, call.function);
   const uint64_t micros = micros_of(parts_.clock->steady() - call.started);
   figures.elapsed.observe(micros);
-  add(figures.call_micros, micros);
-  add(result.committed() ? figures.committed : figures.rolled_back, 1);
-  if (result.committed()) return;
-  ErrorFigures* const errors = meter.errors(executor_->program().hash.to_hex(), call.function);
+  add_alone(figures.call_micros, micros);
+  add_alone(result.committed() ? figures.committed : figures.rolled_back, 1);
+  if (!result.committed()) meter_error(call, result);
+  if (call.arrived == SteadyTime{}) return {};
+  figures.wait.observe(micros_of(call.started - call.arrived));
+  return {&figures, call.arrived};
+}
+
+void DatabaseHost::meter_error(const MeteredCall& call, const runtime::CallResult& result) {
+  ErrorFigures* const errors =
+      parts_.counters->meter.errors(executor_->program().hash.to_hex(), call.function);
   if (errors == nullptr) return;
   add(result.kind == Kind::kUserError ? errors->sender_errors : errors->traps, 1);
 }
@@ -50,8 +58,9 @@ void DatabaseHost::meter_call(const MeteredCall& call, const runtime::CallResult
 // Of a transaction in which the module may have nothing to say: then it is the host's own.
 void DatabaseHost::meter_lifecycle(const MeteredCall& call, const runtime::CallResult& result) {
   const auto& tx = result.commit.tx_data;
-  if (!result.committed()) return meter_call(call, result);
-  meter_call({tx == nullptr ? std::string_view() : tx->reducer, call.started}, result);
+  MeteredCall named = call;
+  if (result.committed()) named.function = tx == nullptr ? std::string_view() : tx->reducer;
+  meter_call(named, result);
 }
 
 // REQUIRES: item.tx is committed in the state.
@@ -114,6 +123,11 @@ void DatabaseHost::sample(SteadyTime now) {
   set(meter.heap_used_bytes, heap.used_bytes);
   set(meter.heap_limit_bytes, heap.limit_bytes);
   set(meter.heap_external_bytes, heap.external_bytes);
+  set(meter.heap_physical_bytes, heap.physical_bytes);
+  set(meter.heap_handle_bytes, heap.global_handle_bytes);
+  set(meter.heap_contexts, heap.native_contexts);
+  set(meter.heap_detached_contexts, heap.detached_contexts);
+  set(meter.heap_limit_hits, heap.limit_hits);
 }
 
 }  // namespace worldline::actors

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/confirmation_wait.h"
 #include "actors/database_host.h"
 #include "base/check.h"
 #include "schema/publish_plan.h"
@@ -200,13 +201,14 @@ Result<DatabaseHost::UpdateOutcome> DatabaseHost::update(const PublishRequest& r
 
 void DatabaseHost::on(UpdateWork& work) {
   const auto outcome = update(work.request);
-  auto answer = [done = work.done, status = outcome.status()] { done(status); };
+  auto wait = std::make_shared<ConfirmationWait>(std::move(work.done));
+  auto answer = [wait, status = outcome.status()] { wait->answer(status); };
   if (!outcome.ok() || *outcome == UpdateOutcome::kUnchanged) return reply(std::move(answer));
   // The wait for the commit is limited; the update stands all the same [S 04/1.3 no. 12].
   leave_item(
       TimedReplyItem{std::move(answer), parts_.clock->steady() + work.request.confirmation_timeout,
-                     [done = std::move(work.done)] {
-                       done(Status::timeout(
+                     [wait = std::move(wait)] {
+                       wait->answer(Status::timeout(
                            "Database update failed: timeout waiting for transaction confirmation"));
                      }});
 }

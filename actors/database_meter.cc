@@ -15,6 +15,11 @@ constexpr size_t kChangesPerFunctionMax = kMeterChangesMax + 1;
 // The buckets of [S 05/6], in microseconds.
 constexpr uint64_t kTxBounds[] = {10,     50,      100,     500,       1'000,     5'000,     10'000,
                                   50'000, 100'000, 500'000, 1'000'000, 5'000'000, 10'000'000};
+constexpr uint64_t kWaitBounds[] = {100,     500,     1'000,     5'000,     10'000,    50'000,
+                                    100'000, 500'000, 1'000'000, 5'000'000, 10'000'000};
+constexpr uint64_t kAnsweredBounds[] = {5'000,     10'000,    25'000,    50'000,
+                                        100'000,   250'000,   500'000,   1'000'000,
+                                        2'500'000, 5'000'000, 10'000'000};
 constexpr uint64_t kLatenessBounds[] = {1'000,      5'000,      10'000,     50'000,
                                         100'000,    500'000,    1'000'000,  5'000'000,
                                         10'000'000, 30'000'000, 60'000'000, 300'000'000};
@@ -43,6 +48,8 @@ FunctionFigures::FunctionFigures(Workload of, std::string function)
     : workload(of),
       name(std::move(function)),
       elapsed({kTxBounds, kMicrosPerSecond}),
+      wait({kWaitBounds, kMicrosPerSecond}),
+      answered({kAnsweredBounds, kMicrosPerSecond}),
       lateness({kLatenessBounds, kMicrosPerSecond}),
       changes(kChangesPerFunctionMax) {}
 
@@ -91,10 +98,10 @@ void DatabaseMeter::count_changes(FunctionFigures& function, const storage::TxDa
   for (const storage::TableDelta& delta : tx.tables) {
     ChangeFigures* const one = change(function, delta.table, delta.schema->name);
     const size_t indexes = delta.schema->indexes.size();
-    add(one->rows_inserted, delta.inserts.size());
-    add(one->rows_deleted, delta.deletes.size());
-    add(one->index_rows_inserted, delta.inserts.size() * indexes);
-    add(one->index_rows_deleted, delta.deletes.size() * indexes);
+    add_alone(one->rows_inserted, delta.inserts.size());
+    add_alone(one->rows_deleted, delta.deletes.size());
+    add_alone(one->index_rows_inserted, delta.inserts.size() * indexes);
+    add_alone(one->index_rows_deleted, delta.deletes.size() * indexes);
   }
 }
 

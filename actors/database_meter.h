@@ -59,6 +59,8 @@ struct FunctionFigures {
   std::atomic<uint64_t> rolled_back{0};
   std::atomic<uint64_t> call_micros{0};
   MeterHistogram elapsed;   // Of its transactions.
+  MeterHistogram wait;      // In the inbox, of calls that clients sent.
+  MeterHistogram answered;  // From arrival to the answer, of the same; the subscription actor's.
   MeterHistogram lateness;  // Of scheduled calls; no count unless it has any.
   MeterList<ChangeFigures> changes;
 };
@@ -117,7 +119,14 @@ class DatabaseMeter {
   std::atomic<uint64_t> heap_used_bytes{0};
   std::atomic<uint64_t> heap_limit_bytes{0};
   std::atomic<uint64_t> heap_external_bytes{0};
+  std::atomic<uint64_t> heap_physical_bytes{0};
+  std::atomic<uint64_t> heap_handle_bytes{0};
+  std::atomic<uint64_t> heap_contexts{0};
+  std::atomic<uint64_t> heap_detached_contexts{0};
+  std::atomic<uint64_t> heap_limit_hits{0};
   std::atomic<uint64_t> replay_micros{0};
+  std::atomic<uint64_t> replay_restore_micros{0};  // Part of the former, as is the next.
+  std::atomic<uint64_t> replay_log_micros{0};
   std::atomic<uint64_t> replay_entries{0};
   std::atomic<bool> sample_is_old{false};  // Something changed since the last sample.
   MeterHistogram load_time;

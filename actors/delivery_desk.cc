@@ -37,9 +37,27 @@ void append_rows(const std::vector<query::RowBlock>& blocks, OutboxBuilder& outb
 
 }  // namespace
 
+const char* sent_for_name(SentFor what) {
+  switch (what) {
+    case SentFor::kReducer:
+      return "Reducer";
+    case SentFor::kUpdate:
+      return "Update";
+    case SentFor::kSubscribe:
+      return "Subscribe";
+    case SentFor::kUnsubscribe:
+      return "Unsubscribe";
+    case SentFor::kSql:
+      return "Sql";
+    case SentFor::kProcedure:
+      return "Procedure";
+  }
+  return "Internal";
+}
+
 void DeliveryDesk::execute(const ExecutedBatch& batch) {
   WL_CHECK(held_.empty() || held_.back().depends_on <= batch.depends_on);
-  building_ = Held{batch.depends_on, {}, {}, {}, {}};
+  building_ = Held{batch.depends_on, {}, {}, {}, {}, {}};
   for (const auto& item : batch.items) std::visit([this](const auto& one) { on(one); }, item);
   collect_outboxes();
   held_.push_back(std::move(building_));
@@ -60,6 +78,7 @@ void DeliveryDesk::release(Held& held) {
   for (const Reply& reply : held.replies)
     if (reply.run) reply.run();
   for (auto& [sink, batch] : held.out) sink->deliver(std::move(batch));
+  answered_.insert(answered_.end(), held.answers.begin(), held.answers.end());
   for (auto& [sink, reason] : held.closes) sink->close(std::move(reason));
 }
 
@@ -122,7 +141,12 @@ DeliveryDesk::SessionEntry* DeliveryDesk::open_outbox(SessionId session) {
   return &found->second;
 }
 
+void DeliveryDesk::end_message(SessionEntry& session, SentFor what) {
+  figures_.sent_bytes[static_cast<size_t>(what)] += session.outbox.end_message();
+}
+
 void DeliveryDesk::on(const TxItem& item) {
+  if (item.answer.figures != nullptr) building_.answers.push_back(item.answer);
   if (item.tx != nullptr && subscriptions_.query_set_count() > 0) {
     const auto updates = subscriptions_.evaluate(*item.tx, item.after.get());
     figures_.delta_queries_evaluated += subscriptions_.evaluated_query_count();
@@ -149,7 +173,7 @@ void DeliveryDesk::answer_without_rows(const TxItem& item, const CallerRef& call
       protocol::encode_reducer_internal_error(caller.request_id, item.timestamp, item.text, out);
       break;
   }
-  session->outbox.end_message();
+  end_message(*session, SentFor::kReducer);
 }
 
 void DeliveryDesk::deliver_updates(const query::TransactionUpdates& updates, const TxItem& item) {
@@ -162,7 +186,8 @@ void DeliveryDesk::deliver_updates(const query::TransactionUpdates& updates, con
     const SessionId id = session_of(run[0].client);
     SessionEntry* const session = open_outbox(id);
     if (session == nullptr) continue;
-    if (item.caller && item.caller->session == id) {
+    const bool is_answer = item.caller && item.caller->session == id;
+    if (is_answer) {
       protocol::encode_reducer_ok_head(item.caller->request_id, item.timestamp,
                                        count_query_sets(run), session->outbox.own());
       encode_query_set_updates(run, updates, session->outbox.own());
@@ -177,7 +202,7 @@ void DeliveryDesk::deliver_updates(const query::TransactionUpdates& updates, con
       }
       session->outbox.splice(shared);
     }
-    session->outbox.end_message();
+    end_message(*session, is_answer ? SentFor::kReducer : SentFor::kUpdate);
   }
   if (item.caller && !caller_answered) answer_without_rows(item, *item.caller);
 }
@@ -188,7 +213,7 @@ void DeliveryDesk::tell_failures(const std::vector<query::SetFailure>& failures)
     if (session == nullptr) continue;
     protocol::encode_subscription_error(std::nullopt, failure.query_set_id, failure.message,
                                         session->outbox.own());
-    session->outbox.end_message();
+    end_message(*session, SentFor::kUpdate);
   }
 }
 
@@ -212,7 +237,7 @@ void DeliveryDesk::on(const SubscribeItem& item) {
     protocol::encode_subscription_error(item.request_id, item.query_set_id, rows.status().message(),
                                         session->outbox.own());
   }
-  session->outbox.end_message();
+  end_message(*session, SentFor::kSubscribe);
 }
 
 void DeliveryDesk::on(const UnsubscribeItem& item) {
@@ -235,7 +260,7 @@ void DeliveryDesk::on(const UnsubscribeItem& item) {
   } else {
     protocol::encode_unsubscribe_applied_without_rows(item.request_id, item.query_set_id, out);
   }
-  session->outbox.end_message();
+  end_message(*session, SentFor::kUnsubscribe);
 }
 
 void DeliveryDesk::on(const OneOffItem& item) {
@@ -249,7 +274,7 @@ void DeliveryDesk::on(const OneOffItem& item) {
   } else {
     protocol::encode_one_off_error(item.request_id, rows.status().message(), out);
   }
-  session->outbox.end_message();
+  end_message(*session, SentFor::kSql);
 }
 
 void DeliveryDesk::on(const SqlReadItem& item) {
@@ -263,7 +288,7 @@ void DeliveryDesk::on(const ProcedureErrorItem& item) {
   SessionEntry* const session = open_outbox(item.caller.session);
   if (session == nullptr) return;
   protocol::encode_procedure_error(item.caller.request_id, item.text, session->outbox.own());
-  session->outbox.end_message();
+  end_message(*session, SentFor::kProcedure);
 }
 
 void DeliveryDesk::on(const SessionOpenedItem& item) {

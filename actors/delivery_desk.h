@@ -12,6 +12,7 @@
 // Sources: [S 02/10.2-10.7], architecture 3.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -33,6 +34,11 @@ struct SnapshotHint {
   std::vector<TableId> tables;  // Pin after a transaction that touches one of them.
 };
 
+// What a message to a client is about.
+enum class SentFor : uint8_t { kReducer, kUpdate, kSubscribe, kUnsubscribe, kSql, kProcedure };
+inline constexpr size_t kSentForCount = 6;
+const char* sent_for_name(SentFor what);  // A `txn_type` of [S 05/6].
+
 // Counts since the desk was made [S 05/6.1].
 struct DeliveryFigures {
   uint64_t delta_queries_evaluated = 0;
@@ -41,6 +47,7 @@ struct DeliveryFigures {
   uint64_t new_queries_subscribed = 0;
   uint64_t queries_evaluated_by_subscribe = 0;
   uint64_t queries_evaluated_by_unsubscribe = 0;
+  std::array<uint64_t, kSentForCount> sent_bytes{};  // By SentFor; before compression.
 };
 
 class DeliveryDesk {
@@ -61,12 +68,16 @@ class DeliveryDesk {
   // The hint if subscriptions came or went since the last call.
   std::optional<SnapshotHint> take_snapshot_hint();
 
+  // The calls answered since the last take, of those that carry a mark.
+  std::vector<AnswerMark> take_answered() { return std::exchange(answered_, {}); }
+
   const DeliveryFigures& figures() const { return figures_; }
   size_t held_count() const { return held_.size(); }
   size_t client_count() const { return subscriptions_.client_count(); }
   size_t session_count() const { return sessions_.size(); }
   size_t query_set_count() const { return subscriptions_.query_set_count(); }
   size_t distinct_query_count() const { return subscriptions_.distinct_query_count(); }
+  size_t subscription_count() const { return subscriptions_.subscription_count(); }
 
  private:
   struct SessionEntry {
@@ -88,6 +99,7 @@ class DeliveryDesk {
     std::vector<std::pair<std::shared_ptr<SessionSink>, std::shared_ptr<const OutboundBatch>>> out;
     std::vector<std::pair<std::shared_ptr<SessionSink>, CloseReason>> closes;
     std::vector<Impatient> impatient;
+    std::vector<AnswerMark> answers;
   };
 
   void on(const TxItem& item);
@@ -108,6 +120,7 @@ class DeliveryDesk {
   void tell_failures(const std::vector<query::SetFailure>& failures);
   // The entry, marked as having messages in this batch; nullptr if the session is gone.
   SessionEntry* open_outbox(SessionId session);
+  void end_message(SessionEntry& session, SentFor what);
   void collect_outboxes();
   void release(Held& held);
   static void refuse(Held& held, const Status& why);
@@ -119,6 +132,7 @@ class DeliveryDesk {
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
   size_t impatient_count_ = 0;      // Over held_ and building_.
   DeliveryFigures figures_;
+  std::vector<AnswerMark> answered_;
   ProposalSeq committed_;
   uint64_t hint_sequence_ = 0;
   bool hint_due_ = false;  // Subscriptions changed since the last hint.

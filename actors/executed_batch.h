@@ -44,6 +44,14 @@ struct CallerRef {
 
 enum class Verdict : uint8_t { kOk, kUserError, kInternalError };
 
+struct FunctionFigures;
+
+// Where the time from a call's arrival to its answer is counted.
+struct AnswerMark {
+  FunctionFigures* figures = nullptr;  // Borrowed from the counters. Null: not counted.
+  std::chrono::steady_clock::time_point arrived;
+};
+
 // A transaction, or a call that left none (tx is null: no row changed, or it failed).
 struct TxItem {
   TxDataPtr tx;
@@ -53,6 +61,7 @@ struct TxItem {
   std::string text;  // Of a failure.
   bool is_sql = false;
   Timestamp timestamp;
+  AnswerMark answer;
 };
 
 struct SubscribeItem {

@@ -9,6 +9,7 @@
 // microseconds.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -34,6 +35,7 @@ struct SessionBatchWork {
   SessionId session;
   std::shared_ptr<SessionSink> sink;
   std::shared_ptr<const ClientBatch> batch;
+  std::chrono::steady_clock::time_point arrived;
 };
 
 struct SessionCloseWork {
@@ -44,6 +46,7 @@ struct CallWork {
   CallRequest request;
   schema::ConnectionId connection_id;  // Random, chosen by the node.
   Callback<CallReply> done;
+  std::chrono::steady_clock::time_point arrived;
 };
 
 struct SqlWork {

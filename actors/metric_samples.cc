@@ -1,5 +1,6 @@
 #include "actors/metric_samples.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -90,10 +91,21 @@ class SampleWriter {
       histogram("spacetime_txn_cpu_time_sec", kind, f.elapsed);
       if (f.workload != Workload::kReducer) return;
       counter("reducer_wasm_time_usec", by_db({{"reducer", f.name}}), value_of(f.call_micros));
+      write_waiting(f);
       if (f.lateness.count_in_all() > 0)
         histogram("spacetime_scheduled_function_delay_seconds", by_db({{"function", f.name}}),
                   f.lateness);
     });
+  }
+
+  // Only of calls that clients sent.
+  void write_waiting(const FunctionFigures& f) {
+    if (f.wait.count_in_all() > 0)
+      histogram("spacetime_reducer_wait_time_sec", by_db({{"reducer", f.name}}), f.wait);
+    if (f.answered.count_in_all() > 0)
+      histogram("spacetime_request_round_trip_time",
+                by_identity({{"txn_type", workload_name(f.workload)}, {"reducer_symbol", f.name}}),
+                f.answered);
   }
 
   void write_changes() {
@@ -132,6 +144,11 @@ class SampleWriter {
     gauge("spacetime_subscription_connections", by_identity(), c.clients_subscribed);
     gauge("spacetime_subscription_sets", by_identity(), c.query_sets);
     gauge("spacetime_active_queries", by_identity(), c.distinct_queries);
+    gauge("spacetime_query_subscriptions", by_identity(), c.subscriptions);
+    for (size_t i = 0; i < c.sent_bytes.size(); ++i)
+      counter("spacetime_num_bytes_sent_to_clients_total",
+              by_db({{"txn_type", sent_for_name(static_cast<SentFor>(i))}}),
+              value_of(c.sent_bytes[i]));
     gauge("spacetime_subscription_send_queue_length", by_identity(), c.held_batches);
     counter("spacetime_num_delta_queries_evaluated", by_db(), value_of(c.delta_queries_evaluated));
     counter("spacetime_num_delta_queries_matched", by_db(), value_of(c.delta_queries_matched));
@@ -156,11 +173,7 @@ class SampleWriter {
     counter("spacetime_module_host_init_attempts_total", by_identity(), value_of(m.loads));
     counter("spacetime_module_host_init_failures_total", by_identity(), value_of(m.load_failures));
     gauge("spacetime_module_log_file_size_bytes", by_db(), m.module_log_bytes);
-    const Labels heap = by_identity({{"worker_kind", "main"}});
-    gauge("spacetime_worker_v8_total_heap_size_bytes", heap, m.heap_total_bytes);
-    gauge("spacetime_worker_v8_used_heap_size_bytes", heap, m.heap_used_bytes);
-    gauge("spacetime_worker_v8_heap_size_limit_bytes", heap, m.heap_limit_bytes);
-    gauge("spacetime_worker_v8_external_memory_bytes", heap, m.heap_external_bytes);
+    write_heap();
     m.errors().for_each([this](const ErrorFigures& errors) {
       const Labels labels =
           by_identity({{"module_hash", errors.module_hash}, {"reducer_symbol", errors.name}});
@@ -169,14 +182,35 @@ class SampleWriter {
     });
   }
 
+  void write_heap() {
+    const DatabaseMeter& m = meter_;
+    const Labels heap = by_identity({{"worker_kind", "main"}});
+    gauge("spacetime_worker_v8_total_heap_size_bytes", heap, m.heap_total_bytes);
+    gauge("spacetime_worker_v8_used_heap_size_bytes", heap, m.heap_used_bytes);
+    gauge("spacetime_worker_v8_heap_size_limit_bytes", heap, m.heap_limit_bytes);
+    gauge("spacetime_worker_v8_external_memory_bytes", heap, m.heap_external_bytes);
+    gauge("spacetime_worker_v8_total_physical_size_bytes", heap, m.heap_physical_bytes);
+    gauge("spacetime_worker_v8_used_global_handles_size_bytes", heap, m.heap_handle_bytes);
+    gauge("spacetime_worker_v8_native_contexts", heap, m.heap_contexts);
+    gauge("spacetime_worker_v8_detached_contexts", heap, m.heap_detached_contexts);
+    counter("spacetime_worker_v8_heap_limit_hit", by_identity(), value_of(m.heap_limit_hits));
+    // One worker executes everything: its queue is the module's.
+    gauge("spacetime_worker_v8_request_queue_length", by_identity(),
+          static_cast<double>(queue_.size()));
+  }
+
   void write_checkpoints() {
     const DatabaseCounters& c = counters_;
     counter("worldline_checkpoints_total", by_db(), value_of(c.checkpoints));
     counter("worldline_checkpoint_failures_total", by_db(), value_of(c.checkpoint_failures));
     gauge("worldline_checkpoint_failures_in_row", by_db(), c.checkpoint_failures_in_row);
     histogram("spacetime_snapshot_creation_time_total_sec", by_db(), meter_.checkpoint_time);
-    gauge("spacetime_replay_total_time_seconds", by_db(),
-          static_cast<double>(value_of(meter_.replay_micros)) / kMicrosPerSecond);
+    const auto seconds = [this](const char* name, const std::atomic<uint64_t>& micros) {
+      gauge(name, by_db(), static_cast<double>(value_of(micros)) / kMicrosPerSecond);
+    };
+    seconds("spacetime_replay_total_time_seconds", meter_.replay_micros);
+    seconds("spacetime_replay_snapshot_restore_time_seconds", meter_.replay_restore_micros);
+    seconds("spacetime_replay_commitlog_time_seconds", meter_.replay_log_micros);
     gauge("spacetime_replay_commitlog_num_commits", by_db(), meter_.replay_entries);
   }
 
@@ -188,6 +222,49 @@ class SampleWriter {
 };
 
 }  // namespace
+
+void append_disk_samples(const DiskBoard& disk, std::vector<MetricSample>& out) {
+  const auto gauge = [&out](const char* name, uint64_t value) {
+    out.push_back({name, {}, static_cast<double>(value), MetricKind::kGauge, {}});
+  };
+  gauge("worldline_disk_free_bytes", disk.free_bytes);
+  gauge("worldline_disk_total_bytes", disk.total_bytes);
+  gauge("worldline_ballast_bytes", disk.ballast_bytes);
+  gauge("worldline_disk_stalled", disk.stall == storage::StallLevel::kNone ? 0 : 1);
+  out.push_back({"worldline_disk_stalls_total",
+                 {},
+                 static_cast<double>(disk.stalls),
+                 MetricKind::kCounter,
+                 {}});
+  const storage::SpaceLevel level = disk.space;
+  for (const auto& [name, from] : {std::pair{"DISK_WARN", storage::SpaceLevel::kWarning},
+                                   {"DISK_SOFT", storage::SpaceLevel::kAlmostFull},
+                                   {"DISK_HARD", storage::SpaceLevel::kFull}})
+    out.push_back({"worldline_alarm_active",
+                   {{"alarm", name}},
+                   level >= from ? 1.0 : 0.0,
+                   MetricKind::kGauge,
+                   {}});
+}
+
+// `worldline_replicas_quarantined` is what the alarm of [S 09/5] looks at: each state needs one.
+void append_outage_samples(const std::vector<Outage>& outages, std::vector<MetricSample>& out) {
+  const auto gauge = [&out](const char* name, const char* label, const char* value, size_t count) {
+    out.push_back({name, {}, static_cast<double>(count), MetricKind::kGauge, {}});
+    if (label != nullptr) out.back().labels.emplace_back(label, value);
+  };
+  const auto count_of = [&outages](OutageKind kind) {
+    return static_cast<size_t>(
+        std::count_if(outages.begin(), outages.end(),
+                      [kind](const Outage& outage) { return outage.kind == kind; }));
+  };
+  for (const OutageKind kind :
+       {OutageKind::kQuarantined, OutageKind::kFrozen, OutageKind::kDamaged, OutageKind::kStopped})
+    gauge("worldline_databases_out_of_service", "state", outage_name(kind), count_of(kind));
+  gauge("worldline_replicas_quarantined", nullptr, nullptr,
+        outages.size() - count_of(OutageKind::kStopped));
+  gauge("worldline_alarm_active", "alarm", "CORRUPT", outages.empty() ? 0 : 1);
+}
 
 void append_metric_samples(const DatabaseHandle& handle, std::vector<MetricSample>& out) {
   SampleWriter(handle, out).write();

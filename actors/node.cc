@@ -224,7 +224,7 @@ Status Node::Impl::open() {
   watch_disk();
   WL_RETURN_IF_ERROR(start_catalog());
   service_ = std::make_unique<NodeService>(
-      NodeServiceParts{&board_, this, &databases_, this, &guard_, &disk_});
+      NodeServiceParts{&board_, this, &databases_, this, &guard_, &disk_, &clock_});
   WL_RETURN_IF_ERROR(remove_orphans());
   return start_databases();
 }
@@ -626,6 +626,10 @@ void Node::Impl::start_recovered(const storage::DatabaseRecord& record, Callback
     DatabaseMeter& meter = handle->counters->meter;
     const auto took = clock_.steady() - started;
     set(meter.replay_micros, static_cast<uint64_t>(took / std::chrono::microseconds(1)));
+    set(meter.replay_restore_micros,
+        static_cast<uint64_t>(recovered.report.restore_time / std::chrono::microseconds(1)));
+    set(meter.replay_log_micros,
+        static_cast<uint64_t>(recovered.report.replay_time / std::chrono::microseconds(1)));
     set(meter.replay_entries, recovered.report.entries_replayed);
     note(fmt::format("database recovered identity={} entries={} transactions={}",
                      record.database.to_hex(), recovered.report.entries_replayed,

@@ -5,10 +5,12 @@
 // Thread: any; relaxed atomics, no figure depends on another. Units are in the names.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
 #include "actors/database_meter.h"
+#include "actors/delivery_desk.h"
 
 namespace worldline::actors {
 
@@ -34,6 +36,8 @@ struct DatabaseCounters {
   std::atomic<uint64_t> new_queries_subscribed{0};
   std::atomic<uint64_t> queries_evaluated_by_subscribe{0};
   std::atomic<uint64_t> queries_evaluated_by_unsubscribe{0};
+  std::atomic<uint64_t> subscriptions{0};
+  std::array<std::atomic<uint64_t>, kSentForCount> sent_bytes{};
 
   DatabaseMeter meter;
 };

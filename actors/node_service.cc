@@ -84,51 +84,6 @@ Status check_publish(const CatalogIndex& index, const storage::DatabaseRecord* r
   return {};
 }
 
-// Names of [S 09/5].
-void add_disk_samples(const DiskBoard& disk, std::vector<MetricSample>& samples) {
-  const auto gauge = [&samples](const char* name, uint64_t value) {
-    samples.push_back({name, {}, static_cast<double>(value), MetricKind::kGauge, {}});
-  };
-  gauge("worldline_disk_free_bytes", disk.free_bytes);
-  gauge("worldline_disk_total_bytes", disk.total_bytes);
-  gauge("worldline_ballast_bytes", disk.ballast_bytes);
-  gauge("worldline_disk_stalled", disk.stall == storage::StallLevel::kNone ? 0 : 1);
-  samples.push_back({"worldline_disk_stalls_total",
-                     {},
-                     static_cast<double>(disk.stalls),
-                     MetricKind::kCounter,
-                     {}});
-  const storage::SpaceLevel level = disk.space;
-  for (const auto& [name, from] : {std::pair{"DISK_WARN", storage::SpaceLevel::kWarning},
-                                   {"DISK_SOFT", storage::SpaceLevel::kAlmostFull},
-                                   {"DISK_HARD", storage::SpaceLevel::kFull}})
-    samples.push_back({"worldline_alarm_active",
-                       {{"alarm", name}},
-                       level >= from ? 1.0 : 0.0,
-                       MetricKind::kGauge,
-                       {}});
-}
-
-// `worldline_replicas_quarantined` is what the alarm of [S 09/5] looks at: each state needs one.
-void add_outage_samples(const std::vector<Outage>& outages, std::vector<MetricSample>& samples) {
-  const auto gauge = [&samples](const char* name, const char* label, const char* value,
-                                size_t count) {
-    samples.push_back({name, {}, static_cast<double>(count), MetricKind::kGauge, {}});
-    if (label != nullptr) samples.back().labels.emplace_back(label, value);
-  };
-  const auto count_of = [&outages](OutageKind kind) {
-    return static_cast<size_t>(
-        std::count_if(outages.begin(), outages.end(),
-                      [kind](const Outage& outage) { return outage.kind == kind; }));
-  };
-  for (const OutageKind kind :
-       {OutageKind::kQuarantined, OutageKind::kFrozen, OutageKind::kDamaged, OutageKind::kStopped})
-    gauge("worldline_databases_out_of_service", "state", outage_name(kind), count_of(kind));
-  gauge("worldline_replicas_quarantined", nullptr, nullptr,
-        outages.size() - count_of(OutageKind::kStopped));
-  gauge("worldline_alarm_active", "alarm", "CORRUPT", outages.empty() ? 0 : 1);
-}
-
 }  // namespace
 
 Status check_owner(const storage::DatabaseRecord& record, const Caller& caller,
@@ -311,8 +266,9 @@ void NodeService::call(CallRequest request, Callback<CallReply> done) {
   if (!handle.ok())
     return done(CallReply{CallStatus::kFailed, handle.status(), handle.status().message(), 0});
   const size_t bytes = request.args_json.size();
-  (*handle)->queue->push(CallWork{std::move(request), random_connection_id(), std::move(done)},
-                         bytes);
+  (*handle)->queue->push(
+      CallWork{std::move(request), random_connection_id(), std::move(done), parts_.clock->steady()},
+      bytes);
 }
 
 void NodeService::sql(SqlRequest request, Callback<Result<SqlReply>> done) {
@@ -340,14 +296,14 @@ void NodeService::open_session(SessionOpen open, Callback<Result<std::shared_ptr
   const auto handle = parts_.directory->find_running(open.database);
   if (!handle.ok()) return done(handle.status());
   const SessionId id(last_session_.fetch_add(1) + 1);
-  auto session = std::make_shared<SessionHandle>(id, open.sink, (*handle)->queue);
+  auto session = std::make_shared<SessionHandle>(id, open.sink, (*handle)->queue, *parts_.clock);
   (*handle)->queue->push(SessionOpenWork{id, std::move(open), std::move(session), std::move(done)});
 }
 
 std::vector<MetricSample> NodeService::metrics() {
   std::vector<MetricSample> samples;
-  add_disk_samples(*parts_.disk, samples);
-  add_outage_samples(parts_.directory->outages(), samples);
+  append_disk_samples(*parts_.disk, samples);
+  append_outage_samples(parts_.directory->outages(), samples);
   for (const auto& handle : parts_.directory->all()) {
     // An idle database takes no sample by itself; this page still shows the one before.
     if (handle->counters->meter.sample_is_old.load(std::memory_order_relaxed))

@@ -63,6 +63,7 @@ struct NodeServiceParts {
   DatabaseLauncher* launcher;
   PublishGuard* guard;
   const DiskBoard* disk;
+  const Clock* clock;
 };
 
 class NodeService final : public NodeApi {

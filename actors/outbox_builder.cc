@@ -22,9 +22,11 @@ void OutboxBuilder::splice(SharedBytes bytes) {
   pieces_.push_back({std::move(bytes), 0, end});
 }
 
-void OutboxBuilder::end_message() {
+size_t OutboxBuilder::end_message() {
   WL_CHECK(bytes() <= UINT32_MAX);
+  const size_t begin = message_ends_.empty() ? 0 : message_ends_.back();
   message_ends_.push_back(static_cast<uint32_t>(bytes()));
+  return bytes() - begin;
 }
 
 std::shared_ptr<const OutboundBatch> OutboxBuilder::finish() {

@@ -18,7 +18,7 @@ class OutboxBuilder {
   // Append message bytes here; valid until finish().
   ByteBuffer& own() { return own_; }
   void splice(SharedBytes bytes);  // REQUIRES: not null. Empty buffers are fine.
-  void end_message();
+  size_t end_message();            // Returns its bytes.
 
   bool empty() const { return message_ends_.empty(); }
   // REQUIRES: not empty() and the last message ended.

@@ -32,8 +32,20 @@ void report(SubscriptionState& state, const SubscriptionArgs& args) {
   set(args.counters->new_queries_subscribed, figures.new_queries_subscribed);
   set(args.counters->queries_evaluated_by_subscribe, figures.queries_evaluated_by_subscribe);
   set(args.counters->queries_evaluated_by_unsubscribe, figures.queries_evaluated_by_unsubscribe);
+  set(args.counters->subscriptions, state.desk.subscription_count());
+  for (size_t i = 0; i < figures.sent_bytes.size(); ++i)
+    set(args.counters->sent_bytes[i], figures.sent_bytes[i]);
   if (auto hint = state.desk.take_snapshot_hint())
     args.host->push(SnapshotHintWork{std::move(*hint)});
+}
+
+void count_answers(SubscriptionState& state, const SubscriptionArgs& args) {
+  const std::vector<AnswerMark> answered = state.desk.take_answered();
+  if (answered.empty()) return;
+  const auto now = args.clock->steady();
+  for (const AnswerMark& one : answered)
+    one.figures->answered.observe(
+        static_cast<uint64_t>((now - one.arrived) / std::chrono::microseconds(1)));
 }
 
 }  // namespace
@@ -44,6 +56,7 @@ caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
         self->state.desk.execute(*batch);
         set(args.counters->held_batches, self->state.desk.held_count());
         report(self->state, args);
+        count_answers(self->state, args);
         arm_timer(self, args);
       },
       [self, args](due_atom) {
@@ -54,6 +67,7 @@ caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
       [self, args](const CommitNotice& notice) {
         self->state.desk.committed(notice.proposal);
         set(args.counters->held_batches, self->state.desk.held_count());
+        count_answers(self->state, args);
       },
       [self, args](const GroupFailure& failure) {
         self->state.desk.fail(failure.why);

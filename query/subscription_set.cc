@@ -107,6 +107,7 @@ class SubscriptionSet::Impl {
   size_t client_count() const { return clients_.size(); }
   size_t query_set_count() const;
   size_t distinct_query_count() const { return by_key_.size(); }
+  size_t subscription_count() const { return subscription_count_; }
   size_t evaluated_query_count() const { return touched_.size(); }
 
  private:
@@ -137,6 +138,8 @@ class SubscriptionSet::Impl {
   std::vector<uint32_t> free_slots_;
   std::unordered_map<std::string, uint32_t> by_key_;  // Normalised plan -> slot.
   InterestIndex interest_;
+
+  size_t subscription_count_ = 0;  // INVARIANT: the entries of all sets.
 
   DeltaEvaluator evaluator_;
   std::vector<uint32_t> touched_;  // Slots of the transaction being evaluated.
@@ -250,6 +253,7 @@ void SubscriptionSet::Impl::register_set(ClientHandle client, uint32_t query_set
     }
     set.entries.push_back({std::move(one.text), slot});
   }
+  subscription_count_ += set.entries.size();
   clients_[client].emplace(query_set_id, std::move(set));
 }
 
@@ -278,6 +282,7 @@ Result<std::vector<RowBlock>> SubscriptionSet::Impl::unsubscribe(ClientHandle cl
 // Takes the set out of its queries; queries without subscribers go.
 void SubscriptionSet::Impl::drop_set(ClientHandle client, uint32_t query_set_id,
                                      const QuerySet& set) {
+  subscription_count_ -= set.entries.size();
   for (const SetEntry& entry : set.entries) {
     DistinctQuery& distinct = *slots_[entry.slot];
     const Subscriber subscriber{client, query_set_id, 1};
@@ -547,6 +552,10 @@ size_t SubscriptionSet::query_set_count() const {
 
 size_t SubscriptionSet::distinct_query_count() const {
   return impl_->distinct_query_count();
+}
+
+size_t SubscriptionSet::subscription_count() const {
+  return impl_->subscription_count();
 }
 
 size_t SubscriptionSet::evaluated_query_count() const {

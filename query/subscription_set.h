@@ -112,6 +112,7 @@ class SubscriptionSet {
   size_t client_count() const;
   size_t query_set_count() const;
   size_t distinct_query_count() const;
+  size_t subscription_count() const;  // Pairs of client and query, over all sets.
   // Distinct queries the last evaluate() looked at: what pruning left over.
   size_t evaluated_query_count() const;
 

@@ -39,6 +39,7 @@ Status CallExecutor::install(ModuleProgram program, DescribedModule module) {
 }
 
 void CallExecutor::set_instance(std::unique_ptr<ModuleInstance> instance) {
+  if (instance_) earlier_heap_limit_hits_ += instance_->heap_stats().limit_hits;
   {
     const std::scoped_lock lock(instance_mutex_);
     instance_.swap(instance);
@@ -52,7 +53,9 @@ void CallExecutor::terminate() {
 }
 
 HeapStats CallExecutor::heap_stats() const {
-  return instance_ ? instance_->heap_stats() : HeapStats();
+  HeapStats stats = instance_ ? instance_->heap_stats() : HeapStats();
+  stats.limit_hits += earlier_heap_limit_hits_;
+  return stats;
 }
 
 std::vector<ScheduleNotice> CallExecutor::schedules(Timestamp now) const {
@@ -215,7 +218,7 @@ CallResult CallExecutor::client_connected(const storage::ClientRow& client,
   storage::Transaction tx = state_.begin(info);
   if (const auto status = storage::insert_client(tx, client, jwt_payload); !status.ok()) {
     tx.rollback();
-    return refuse(CallResultKind::kFatal, status.message());
+    return refuse(CallResultKind::kClientRefused, status.message());
   }
   return call_lifecycle(schema::Lifecycle::kOnConnect, tx, info);
 }

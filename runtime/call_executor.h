@@ -115,7 +115,8 @@ class CallExecutor {
   ReducerTable reducers_;
   std::mutex instance_mutex_;  // terminate() against replacement; the owner reads without it.
   std::unique_ptr<ModuleInstance> instance_;
-  ByteBuffer decoded_args_;  // Of JSON calls.
+  uint64_t earlier_heap_limit_hits_ = 0;  // Of the instances before it.
+  ByteBuffer decoded_args_;               // Of JSON calls.
 };
 
 }  // namespace worldline::runtime

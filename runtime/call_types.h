@@ -49,6 +49,7 @@ enum class CallResultKind : uint8_t {
   kNoSuchReducer,     // Unknown, or private and the caller may not know it.
   kLifecycleReducer,  // Only the host calls those.
   kInvalidArguments,
+  kClientRefused,  // Its row cannot be inserted; `client_connected` did not run.
 };
 
 struct CallResult {

@@ -54,6 +54,11 @@ struct HeapStats {
   size_t total_bytes = 0;
   size_t limit_bytes = 0;
   size_t external_bytes = 0;  // Array buffers.
+  size_t physical_bytes = 0;  // Of total_bytes, what is really there.
+  size_t global_handle_bytes = 0;
+  size_t native_contexts = 0;
+  size_t detached_contexts = 0;
+  uint64_t limit_hits = 0;  // How often the limit was reached.
 };
 
 // A schedule row as the scheduler needs it: `Time` rows are due at `at`, intervals repeat.

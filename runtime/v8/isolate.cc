@@ -74,13 +74,19 @@ HeapStats JsIsolate::heap_stats() const {
   return {.used_bytes = stats.used_heap_size(),
           .total_bytes = stats.total_heap_size(),
           .limit_bytes = limits_.heap_bytes,
-          .external_bytes = array_buffer_bytes_.load(std::memory_order_relaxed)};
+          .external_bytes = array_buffer_bytes_.load(std::memory_order_relaxed),
+          .physical_bytes = stats.total_physical_size(),
+          .global_handle_bytes = stats.used_global_handles_size(),
+          .native_contexts = stats.number_of_native_contexts(),
+          .detached_contexts = stats.number_of_detached_contexts(),
+          .limit_hits = heap_limit_hits_};
 }
 
 size_t JsIsolate::on_near_heap_limit(void* self, size_t current, size_t initial) {
   auto* owner = static_cast<JsIsolate*>(self);
   owner->isolate_->TerminateExecution();
   owner->raised_heap_limit_ = current;
+  ++owner->heap_limit_hits_;
   // Doubled for the clean-up [S 03/3.11]. The bound keeps a builtin that never looks at the stop
   // from eating the machine: beyond it V8 ends the process.
   return std::min(current * 2, initial * kHeapLimitGrowthMax);

@@ -74,6 +74,7 @@ class JsIsolate final : public Stopper {
   v8::Isolate* isolate_ = nullptr;
   Kept<v8::Context> context_;
   size_t raised_heap_limit_ = 0;
+  uint64_t heap_limit_hits_ = 0;
   const void* thread_mark_ = nullptr;  // Of the thread the stack limit was set for.
 };
 

@@ -170,10 +170,24 @@ Start birth_start(GroupId group) {
   return start;
 }
 
+// Adds the life of this object to a duration.
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::chrono::nanoseconds& total) : total_(total) {}
+  ~Stopwatch() { total_ += std::chrono::steady_clock::now() - begun_; }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  std::chrono::nanoseconds& total_;  // Borrowed.
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
 // The newest start the log connects to: the boundary's checkpoint, older ones, the birth.
 Result<Start> choose_start(const CheckpointStore& checkpoints, const VerifiedGroup& group,
                            RecoveredDatabase& out) {
   RecoveryReport& report = out.report;
+  const Stopwatch watch(report.restore_time);
   const CheckpointRef named = group.boundary.checkpoint;
   const auto reaches = [&group](const TailRow& at) {
     return at.last >= group.boundary.index || group.first <= at.last.next();
@@ -207,6 +221,23 @@ Result<Start> choose_start(const CheckpointStore& checkpoints, const VerifiedGro
                             group.group.value, group.first.value, reasons);
 }
 
+// Applies the log up to `last`.
+Status replay(const LogStore& log, GroupId group, LogIndex last, DatabaseState& state,
+              RecoveredDatabase& out) {
+  const Stopwatch watch(out.report.replay_time);
+  Replayer replayer(group, state, out);
+  EntryCursor cursor = log.scan(group, out.applied.next());
+  while (out.applied < last) {
+    WL_ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, cursor.next());
+    // The chain from the start proves that this log is the one the checkpoint was cut from.
+    if (!entry || entry->index() != out.applied.next() || !chain_follows(*entry, out.applied_chain))
+      return Status::corruption("group {} index {}: the log does not continue the state",
+                                group.value, out.applied.next().value);
+    WL_RETURN_IF_ERROR(replayer.apply(*entry));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RecoveredDatabase> recover_database(const LogStore& log, const CheckpointStore& checkpoints,
@@ -237,16 +268,7 @@ Result<RecoveredDatabase> recover_database(const LogStore& log, const Checkpoint
   const LogIndex last = target == ReplayTo::kTail
                             ? group.tail.last
                             : std::max(group.hard_state.commit_hint, group.boundary.index);
-  Replayer replayer(group.group, *start.state, out);
-  EntryCursor cursor = log.scan(group.group, out.applied.next());
-  while (out.applied < last) {
-    WL_ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, cursor.next());
-    // The chain from the start proves that this log is the one the checkpoint was cut from.
-    if (!entry || entry->index() != out.applied.next() || !chain_follows(*entry, out.applied_chain))
-      return Status::corruption("group {} index {}: the log does not continue the state",
-                                group.group.value, out.applied.next().value);
-    WL_RETURN_IF_ERROR(replayer.apply(*entry));
-  }
+  WL_RETURN_IF_ERROR(replay(log, group.group, last, *start.state, out));
   WL_ASSIGN_OR_RETURN(const std::vector<CheckpointId> ids, checkpoints.list(group.group));
   if (!ids.empty()) out.checkpoints.last_id = ids.front();
   out.checkpoints.last_id = std::max(out.checkpoints.last_id, group.boundary.checkpoint.id);

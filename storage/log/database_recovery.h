@@ -10,6 +10,7 @@
 // sweep()). Errors: kCorruption naming group, index and reason.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,7 +46,9 @@ struct RecoveryReport {
   uint64_t entries_replayed = 0;
   uint64_t transactions_replayed = 0;
   uint64_t bytes_replayed = 0;
-  std::vector<std::string> notes;  // What was wrong on the way, for the log of the node.
+  std::chrono::nanoseconds restore_time{0};  // Until there was a state to start from.
+  std::chrono::nanoseconds replay_time{0};   // Of the log behind it.
+  std::vector<std::string> notes;            // What was wrong on the way, for the log of the node.
 };
 
 struct RecoveredDatabase {

@@ -23,6 +23,24 @@ TEST(MeterHistogramTest, CountsEachValueInTheFirstBucketItFits) {
   }
 }
 
+TEST(MeterHistogramTest, CountsNothingTwiceWhileOthersRead) {
+  static constexpr uint64_t kBounds[] = {10};
+  constexpr uint64_t kValues = 200'000;
+  MeterHistogram histogram({kBounds, 1});
+  std::thread writer([&histogram] {
+    for (uint64_t i = 0; i < kValues; ++i) histogram.observe(i % 20);
+  });
+  uint64_t last = 0;
+  while (last < kValues) {
+    const uint64_t now = histogram.count_in_all();
+    ASSERT_GE(now, last);
+    last = now;
+  }
+  writer.join();
+  EXPECT_EQ(histogram.count(0), kValues / 20 * 11);
+  EXPECT_EQ(histogram.sum(), kValues / 20 * 190);
+}
+
 TEST(DatabaseMeterTest, FindsAFunctionAgainAndSumsThoseBeyondTheLimit) {
   DatabaseMeter meter;
   FunctionFigures& first = meter.function(Workload::kReducer, "f0");

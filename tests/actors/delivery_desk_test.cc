@@ -1,6 +1,7 @@
 // DeliveryDesk: order, sharing and the rule that nothing uncommitted is shown [S 02/10].
 #include "actors/delivery_desk.h"
 
+#include "actors/confirmation_wait.h"
 #include "tests/actors/actors_fixture.h"
 
 namespace worldline::actors {
@@ -162,6 +163,70 @@ TEST_F(DeliveryDeskTest, ClosesEverySessionAfterWhatItWasStillOwed) {
   ASSERT_EQ(ada_->closes.size(), 1u);
   EXPECT_EQ(ada_->closes[0].code, 1001);
   EXPECT_EQ(bob_->closes.size(), 1u);
+}
+
+TEST_F(DeliveryDeskTest, CountsTheBytesOfEveryMessageByWhatItIsAbout) {
+  run(ProposalSeq{0},
+      {subscribe(kAda, 1, "SELECT * FROM item"), subscribe(kBob, 4, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {transaction(database_.insert(3, "x"), CallerRef{kAda, 77})});
+  run(ProposalSeq{0}, {ProcedureErrorItem{{kBob, 5}, "No such procedure"},
+                       OneOffItem{kAda, {}, 6, "SELECT * FROM item", database_.pin()},
+                       UnsubscribeItem{kBob, 7, 4, true, database_.pin()}});
+  const auto sent = [this](SentFor what) {
+    return desk_.figures().sent_bytes[static_cast<size_t>(what)];
+  };
+  uint64_t sum = 0;
+  for (size_t i = 0; i < kSentForCount; ++i) {
+    EXPECT_GT(sent(static_cast<SentFor>(i)), 0u) << sent_for_name(static_cast<SentFor>(i));
+    sum += sent(static_cast<SentFor>(i));
+  }
+  uint64_t received = 0;
+  for (const auto& sink : {ada_, bob_})
+    for (const auto& body : sink->bodies) received += body->size();
+  EXPECT_EQ(sum, received);
+  EXPECT_EQ(desk_.subscription_count(), 1u) << "one client, one query";
+}
+
+TEST_F(DeliveryDeskTest, GivesTheMarksOfCallsBackOnceTheyAreAnswered) {
+  int figures = 0;  // Only its address is used.
+  TxItem call = transaction(database_.insert(1, "one"), CallerRef{kAda, 1});
+  call.answer.figures = reinterpret_cast<FunctionFigures*>(&figures);
+  run(ProposalSeq{5}, {call, transaction(database_.insert(2, "two"), CallerRef{kBob, 1})});
+  EXPECT_TRUE(desk_.take_answered().empty()) << "entry 5 is not committed";
+  desk_.committed(ProposalSeq{5});
+  const std::vector<AnswerMark> answered = desk_.take_answered();
+  ASSERT_EQ(answered.size(), 1u) << "the other carries no mark";
+  EXPECT_EQ(answered[0].figures, call.answer.figures);
+  EXPECT_TRUE(desk_.take_answered().empty());
+}
+
+TEST(ConfirmationWaitTest, SaysThatTheTransactionWasCancelledIfNobodyCanAnswerAnyMore) {
+  std::vector<Status> told;
+  {
+    DeliveryDesk desk;
+    const auto wait = std::make_shared<ConfirmationWait>(
+        [&told](const Status& status) { told.push_back(status); });
+    ExecutedBatch batch;
+    batch.depends_on = ProposalSeq{5};
+    batch.items = {TimedReplyItem{
+        [wait] { wait->answer({}); }, {}, [wait] { wait->answer(Status::timeout("late")); }}};
+    desk.execute(batch);
+    EXPECT_TRUE(told.empty());
+  }
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].code(), StatusCode::kUnavailable);
+  EXPECT_EQ(told[0].message(), "Database update failed: transaction was cancelled");
+}
+
+TEST(ConfirmationWaitTest, AnswersOnce) {
+  std::vector<Status> told;
+  auto wait =
+      std::make_shared<ConfirmationWait>([&told](const Status& status) { told.push_back(status); });
+  wait->answer(Status());
+  wait->answer(Status::timeout("late"));
+  wait.reset();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_TRUE(told[0].ok());
 }
 
 class ImpatientTest : public DeliveryDeskTest {

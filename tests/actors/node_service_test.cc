@@ -69,7 +69,7 @@ class NodeServiceTest : public testing::Test {
  protected:
   NodeServiceTest()
       : catalog_(board_),
-        service_({&board_, &catalog_, &directory_, &launcher_, &guard_, &disk_}) {}
+        service_({&board_, &catalog_, &directory_, &launcher_, &guard_, &disk_, &clock_}) {}
 
   static PublishRequest request(std::optional<std::string> name, const schema::Identity& caller) {
     PublishRequest made;
@@ -122,6 +122,7 @@ class NodeServiceTest : public testing::Test {
   InstantLauncher launcher_;
   PublishGuard guard_;
   DiskBoard disk_;
+  FakeClock clock_;
   NodeService service_;
 };
 

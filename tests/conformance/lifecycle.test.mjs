@@ -67,6 +67,26 @@ test('a connect hook that refuses drops the socket and leaves nothing', async t 
   assert.deepEqual([sql.status, sql.text], [403, 'the gate is shut']);
 });
 
+test('a connection id that is in use is refused, and free again behind its connection', async t => {
+  const db = await t.publish('chat');
+  const query = { connection_id: '000102030405060708090a0b0c0d0e0f' };
+  const open = async () => (await db.rows('SELECT * FROM st_client')).length;
+  const first = await db.raw({ query });
+  const before = await open();
+  const second = await db.raw({ query, greeting: false });
+  assert.equal(second.status, 101);
+  assert.equal((await second.whenClosed()).code, 1006, 'refused as a hook refuses');
+  assert.deepEqual(second.messages, []);
+  assert.equal(await open(), before, 'the first connection is listed, once');
+  first.subscribe(1, 'SELECT * FROM message');
+  await first.take('SubscribeApplied');
+  const hooks = await visits(db, 'connect');
+  assert.equal(hooks.filter(([, id]) => id === query.connection_id).length, 1);
+  first.close();
+  await eventually(async () => (await open()) === before - 1, 'the first one gone');
+  assert.equal((await db.raw({ query })).hello.kind, 'InitialConnection');
+});
+
 test('a disconnect hook that fails still removes the client', async t => {
   const db = await t.publish('gate');
   const client = await db.raw();
