@@ -1,6 +1,7 @@
 // Publishing: creation, update, refusal, reset, deletion, locks, and who may do it.
+import { request } from 'node:http';
 import { bundle, bundleOfDefinition } from './bundle.mjs';
-import { assert, eventually, test } from './harness.mjs';
+import { assert, eventually, sleep, test } from './harness.mjs';
 import * as http from './http_api.mjs';
 import { keccak256, printed } from './keccak.mjs';
 
@@ -431,6 +432,58 @@ test('a deleted database is gone, its clients told; a locked one stays', async t
   assert.equal((await db.sql('SELECT * FROM item')).status, 404);
   assert.equal((await db.publish(await bundle('migrate/first'))).status, 200, 'made anew');
   assert.deepEqual(await db.rows('SELECT * FROM item'), [[0, 'from init']]);
+});
+
+test('deleting ends an interval reducer: no update and no line come after it (PUB-14)', async t => {
+  const db = await t.publish('timers');
+  const at = `${t.url}/v1/database/${db.name}`;
+  const headers = http.bearer(db.owner.token);
+  const client = await db.raw();
+  client.subscribe(1, 'SELECT * FROM fired');
+  await client.take('SubscribeApplied');
+  const begun = performance.now();
+  assert.equal((await db.call('every', [100_000, 'beat'])).status, 200);
+  const updates = () => client.messages.filter(one => one.kind === 'TransactionUpdate').length;
+  await eventually(() => updates() >= 3, 'three beats');
+  await sleep(Math.max(0, 2000 - (performance.now() - begun)));
+  assert.equal((await http.send('DELETE', at, { headers })).status, 200);
+  const deleted = performance.now();
+  assert.equal((await client.whenClosed()).code, 1001);
+  const seen = updates();
+  assert.ok(seen <= 50 && seen <= (deleted - begun) / 100 + 1, `${seen} updates`);
+  assert.equal((await http.send('GET', `${at}/logs`, { headers })).status, 404);
+  assert.equal((await db.publish(await bundle('timers'))).status, 200, 'made anew');
+  await sleep(500);
+  assert.deepEqual(await db.rows('SELECT * FROM fired'), []);
+  const lines = await db.logs();
+  assert.ok(!lines.some(line => line.function === 'fire_again'), JSON.stringify(lines));
+  assert.equal(updates(), seen);
+});
+
+test('an update goes on when its publisher hangs up (PUB-07)', async t => {
+  const db = await t.publish('migrate/first');
+  const client = await db.connect();
+  await client.subscribe('SELECT * FROM item');
+  const slow = 'let sum = 0; for (let i = 0; i < 300_000_000; i++) sum = (sum + i) | 0;';
+  const program = `${await bundle('migrate/changed_function')}\n${slow}\n`;
+  const target = new URL(`${t.url}/v1/database/${db.name}?host_type=Js`);
+  const publisher = request(target, {
+    method: 'PUT',
+    headers: { ...http.bearer(db.owner.token), 'content-length': Buffer.byteLength(program) },
+    agent: false,
+  });
+  let answered = false;
+  publisher.on('response', () => (answered = true));
+  publisher.on('error', () => {});
+  await new Promise(resolve => publisher.end(program, resolve));
+  await sleep(50); // The last bytes have left; the module is being loaded for far longer than that.
+  assert.equal(answered, false);
+  publisher.destroy();
+  const isNew = async () => (await db.call('a_drop', [0])).status === 200;
+  await eventually(isNew, 'the new module', 30_000);
+  await client.reducers.add({ id: 2, name: 'y' });
+  assert.ok(client.rows('item').some(row => row.name === 'second: y'));
+  assert.equal(client.events.disconnects, 0);
 });
 
 test('the migration token is the hash of chapter 04, and a wrong one is refused', async t => {
