@@ -2,6 +2,7 @@
 
 #ifdef WORLDLINE_HAVE_BENCH
 #include "bench/load/bench_command.h"
+#include "cli/version.h"
 #else
 #include <cstdio>
 #endif
@@ -10,7 +11,7 @@ namespace worldline::cli {
 
 #ifdef WORLDLINE_HAVE_BENCH
 int run_bench(const std::vector<std::string>& words) {
-  return bench::run_bench_command(words);
+  return bench::run_bench_command(words, {kVersion, kCommit, kCompiler});
 }
 #else
 int run_bench(const std::vector<std::string>&) {

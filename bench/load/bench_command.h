@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "bench/load/bench_report.h"
+
 namespace worldline::bench {
 
-// `words`: everything after `bench`.
-int run_bench_command(const std::vector<std::string>& words);
+// `words`: everything after `bench`. `build` stands in the report.
+int run_bench_command(const std::vector<std::string>& words, const BuildInfo& build);
 
 }  // namespace worldline::bench

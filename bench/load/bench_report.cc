@@ -63,6 +63,7 @@ std::string run_json(const RunFigures& run, uint32_t threads) {
   out.add("tps", run.tally.per_second());
   out.add("ok", run.tally.ok());
   out.add("errors", run.tally.errors());
+  out.add("timeouts", run.tally.timeouts());
   if (!run.tally.first_error().empty()) out.add("first_error", quoted(run.tally.first_error()));
   out.add("late", run.tally.late());
   out.add("variation", run.tally.variation());
@@ -96,6 +97,8 @@ std::string params_json(const KeynoteOptions& options) {
   out.add("in_flight", uint64_t{options.in_flight});
   out.add("threads", uint64_t{options.threads});
   out.add("seconds", options.seconds);
+  out.add("timeout_seconds", options.timeout_seconds);
+  if (options.warmup_seconds >= 0) out.add("warmup_seconds", options.warmup_seconds);
   out.add("accounts", uint64_t{options.accounts});
   out.add("alpha", options.alpha);
   out.add("seed", options.seed);
@@ -103,6 +106,19 @@ std::string params_json(const KeynoteOptions& options) {
   out.add("protocol", quoted("v3"));
   out.add("compression", quoted("none"));
   out.add("mode", quoted("closed"));
+  return out.str();
+}
+
+std::string env_json(const MachineInfo& machine, const BuildInfo& build) {
+  JsonObject out;
+  out.add("version", quoted(build.version));
+  out.add("commit", quoted(build.commit));
+  out.add("compiler", quoted(build.compiler));
+  out.add("cpu", quoted(machine.cpu_model));
+  out.add("cpus", uint64_t{machine.cpus});
+  out.add("kernel", quoted(machine.kernel));
+  if (machine.fsync_us_p50) out.add("fsync_us_p50", *machine.fsync_us_p50);
+  if (machine.fsync_us_p99) out.add("fsync_us_p99", *machine.fsync_us_p99);
   return out.str();
 }
 
@@ -142,16 +158,21 @@ std::string report_text(const KeynoteOptions& options, const KeynoteFigures& fig
         figures.start_seconds, figures.publish_seconds, options.accounts, figures.seed_seconds,
         run.connect_seconds);
   if (run.tally.errors() > 0)
-    out += fmt::format("errors: {}, the first: {}\n", run.tally.errors(), run.tally.first_error());
+    out += fmt::format("errors: {} ({} without an answer), the first: {}\n", run.tally.errors(),
+                       run.tally.timeouts(), run.tally.first_error());
   if (const auto& check = figures.verification)
     out += fmt::format("verification: {}: sum {} (expected {}), {} of {} balances changed\n",
                        check->passed() ? "passed" : "FAILED", check->sum, check->expected_sum,
                        check->changed, check->accounts);
+  if (figures.machine.fsync_us_p50)
+    out += fmt::format("a synchronous write of 4 KiB here: {} us (p99 {} us)\n",
+                       *figures.machine.fsync_us_p50, figures.machine.fsync_us_p99.value_or(0));
   for (const std::string& flag : flags_of(options, figures)) out += fmt::format("flag: {}\n", flag);
   return out;
 }
 
-std::string report_json(const KeynoteOptions& options, const KeynoteFigures& figures) {
+std::string report_json(const KeynoteOptions& options, const KeynoteFigures& figures,
+                        const BuildInfo& build) {
   const RunFigures& run = main_run(figures);
   JsonObject out;
   out.add("tps", run.tally.per_second());
@@ -189,11 +210,7 @@ std::string report_json(const KeynoteOptions& options, const KeynoteFigures& fig
     verify.add("seconds", check->seconds);
     out.add("verify", verify.str());
   }
-  JsonObject env;
-  env.add("cpu", quoted(figures.machine.cpu_model));
-  env.add("cpus", uint64_t{figures.machine.cpus});
-  env.add("kernel", quoted(figures.machine.kernel));
-  out.add("env", env.str());
+  out.add("env", env_json(figures.machine, build));
   std::string flags;
   for (const std::string& flag : flags_of(options, figures))
     flags += (flags.empty() ? "" : ",") + quoted(flag);

@@ -12,7 +12,15 @@
 
 namespace worldline::bench {
 
+// Of this binary, as its caller knows it; empty = not told.
+struct BuildInfo {
+  std::string version;
+  std::string commit;
+  std::string compiler;
+};
+
 std::string report_text(const KeynoteOptions& options, const KeynoteFigures& figures);
-std::string report_json(const KeynoteOptions& options, const KeynoteFigures& figures);
+std::string report_json(const KeynoteOptions& options, const KeynoteFigures& figures,
+                        const BuildInfo& build);
 
 }  // namespace worldline::bench

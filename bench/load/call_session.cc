@@ -155,7 +155,6 @@ Status CallSession::await_greeting() {
 }
 
 Status CallSession::start(uint64_t now_us) {
-  last_answer_us_ = now_us;
   return issue(now_us);
 }
 
@@ -208,9 +207,11 @@ Status CallSession::take_messages(Bytes body, uint64_t now_us, CallTally& tally)
   while (!body.empty()) {
     if (body.size() >= sizeof(EmptyOk)) [[likely]] {
       const auto result = load_le<EmptyOk>(body.data());
-      if (is_empty_ok(result) && result.request_id < begun_us_.size()) [[likely]] {
-        tally.add_ok(begun_us_[result.request_id], now_us);
-        finish_slot(result.request_id, now_us);
+      if (is_empty_ok(result) && result.request_id < begun_us_.size() &&
+          begun_us_[result.request_id] != 0) [[likely]] {
+        const uint64_t begun = begun_us_[result.request_id];
+        if (finish_slot(result.request_id)) [[likely]]
+          tally.add_ok(begun, now_us);
         body = body.subspan(sizeof(EmptyOk));
         continue;
       }
@@ -226,20 +227,31 @@ Status CallSession::take_other(Bytes& body, uint64_t now_us, CallTally& tally) {
   if (result == nullptr) return Status::ok_status();
   if (result->request_id >= begun_us_.size())
     return Status::invalid_argument("an answer to request {}", result->request_id);
-  if (const std::string error = error_text(*result); error.empty()) {
-    tally.add_ok(begun_us_[result->request_id], now_us);
-  } else {
+  const uint64_t begun = begun_us_[result->request_id];
+  if (begun == 0) return Status::invalid_argument("two answers to request {}", result->request_id);
+  if (!finish_slot(result->request_id)) return Status::ok_status();
+  if (const std::string error = error_text(*result); error.empty())
+    tally.add_ok(begun, now_us);
+  else
     tally.add_error(error);
-  }
-  finish_slot(result->request_id, now_us);
   return Status::ok_status();
 }
 
-void CallSession::finish_slot(uint32_t request_id, uint64_t now_us) {
+bool CallSession::finish_slot(uint32_t request_id) {
+  const bool was_waited_for = begun_us_[request_id] != kGivenUp;
   begun_us_[request_id] = 0;
   free_slots_.push_back(request_id);
-  --in_flight_;
-  last_answer_us_ = now_us;
+  if (was_waited_for) --in_flight_;
+  return was_waited_for;
+}
+
+void CallSession::give_up(uint64_t begun_until_us, uint64_t now_us, CallTally& tally) {
+  for (uint64_t& begun : begun_us_) {
+    if (begun == 0 || begun > begun_until_us) continue;  // kGivenUp is the largest of all.
+    tally.add_timeout(begun, now_us);
+    begun = kGivenUp;
+    --in_flight_;
+  }
 }
 
 Status CallSession::send_frame(Opcode opcode, Bytes payload) {

@@ -44,20 +44,24 @@ class CallSession {
   Status start(uint64_t now_us);                          // Puts all slots in flight.
   Status on_readable(uint64_t now_us, CallTally& tally);  // Takes what the socket has.
   Status on_writable();
+  // Gives up on the calls begun at or before `begun_until_us`. Their slots stay empty until a late
+  // answer comes, so that it cannot be taken for another call's.
+  void give_up(uint64_t begun_until_us, uint64_t now_us, CallTally& tally);
   void stop_issuing() { is_issuing_ = false; }  // Answers are still taken.
 
   bool wants_write() const { return !unsent_.empty(); }
-  uint32_t in_flight() const { return in_flight_; }
-  uint64_t last_answer_us() const { return last_answer_us_; }
+  uint32_t in_flight() const { return in_flight_; }  // Without those that were given up.
 
  private:
+  static constexpr uint64_t kGivenUp = UINT64_MAX;
+
   CallSession(const SessionOptions& options, int fd);
   Status upgrade();
   Status await_greeting();
   Status take_messages(Bytes body, uint64_t now_us, CallTally& tally);
   Status take_other(Bytes& body, uint64_t now_us, CallTally& tally);
-  void finish_slot(uint32_t request_id, uint64_t now_us);
-  Status issue(uint64_t now_us);  // Everything in free_slots_, as one frame.
+  bool finish_slot(uint32_t request_id);  // False: its call had been given up.
+  Status issue(uint64_t now_us);          // Everything in free_slots_, as one frame.
   Status send_frame(Opcode opcode, Bytes payload);
   Status send_bytes(Bytes bytes);
 
@@ -68,10 +72,9 @@ class CallSession {
   FrameScanner scanner_;
   ByteBuffer frame_;                  // Of issue(); reused.
   ByteBuffer unsent_;                 // What the socket did not take.
-  std::vector<uint64_t> begun_us_;    // Per slot; 0 = not in flight.
+  std::vector<uint64_t> begun_us_;    // Per slot; 0 = not in flight, or kGivenUp.
   std::vector<uint32_t> free_slots_;  // To be issued next.
   uint32_t in_flight_ = 0;
-  uint64_t last_answer_us_ = 0;
   bool is_issuing_ = true;
 };
 

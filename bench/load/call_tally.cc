@@ -9,6 +9,7 @@ void CallTally::merge(const CallTally& other) {
   for (size_t i = 0; i < per_second_.size(); ++i) per_second_[i] += other.per_second_[i];
   ok_ += other.ok_;
   errors_ += other.errors_;
+  timeouts_ += other.timeouts_;
   late_ += other.late_;
   if (first_error_.empty()) first_error_ = other.first_error_;
 }

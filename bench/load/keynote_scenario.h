@@ -25,7 +25,10 @@ struct KeynoteOptions {
   std::string database;  // Empty: publish under a fresh name.
   pid_t node_pid = 0;    // Of the node at `uri`, if it runs on this machine; 0 = unknown.
   double seconds = 10;
-  double null_seconds = 2;  // Of the run against nothing; 0 = leave it out.
+  double warmup_seconds = -1;   // Before the measured time; negative = 10 % of that.
+  double timeout_seconds = 15;  // Of one call.
+  bool verifies = true;         // Adds the balances up at the end.
+  double null_seconds = 2;      // Of the run against nothing; 0 = leave it out.
   uint32_t connections = 64;
   uint32_t in_flight = 40;
   uint32_t threads = 1;

@@ -23,7 +23,8 @@ struct LoadOptions {
   uint32_t threads = 1;
   std::chrono::milliseconds warmup{1000};
   std::chrono::milliseconds duration{10'000};
-  std::chrono::seconds call_timeout{15};
+  std::chrono::milliseconds call_timeout{
+      15'000};  // Then a call is an error, and waited for no more.
   // Called at the begin and the end of the window, from the caller's thread.
   std::function<void()> on_window_begin;
   std::function<void()> on_window_end;

@@ -24,7 +24,7 @@ constexpr int kEventsMax = 128;
 // One accepted connection: first the upgrade, then calls.
 class NullSession {
  public:
-  explicit NullSession(int fd) : fd_(fd) {}
+  NullSession(int fd, NullAnswers answers) : fd_(fd), answers_(answers) {}
   ~NullSession() { ::close(fd_); }
   NullSession(const NullSession&) = delete;
   NullSession& operator=(const NullSession&) = delete;
@@ -75,7 +75,7 @@ class NullSession {
         if (const auto* call = std::get_if<protocol::CallReducer>(&request))
           protocol::encode_reducer_ok_head(call->request_id, Timestamp{}, 0, body_);
     }
-    if (body_.size() > 1) send_body();
+    if (body_.size() > 1 && answers_ == NullAnswers::kAll) send_body();
     return true;
   }
 
@@ -87,6 +87,7 @@ class NullSession {
   }
 
   const int fd_;
+  const NullAnswers answers_;
   bool is_upgraded_ = false;
   FrameScanner scanner_;
   std::vector<protocol::ClientMessage> messages_;
@@ -102,8 +103,11 @@ void watch(int epoll, int fd) {
 
 }  // namespace
 
-NullNode::NullNode(int listener, NodeAddress address)
-    : listener_(listener), address_(std::move(address)), thread_([this] { run(); }) {}
+NullNode::NullNode(int listener, NodeAddress address, NullAnswers answers)
+    : listener_(listener),
+      address_(std::move(address)),
+      answers_(answers),
+      thread_([this] { run(); }) {}
 
 NullNode::~NullNode() {
   stop_.store(true);
@@ -111,7 +115,7 @@ NullNode::~NullNode() {
   ::close(listener_);
 }
 
-Result<std::unique_ptr<NullNode>> NullNode::start() {
+Result<std::unique_ptr<NullNode>> NullNode::start(NullAnswers answers) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in at{};
   at.sin_family = AF_INET;
@@ -127,7 +131,7 @@ Result<std::unique_ptr<NullNode>> NullNode::start() {
   NodeAddress address;
   address.host = "127.0.0.1";
   address.port = ntohs(at.sin_port);
-  return std::unique_ptr<NullNode>(new NullNode(listener, std::move(address)));
+  return std::unique_ptr<NullNode>(new NullNode(listener, std::move(address), answers));
 }
 
 void NullNode::run() {
@@ -144,7 +148,7 @@ void NullNode::run() {
         if (accepted < 0) continue;
         const int one = 1;
         ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        sessions.emplace(accepted, std::make_unique<NullSession>(accepted));
+        sessions.emplace(accepted, std::make_unique<NullSession>(accepted, answers_));
         watch(epoll, accepted);
       } else if (!sessions.at(fd)->on_readable()) {
         sessions.erase(fd);  // Closes the socket, which leaves the epoll set with it.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <thread>
 
@@ -16,9 +17,11 @@
 
 namespace worldline::bench {
 
+enum class NullAnswers : uint8_t { kAll, kNone };  // kNone: calls are read and forgotten.
+
 class NullNode {
  public:
-  static Result<std::unique_ptr<NullNode>> start();
+  static Result<std::unique_ptr<NullNode>> start(NullAnswers answers = NullAnswers::kAll);
   ~NullNode();
   NullNode(const NullNode&) = delete;
   NullNode& operator=(const NullNode&) = delete;
@@ -26,11 +29,12 @@ class NullNode {
   const NodeAddress& address() const { return address_; }
 
  private:
-  NullNode(int listener, NodeAddress address);
+  NullNode(int listener, NodeAddress address, NullAnswers answers);
   void run();
 
   const int listener_;
   const NodeAddress address_;
+  const NullAnswers answers_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

@@ -1,13 +1,46 @@
 #include "bench/load/process_cpu.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include <sys/utsname.h>
 #include <unistd.h>
 
 namespace worldline::bench {
+namespace {
+
+constexpr int kSyncs = 50;
+constexpr size_t kSyncBytes = 4096;
+
+// Microseconds of each synchronous write at the end of a file, ascending; empty if one failed.
+std::vector<uint64_t> sync_times() {
+  std::string name = (std::filesystem::temp_directory_path() / "worldline-sync-XXXXXX").string();
+  const int file = ::mkstemp(name.data());
+  if (file < 0) return {};
+  ::unlink(name.c_str());
+  const std::vector<char> block(kSyncBytes, 'w');
+  std::vector<uint64_t> times;
+  for (int i = 0; i < kSyncs; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    if (::write(file, block.data(), block.size()) != static_cast<ssize_t>(block.size()) ||
+        ::fdatasync(file) != 0)
+      break;
+    const auto took = std::chrono::steady_clock::now() - begun;
+    times.push_back(static_cast<uint64_t>(took / std::chrono::microseconds(1)));
+  }
+  ::close(file);
+  if (times.size() < kSyncs) return {};
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+}  // namespace
 
 Result<double> process_cpu_seconds(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
@@ -42,6 +75,10 @@ MachineInfo machine_info() {
     const size_t colon = line.find(':');
     info.cpu_model = colon + 2 < line.size() ? line.substr(colon + 2) : "";
     break;
+  }
+  if (const std::vector<uint64_t> times = sync_times(); !times.empty()) {
+    info.fsync_us_p50 = times[times.size() / 2];
+    info.fsync_us_p99 = times[times.size() * 99 / 100];
   }
   return info;
 }

@@ -6,6 +6,8 @@
 // Errors: kNotFound if there is no such process.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include <sys/types.h>
@@ -22,7 +24,11 @@ struct MachineInfo {
   std::string cpu_model;
   unsigned cpus = 0;
   std::string kernel;
+  // What making 4 KiB durable costs in the folder for temporary files; absent if it cannot be
+  // tried.
+  std::optional<uint64_t> fsync_us_p50;
+  std::optional<uint64_t> fsync_us_p99;
 };
-MachineInfo machine_info();
+MachineInfo machine_info();  // Takes the time of a few dozen synchronous writes.
 
 }  // namespace worldline::bench

@@ -184,6 +184,42 @@ TEST(LoadGeneratorTest, KeepsEveryCallAnsweredAgainstANodeThatDoesNothing) {
   EXPECT_EQ(result->tally.latency().count(), result->tally.ok());
 }
 
+TEST(CallTallyTest, ACallWithoutAnAnswerIsAnErrorAndALatency) {
+  CallTally tally({100, 1'100'100});
+  tally.add_timeout(50, 90);  // Before the window.
+  tally.add_timeout(150, 2'000'150);
+  EXPECT_EQ(tally.errors(), 2u);
+  EXPECT_EQ(tally.timeouts(), 2u);
+  EXPECT_EQ(tally.latency().count(), 1u);
+  EXPECT_EQ(tally.latency().max(), 2'000'000u);
+  EXPECT_EQ(tally.first_error(), "no answer within the time limit");
+  CallTally sum({100, 1'100'100});
+  sum.merge(tally);
+  EXPECT_EQ(sum.timeouts(), 2u);
+}
+
+TEST(LoadGeneratorTest, GivesUpCallsThatAreNeverAnswered) {
+  const auto node = NullNode::start(NullAnswers::kNone);
+  ASSERT_TRUE(node.ok()) << node.status().message();
+  const std::vector<TransferPair> pairs(10, {0, 1});
+  LoadOptions options;
+  options.session.address = (*node)->address();
+  options.session.database = "null";
+  options.session.in_flight = 7;
+  options.session.pairs = pairs;
+  options.connections = 3;
+  options.warmup = std::chrono::milliseconds(0);
+  options.duration = std::chrono::milliseconds(50);
+  options.call_timeout = std::chrono::milliseconds(100);
+  const auto result = run_load(options);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->tally.ok(), 0u);
+  EXPECT_EQ(result->tally.timeouts(), 21u) << "each once, and none was issued again";
+  EXPECT_EQ(result->tally.errors(), 21u);
+  EXPECT_EQ(result->tally.latency().count(), 21u);
+  EXPECT_GE(result->tally.latency().percentile(0.01), 100'000u);
+}
+
 TEST(LoadGeneratorTest, SaysThatNobodyListens) {
   LoadOptions options;
   const std::vector<TransferPair> pairs(10, {0, 1});
@@ -197,15 +233,54 @@ TEST(BenchReportTest, PutsTpsFirst) {
   KeynoteOptions options;
   KeynoteFigures figures;
   figures.null.emplace(RunFigures{CallTally({0, 1'000'000})});
-  const std::string json = report_json(options, figures);
+  figures.machine.fsync_us_p50 = 700;
+  const std::string json = report_json(options, figures, {"1.2.3", "0123abc", "GCC 12"});
   EXPECT_EQ(json.rfind("{\"tps\":0,\"service\":{\"p50_us\":0", 0), 0u) << json;
   EXPECT_NE(json.find("\"target\":\"null\""), std::string::npos);
+  EXPECT_NE(
+      json.find("\"env\":{\"version\":\"1.2.3\",\"commit\":\"0123abc\",\"compiler\":\"GCC 12\""),
+      std::string::npos)
+      << json;
+  EXPECT_NE(json.find("\"fsync_us_p50\":700"), std::string::npos);
 }
 
 TEST(BenchCommandTest, RefusesBadUsageAndUnreachableNodes) {
-  EXPECT_EQ(run_bench_command({}), 2);
-  EXPECT_EQ(run_bench_command({"keynote", "--connections", "0"}), 2);
-  EXPECT_EQ(run_bench_command({"keynote", "--seconds", "1", "--uri", "http://127.0.0.1:1"}), 22);
+  EXPECT_EQ(run_bench_command({}, {}), 2);
+  EXPECT_EQ(run_bench_command({"keynote", "--connections", "0"}, {}), 2);
+  EXPECT_EQ(run_bench_command({"keynote", "--seconds", "1", "--uri", "http://127.0.0.1:1"}, {}),
+            22);
+}
+
+struct OptionCase {
+  std::vector<std::string> words;
+  int exit_code;       // 22: understood, and nobody listens.
+  const char* saying;  // In what standard error says.
+};
+
+TEST(BenchCommandTest, UnderstandsTheOptionsOrNamesTheOneItCannotObey) {
+  const OptionCase cases[] = {
+      {{"--duration", "5s", "--warmup", "100ms", "--timeout", "2s"}, 22, "127.0.0.1"},
+      {{"--seconds", "5", "--verify", "off"}, 22, "127.0.0.1"},
+      {{"--confirmed", "true", "--compression", "none", "--protocol", "v3"}, 22, "127.0.0.1"},
+      {{"--duration", "soon"}, 2, "--seconds"},
+      {{"--duration", "5parsecs"}, 2, "--seconds"},
+      {{"--timeout", "0s"}, 2, "--timeout"},
+      {{"--verify", "maybe"}, 2, "--verify"},
+      {{"--confirmed", "false"}, 2, "--confirmed: `false` is not supported"},
+      {{"--compression", "gzip"}, 2, "--compression: `gzip` is not supported"},
+      {{"--protocol", "v2"}, 2, "--protocol: `v2` is not supported"},
+      {{"--mode", "open"}, 2, "--mode: `open` is not supported"},
+      {{"--rate", "1000"}, 2, "--rate: is not supported"},
+      {{"--reset"}, 2, "--reset: is not supported"},
+  };
+  for (const OptionCase& c : cases) {
+    std::vector<std::string> words = {"keynote", "--uri", "http://127.0.0.1:1"};
+    words.insert(words.end(), c.words.begin(), c.words.end());
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(run_bench_command(words, {}), c.exit_code) << c.words[0];
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(c.saying), std::string::npos)
+        << c.words[0];
+  }
 }
 
 TEST(KeynoteBundleTest, IsInsideTheBinary) {
