@@ -142,6 +142,39 @@ void print_to(const AlgebraicType& type, std::string& out) {
   }
 }
 
+std::string debug_of(const AlgebraicType& type);
+
+// ProductType { elements: [ProductTypeElement { name: Some("a"), algebraic_type: U8 }] }, and the
+// same of sums. Recursion follows the type.
+template <typename Members>
+std::string debug_members(const char* type, const char* list, const Members& members) {
+  const char* const member_type = std::is_same_v<Members, std::vector<ProductElement>>
+                                      ? "ProductTypeElement"
+                                      : "SumTypeVariant";
+  std::string items;
+  for (const auto& member : members) {
+    const std::string name = member.name ? fmt::format("Some(\"{}\")", *member.name) : "None";
+    items += fmt::format("{}{} {{ name: {}, algebraic_type: {} }}", items.empty() ? "" : ", ",
+                         member_type, name, debug_of(member.type));
+  }
+  return fmt::format("{} {{ {}: [{}] }}", type, list, items);
+}
+
+std::string debug_of(const AlgebraicType& type) {
+  switch (type.kind()) {
+    case TypeKind::kRef:
+      return fmt::format("Ref({})", type.ref_index());
+    case TypeKind::kArray:
+      return fmt::format("Array({})", debug_of(type.element()));
+    case TypeKind::kProduct:
+      return fmt::format("Product({})", print_debug(type.as_product()));
+    case TypeKind::kSum:
+      return fmt::format("Sum({})", debug_members("SumType", "variants", type.as_sum().variants));
+    default:  // Primitives print their name.
+      return type_kind_name(type.kind());
+  }
+}
+
 }  // namespace
 
 const char* type_kind_name(TypeKind kind) {
@@ -417,6 +450,10 @@ std::string print(const ProductType& type) {
   std::string out;
   print_elements(type, out);
   return out;
+}
+
+std::string print_debug(const ProductType& type) {
+  return debug_members("ProductType", "elements", type.elements);
 }
 
 }  // namespace worldline::schema

@@ -171,5 +171,7 @@ Result<ProductType> resolve(const ProductType& type, const Typespace& typespace)
 // As error messages show types [S 01/1.7]: `(a: U8, b: String)`, `(some: U8 | none: ())`, `&3`.
 std::string print(const AlgebraicType& type);
 std::string print(const ProductType& type);
+// In the debug style of the reference, with the names of the meta-type [S 01/2.3, 6.7].
+std::string print_debug(const ProductType& type);
 
 }  // namespace worldline::schema

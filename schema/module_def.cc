@@ -159,6 +159,10 @@ const ReducerDef* ModuleDef::find_lifecycle(Lifecycle event) const {
   return nullptr;
 }
 
+std::string event_schedule_refusal(std::string_view table) {
+  return fmt::format("table `{}` cannot be both an event table and a schedule table", table);
+}
+
 const char* lifecycle_name(Lifecycle event) {
   switch (event) {
     case Lifecycle::kInit:

@@ -219,6 +219,9 @@ class ModuleDef {
 
 const char* lifecycle_name(Lifecycle event);  // "Init", "OnConnect", "OnDisconnect".
 
+// The text for a table that is both, which neither module nor catalog may have [S 04/5.1].
+std::string event_schedule_refusal(std::string_view table);
+
 // The text of a version 8 definition's refusal.
 inline constexpr std::string_view kVersion8Refusal =
     "error getting module description: module definition version 8 is not supported; rebuild the "

@@ -19,6 +19,7 @@ class Namer {
           entry.mapping.canonical_name;
   }
 
+  CaseConversionPolicy policy() const { return policy_; }
   std::string convert(const std::string& name, NameCase target) const {
     return policy_ == CaseConversionPolicy::kNone ? name : convert_name(name, target);
   }
@@ -200,6 +201,7 @@ ModuleInput make_input(const RawModuleDefV9& raw) {
 ModuleInput make_input(const RawModuleDefV10& raw) {
   const Namer namer(raw);
   ModuleInput out;
+  out.policy = namer.policy();
   if (const auto* typespace = raw.find<Typespace>()) out.source_types = *typespace;
   for (const auto& type : out.source_types.types) out.types.types.push_back(namer.convert(type));
   for (const auto& type : list_of<RawTypeDefV10>(raw)) {

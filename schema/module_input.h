@@ -95,6 +95,7 @@ struct InputType {
 struct InputMount;
 struct ModuleInput {
   int version = 10;
+  CaseConversionPolicy policy = CaseConversionPolicy::kNone;  // Of version 9: none.
   Typespace source_types;
   Typespace types;  // Converted.
   std::vector<InputType> type_defs;

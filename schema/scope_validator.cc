@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "schema/case_conversion.h"
 #include "schema/sats_json.h"
 
 namespace worldline::schema {
@@ -87,8 +88,7 @@ void ScopeValidator::build_types() {
     const AlgebraicType* target = input_.source_types.find(type.ty);
     if (target == nullptr) continue;
     for (const auto& problem : checker_.find_definition_problems(type.ty))
-      errors_.add(DefinitionError::kTypeShape, "error at typespace ref `&{}`: {}", type.ty,
-                  problem);
+      errors_.add_type_shape({TypeUse::kTypespaceRef, {}, type.ty}, problem);
     if (!type.custom_ordering && !has_default_order(*target))
       errors_.add(DefinitionError::kCustomOrdering,
                   "type `\"{}\"` is not annotated with a custom ordering, but uses one: {}",
@@ -116,30 +116,37 @@ void ScopeValidator::take_function_name(const std::string& name) {
                 "Name {} is used for multiple reducers, procedures and/or views", name);
 }
 
-void ScopeValidator::check_use(const AlgebraicType& type, const std::string& location) {
+void ScopeValidator::check_use(const AlgebraicType& type, const TypeLocation& location) {
   if (const auto problem = checker_.find_use_problem(type))
-    errors_.add(DefinitionError::kTypeShape, "error at {}: {}", location, *problem);
+    errors_.add_type_shape(location, *problem);
 }
 
-void ScopeValidator::check_params(const ProductType& params, const std::string& what) {
-  size_t position = 0;
+// The stored definition keeps the source name, but client code must be able to say the converted
+// one [S 01/6.2, 6.3].
+std::string ScopeValidator::converted_param_name(const std::string& name) const {
+  return input_.policy == CaseConversionPolicy::kNone ? name : convert_name(name, NameCase::kSnake);
+}
+
+void ScopeValidator::check_params(const ProductType& params, TypeUse use,
+                                  const std::string& function) {
+  TypeLocation location{use, function};
   for (const auto& param : params.elements) {
-    std::string location = fmt::format("{} argument {}", what, position++);
+    location.param = param.name;
     if (param.name) {
-      location += fmt::format(" (`{}`)", *param.name);
-      errors_.check_identifier(*param.name);
+      errors_.check_identifier(converted_param_name(*param.name));
     } else {
-      errors_.add(DefinitionError::kTypeShape, "error at {}: {}", location,
-                  "internal codegen error: all reducer parameters require names");
+      errors_.add_type_shape(location,
+                             "internal codegen error: all reducer parameters require names");
     }
     check_use(param.type, location);
+    ++location.position;
   }
 }
 
 void ScopeValidator::build_reducers() {
   for (const auto& reducer : input_.reducers) {
     take_function_name(reducer.name.canonical);
-    check_params(reducer.params, fmt::format("reducer `{}`", reducer.name.canonical));
+    check_params(reducer.params, TypeUse::kReducerArgument, reducer.name.canonical);
     if (!reducer.return_type.is_unit() || !reducer.err_type.is_string())
       errors_.add(DefinitionError::kReducerReturnType,
                   "reducer {} has invalid return type: found Result<{}, {}>",
@@ -158,9 +165,8 @@ void ScopeValidator::build_reducers() {
 void ScopeValidator::build_procedures() {
   for (const auto& procedure : input_.procedures) {
     take_function_name(procedure.name.canonical);
-    const std::string what = fmt::format("procedure `{}`", procedure.name.canonical);
-    check_params(procedure.params, what);
-    check_use(procedure.return_type, what + " return value");
+    check_params(procedure.params, TypeUse::kProcedureArgument, procedure.name.canonical);
+    check_use(procedure.return_type, {TypeUse::kProcedureReturn, procedure.name.canonical});
     ProcedureDef def;
     def.name = procedure.name.canonical;
     def.full_name = prefix_ + def.name;
@@ -222,6 +228,8 @@ void ScopeValidator::build_schedule(const InputSchedule& input) {
                 table->name);
     return;
   }
+  if (table->is_event)  // Its row would be gone when the timer fires [S 04/5.1].
+    errors_.add(DefinitionError::kEventSchedule, "{}", event_schedule_refusal(table->name));
   ScheduleDef def;
   def.name = input.given_name.value_or(table->name + "_sched");
   def.at_column = ColumnId{input.at_column};
@@ -242,7 +250,7 @@ void ScopeValidator::build_schedule(const InputSchedule& input) {
     errors_.add(DefinitionError::kScheduleColumns,
                 "A scheduled table must have columns `scheduled_id: u64` and `scheduled_at: "
                 "ScheduledAt`, but table `{}` has columns {}",
-                table->name, print(table->row_type));
+                table->name, print_debug(table->row_type));
   if (ReducerDef* reducer = find_reducer(def.function_name)) {
     check_schedule_function(def, *table, reducer->params);
     if (input_.version == 10) reducer->visibility = FunctionVisibility::kPrivate;
@@ -272,7 +280,7 @@ void ScopeValidator::build_views() {
   for (const auto& view : input_.views) {
     take_function_name(view.name.canonical);
     names_.take(view.name.canonical);
-    check_params(view.params, fmt::format("view `{}`", view.name.canonical));
+    check_params(view.params, TypeUse::kViewArgument, view.name.canonical);
     ViewDef def;
     def.name = view.name.canonical;
     def.full_name = prefix_ + def.name;
@@ -311,17 +319,27 @@ std::optional<uint32_t> ScopeValidator::view_row_ref(const ViewDef& view) {
 }
 
 void ScopeValidator::check_view_columns(const ViewDef& view) {
-  const auto& elements = input_.types.types[view.product_type_ref].as_product().elements;
+  const uint32_t ref = view.product_type_ref;
+  const auto& elements = input_.types.types[ref].as_product().elements;
+  const auto& sources = input_.source_types.types[ref].as_product().elements;
+  const TypeLocation location{TypeUse::kTypespaceRef, {}, ref};
+  std::set<std::string> seen;
   for (size_t i = 0; i < elements.size(); ++i) {
+    if (const auto problem = checker_.find_use_problem(sources[i].type)) {
+      errors_.add_type_shape(location, *problem);
+    } else if (const auto resolved = checker_.resolve_column(elements[i].type, input_.types);
+               !resolved.ok()) {  // Its backing table has these columns [S 01/1.2].
+      errors_.add_type_shape(location, resolved.status().message());
+    }
     if (!elements[i].name) {
       errors_.add(DefinitionError::kUnnamedColumn,
                   "table `{}` has unnamed column `{}`, which is forbidden.", view.name, i);
       continue;
     }
     errors_.check_identifier(*elements[i].name);
-    const AlgebraicType& source =
-        input_.source_types.types[view.product_type_ref].as_product().elements[i].type;
-    check_use(source, fmt::format("typespace ref `&{}`", view.product_type_ref));
+    if (!seen.insert(*elements[i].name).second)
+      errors_.add(DefinitionError::kDuplicateColumn,
+                  "view `{}` has more than one column named `{}`", view.name, *elements[i].name);
   }
 }
 
@@ -339,8 +357,8 @@ void ScopeValidator::build_view_keys() {
                   key.view);
     if (key.columns.size() > 1)
       errors_.add(DefinitionError::kViewKeySeveralColumns,
-                  "View {} has multiple primary key columns: [\"{}\"]", key.view,
-                  fmt::join(key.columns, "\", \""));
+                  "View {} has multiple primary key columns: [{}]", key.view,
+                  fmt::format("\"{}\"", fmt::join(key.columns, "\", \"")));
     const AlgebraicType* row = input_.types.find(view->product_type_ref);
     for (const auto& name : key.columns) {
       const auto column =

@@ -55,9 +55,9 @@ class ScopeValidator {
   void build_row_level_security();
 
   void take_function_name(const std::string& name);
-  // `what` begins the location, e.g. reducer `R`.
-  void check_params(const ProductType& params, const std::string& what);
-  void check_use(const AlgebraicType& type, const std::string& location);
+  void check_params(const ProductType& params, TypeUse use, const std::string& function);
+  std::string converted_param_name(const std::string& name) const;
+  void check_use(const AlgebraicType& type, const TypeLocation& location);
   ReducerDef* find_reducer(const std::string& name);
   ProcedureDef* find_procedure(const std::string& name);
   TableDef* find_table(const std::string& name);

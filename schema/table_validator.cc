@@ -132,14 +132,13 @@ void TableValidator::build_column(size_t position, const ProductElement& source,
   } else {
     errors_.check_identifier(column.name);
   }
-  const uint32_t ref = input_.product_type_ref;
+  const TypeLocation location{TypeUse::kTypespaceRef, {}, input_.product_type_ref};
   if (const auto problem = context_.checker.find_use_problem(source.type)) {
-    errors_.add(DefinitionError::kTypeShape, "error at typespace ref `&{}`: {}", ref, *problem);
+    errors_.add_type_shape(location, *problem);
   } else {
     auto resolved = context_.checker.resolve_column(converted.type, context_.input.types);
     if (!resolved.ok()) {
-      errors_.add(DefinitionError::kTypeShape, "error at typespace ref `&{}`: {}", ref,
-                  resolved.status().message());
+      errors_.add_type_shape(location, resolved.status().message());
     } else {
       column.type = std::move(resolved).value();
     }

@@ -175,8 +175,14 @@ const ErrorCase kErrorCases[] = {
        list<RawScheduleDefV10>(m)[0].schedule_at_col = 0;
      },
      {"A scheduled table must have columns `scheduled_id: u64` and `scheduled_at: ScheduledAt`, "
-      "but table `timer` has columns (scheduled_id: U64, scheduled_at: (Interval: "
-      "(__time_duration_micros__: I64) | Time: (__timestamp_micros_since_unix_epoch__: I64)))"}},
+      "but table `timer` has columns ProductType { elements: [ProductTypeElement { name: "
+      "Some(\"scheduled_id\"), algebraic_type: U64 }, ProductTypeElement { name: "
+      "Some(\"scheduled_at\"), algebraic_type: Sum(SumType { variants: [SumTypeVariant { name: "
+      "Some(\"Interval\"), algebraic_type: Product(ProductType { elements: [ProductTypeElement { "
+      "name: Some(\"__time_duration_micros__\"), algebraic_type: I64 }] }) }, SumTypeVariant { "
+      "name: Some(\"Time\"), algebraic_type: Product(ProductType { elements: [ProductTypeElement { "
+      "name: Some(\"__timestamp_micros_since_unix_epoch__\"), algebraic_type: I64 }] }) }] }) }] "
+      "}"}},
     {"InlineProductInParameter",
      [](Module& m) {
        add_reducer(m, "bad", {{{"x", inline_product()}}});
@@ -208,6 +214,14 @@ const ErrorCase kErrorCases[] = {
     {"RecursiveColumn",
      [](Module& m) {
        add_table(m, "node", {{{"next", AlgebraicType::option(AlgebraicType::ref(1))}}});
+     },
+     {"error at typespace ref `&1`: Found recursive type reference &1"}},
+    {"RecursiveColumnOfAView",
+     [](Module& m) {
+       const uint32_t ref = add_type(
+           m, "Node",
+           AlgebraicType::product({{{"next", AlgebraicType::option(AlgebraicType::ref(1))}}}));
+       add_view(m, AlgebraicType::array(AlgebraicType::ref(ref)));
      },
      {"error at typespace ref `&1`: Found recursive type reference &1"}},
     {"PrimaryKeyWithoutUnique",
@@ -303,12 +317,65 @@ const ErrorCase kErrorCases[] = {
                  {{{"fooBar", AlgebraicType::string()}, {"foo_bar", AlgebraicType::string()}}});
      },
      {"table `t` has more than one column named `foo_bar`"}},
+    {"ViewColumnsEqualAfterConversion",
+     [](Module& m) {
+       const uint32_t ref = add_type(
+           m, "Pair",
+           AlgebraicType::product(
+               {{{"fooBar", AlgebraicType::string()}, {"foo_bar", AlgebraicType::string()}}}));
+       add_view(m, AlgebraicType::array(AlgebraicType::ref(ref)));
+     },
+     {"view `seen` has more than one column named `foo_bar`"}},
+    {"ErrorsOfAKindAreSortedByContentNotByText",
+     [](Module& m) {
+       for (const uint16_t column : ColumnList{10, 7})
+         person(m).indexes.push_back(btree("x", {column}));
+       // As text, "`ab" comes before "`a`".
+       for (const char* name : {"ab", "a"})
+         list<RawScheduleDefV10>(m).push_back({std::nullopt, name, 0, "add"});
+       ProductType params;
+       for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"})
+         params.elements.push_back({name, type_of(TypeKind::kU8)});
+       params.elements[2].type = params.elements[10].type = inline_product();
+       add_reducer(m, "bad", params);
+     },
+     {"name `x` is used for multiple entities",
+      "column `7` referenced by def person_col_7_idx_btree not found in table `person`",
+      "column `10` referenced by def person_col_10_idx_btree not found in table `person`",
+      "error at reducer `bad` argument 2 (`c`): internal codegen error: non-special product or sum "
+      "type (x: String) cannot be used to generate a client type use",
+      "error at reducer `bad` argument 10 (`k`): internal codegen error: non-special product or "
+      "sum type (x: String) cannot be used to generate a client type use",
+      "Table a not found", "Table ab not found"}},
     {"IndexWithoutSourceName",
      [](Module& m) { person(m).indexes[0].source_name.reset(); },
      {"index `person_id_idx_btree` of table `person` has no source name"}},
     {"IndexWithoutColumns",
      [](Module& m) { person(m).indexes.push_back(btree("x", {})); },
      {"def `person__idx_btree` of table `person` has no columns"}},
+    {"EventTableWithSchedule",
+     [](Module& m) { add_timer(m).is_event = true; },
+     {"table `timer` cannot be both an event table and a schedule table"}},
+    {"ParameterOfUnderscoreIsEmptyAfterConversion",
+     [](Module& m) {
+       add_reducer(m, "bad", {{{"_", AlgebraicType::string()}}});
+     },
+     {"module contains invalid identifier: Empty identifiers are forbidden."}},
+    {"ParameterBeginsWithADigitAfterConversion",
+     [](Module& m) {
+       add_reducer(m, "bad", {{{"_2d", AlgebraicType::string()}}});
+     },
+     {"module contains invalid identifier: Identifier `2_d`'s starting character '2' is neither an "
+      "underscore ('_') nor a Unicode XID_start character (according to Unicode Standard Annex 31, "
+      "https://www.unicode.org/reports/tr31/) and cannot be used for entities in a module."}},
+    {"ParameterIsNotConvertedWithoutPolicy",
+     [](Module& m) {
+       section<CaseConversionPolicy>(m) = CaseConversionPolicy::kNone;
+       add_reducer(m, "bad", {{{"a-b", AlgebraicType::string()}}});
+     },
+     {"module contains invalid identifier: Identifier `a-b` contains a character '-' that is not "
+      "an XID_continue character (according to Unicode Standard Annex 31, "
+      "https://www.unicode.org/reports/tr31/) and cannot be used for entities in a module."}},
     {"SeveralErrorsInCatalogueOrderEachOnce",
      [](Module& m) {
        add_reducer(m, "Add");
@@ -337,6 +404,17 @@ TEST_P(ModuleErrorTest, IsReportedWithTheTextOfTheCatalogue) {
 
 INSTANTIATE_TEST_SUITE_P(S01, ModuleErrorTest, testing::ValuesIn(kErrorCases),
                          [](const auto& test) { return test.param.name; });
+
+TEST(ModuleErrors, JudgeAParameterByItsConvertedNameAndKeepTheSourceName) {
+  Module module = person_module();
+  add_reducer(module, "move", {{{"top-left", AlgebraicType::string()}}});
+  const auto def = ModuleDef::validate(module);
+  ASSERT_TRUE(def.ok()) << def.status().message();
+  EXPECT_EQ((*def)->find_reducer("move")->params.elements[0].name, "top-left");
+  section<CaseConversionPolicy>(module) = CaseConversionPolicy::kNone;
+  list<RawReducerDefV10>(module).back().params.elements[0].name = "_";
+  EXPECT_TRUE(ModuleDef::validate(module).ok());
+}
 
 TEST(ModuleErrors, OfVersion9AreTwoDefaultsAndUnknownTables) {
   RawModuleDefV9 module;
