@@ -1,19 +1,45 @@
 // storage/index_tree.cc: dispatch on the key kind, counts, cursors.
 #include "storage/index_tree.h"
 
+#include <type_traits>
 #include <utility>
 
 namespace worldline::storage {
 namespace {
 
-using Words = Tree<WordKeys>;
-using ByteTree = Tree<ByteKeys>;
+template <typename Keys>
+auto probe_of(const IndexKey& key) {
+  if constexpr (std::is_same_v<Keys, WordKeys>) {
+    return key.word();
+  } else {
+    return ByteProbe(key.bytes());
+  }
+}
 
-ByteKeys::Probe probe_of(const IndexKey& key) {
-  return ByteKeys::Probe(key.bytes());
+// Calls `run` for the kind of keys, which it gets as a type.
+template <typename Run>
+auto with_keys(KeyKind kind, Run&& run) {
+  switch (kind) {
+    case KeyKind::kWord:
+      return run.template operator()<WordKeys>();
+    case KeyKind::kBytes16:
+      return run.template operator()<FixedKeys<16>>();
+    case KeyKind::kBytes32:
+      return run.template operator()<FixedKeys<32>>();
+    case KeyKind::kBytes:
+      break;
+  }
+  return run.template operator()<ByteKeys>();
 }
 
 }  // namespace
+
+KeyKind key_kind_of(const schema::KeyEncoder& key) {
+  if (key.is_word()) return KeyKind::kWord;
+  if (key.fixed_size() == 16u) return KeyKind::kBytes16;
+  if (key.fixed_size() == 32u) return KeyKind::kBytes32;
+  return KeyKind::kBytes;
+}
 
 IndexTree::IndexTree(const IndexTree& other)
     : kind_(other.kind_),
@@ -32,11 +58,7 @@ IndexTree::IndexTree(IndexTree&& other) noexcept
       distinct_(std::exchange(other.distinct_, 0)) {}
 
 void IndexTree::clear() {
-  if (kind_ == KeyKind::kWord) {
-    Words::release(root_);
-  } else {
-    ByteTree::release(root_);
-  }
+  with_keys(kind_, [this]<typename Keys>() { Tree<Keys>::release(root_); });
   root_ = nullptr;
   entries_ = 0;
   distinct_ = 0;
@@ -54,21 +76,29 @@ void IndexTree::share(const IndexTree& other) {
 }
 
 std::optional<RowRef> IndexTree::find_unique(const IndexKey& key) const {
-  const std::optional<uint64_t> found = kind_ == KeyKind::kWord
-                                            ? Words::find(root_, key.word())
-                                            : ByteTree::find(root_, probe_of(key));
+  const std::optional<uint64_t> found = with_keys(kind_, [this, &key]<typename Keys>() {
+    return Tree<Keys>::find(root_, probe_of<Keys>(key));
+  });
   if (!found) return std::nullopt;
   return RowRef::from_packed(*found);
 }
 
 bool IndexTree::contains(const IndexKey& key) const {
-  return kind_ == KeyKind::kWord ? Words::contains(root_, key.word())
-                                 : ByteTree::contains(root_, probe_of(key));
+  return with_keys(kind_, [this, &key]<typename Keys>() {
+    return Tree<Keys>::contains(root_, probe_of<Keys>(key));
+  });
+}
+
+bool IndexTree::contains_twice(const IndexKey& key) const {
+  return with_keys(kind_, [this, &key]<typename Keys>() {
+    return Tree<Keys>::contains_twice(root_, probe_of<Keys>(key));
+  });
 }
 
 TreePath IndexTree::lower_bound(const IndexKey& key) const {
-  return kind_ == KeyKind::kWord ? Words::lower_bound(root_, key.word())
-                                 : ByteTree::lower_bound(root_, probe_of(key));
+  return with_keys(kind_, [this, &key]<typename Keys>() {
+    return Tree<Keys>::lower_bound(root_, probe_of<Keys>(key));
+  });
 }
 
 IndexCursor IndexTree::point(const TableRecord* table, const IndexKey& key) const {
@@ -111,40 +141,32 @@ IndexCursor IndexTree::between(const TableRecord* table, const IndexKey* from,
 }
 
 void IndexTree::insert(const IndexKey& key, RowRef ref) {
-  const Neighbour neighbour =
-      kind_ == KeyKind::kWord ? Words::insert(root_, key.word(), ref.packed(), uniqueness_)
-                              : ByteTree::insert(root_, probe_of(key), ref.packed(), uniqueness_);
+  const Neighbour neighbour = with_keys(kind_, [this, &key, ref]<typename Keys>() {
+    return Tree<Keys>::insert(root_, probe_of<Keys>(key), ref.packed(), uniqueness_);
+  });
   ++entries_;
   if (is_unique() || neighbour == Neighbour::kEqual) return;
-  if (neighbour == Neighbour::kUnknown) {
-    const bool twice = kind_ == KeyKind::kWord ? Words::contains_twice(root_, key.word())
-                                               : ByteTree::contains_twice(root_, probe_of(key));
-    if (twice) return;
-  }
+  if (neighbour == Neighbour::kUnknown && contains_twice(key)) return;
   ++distinct_;
 }
 
 void IndexTree::erase(const IndexKey& key, RowRef ref) {
-  if (kind_ == KeyKind::kWord) {
-    Words::erase(root_, key.word(), ref.packed(), uniqueness_);
-  } else {
-    ByteTree::erase(root_, probe_of(key), ref.packed(), uniqueness_);
-  }
+  with_keys(kind_, [this, &key, ref]<typename Keys>() {
+    Tree<Keys>::erase(root_, probe_of<Keys>(key), ref.packed(), uniqueness_);
+  });
   --entries_;
   if (!is_unique() && !contains(key)) --distinct_;
 }
 
 void IndexTree::replace_ref(const IndexKey& key, RowRef ref) {
-  if (kind_ == KeyKind::kWord) {
-    Words::replace_ref(root_, key.word(), ref.packed());
-  } else {
-    ByteTree::replace_ref(root_, probe_of(key), ref.packed());
-  }
+  with_keys(kind_, [this, &key, ref]<typename Keys>() {
+    Tree<Keys>::replace_ref(root_, probe_of<Keys>(key), ref.packed());
+  });
 }
 
 bool IndexTree::check() const {
-  const auto counted = kind_ == KeyKind::kWord ? Words::check(root_, uniqueness_)
-                                               : ByteTree::check(root_, uniqueness_);
+  const auto counted =
+      with_keys(kind_, [this]<typename Keys>() { return Tree<Keys>::check(root_, uniqueness_); });
   return counted == entries_ && distinct() <= entries_;
 }
 

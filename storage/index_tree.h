@@ -11,12 +11,16 @@
 #include <cstdint>
 #include <optional>
 
+#include "schema/key_encoding.h"
 #include "storage/read_view.h"
 #include "storage/tree.h"
 
 namespace worldline::storage {
 
-enum class KeyKind : uint8_t { kWord, kBytes };
+// The first is a number, the others are byte strings.
+enum class KeyKind : uint8_t { kWord, kBytes16, kBytes32, kBytes };
+
+KeyKind key_kind_of(const schema::KeyEncoder& key);
 
 class IndexTree {
  public:
@@ -49,6 +53,7 @@ class IndexTree {
 
  private:
   TreePath lower_bound(const IndexKey& key) const;
+  bool contains_twice(const IndexKey& key) const;
 
   const KeyKind kind_;
   const Uniqueness uniqueness_;

@@ -7,8 +7,8 @@
 namespace worldline::storage {
 namespace {
 
-DataStatus decode_error(Status status) {
-  return {DataError::kDecode, std::move(status)};
+DataStatus decode_error(const Status& cause) {
+  return {DataError::kDecode, cause.with_context("Could not decode arguments to index scan")};
 }
 
 // A packed key is one of several fixed-size parts; only those refuse trailing bytes [S 05/1.8].
@@ -31,8 +31,8 @@ DataResult<ParsedBound> parse_bound(const schema::AlgebraicType& type, Bytes byt
   bound.tag = static_cast<BoundTag>(*tag);
   if (bound.tag == BoundTag::kUnbounded) return bound;
   const Bytes rest = reader.rest();
-  Status skipped = schema::skip_value(type, schema::Typespace::empty(), reader);
-  if (!skipped.ok()) return decode_error(std::move(skipped));
+  const Status skipped = schema::skip_value(type, schema::Typespace::empty(), reader);
+  if (!skipped.ok()) return decode_error(skipped);
   bound.value = rest.first(rest.size() - reader.remaining());
   return bound;
 }
@@ -70,8 +70,8 @@ DataStatus append_prefix(const IndexSchema& schema, const RangeArguments& argume
   for (uint16_t i = 0; i < arguments.prefix_elements; ++i) {
     const Bytes value = reader.rest();
     const auto& type = schema.element_layout.column_type(ColumnId(i));
-    Status skipped = schema::skip_value(type, schema::Typespace::empty(), reader);
-    if (!skipped.ok()) return decode_error(std::move(skipped));
+    const Status skipped = schema::skip_value(type, schema::Typespace::empty(), reader);
+    if (!skipped.ok()) return decode_error(skipped);
     schema.element_key.append_part(i, value, out);
   }
   return refuse_rest(schema.element_layout, reader.remaining());

@@ -17,6 +17,7 @@
 #include "storage/live_table.h"
 #include "storage/snapshot.h"
 #include "storage/transaction.h"
+#include "storage/tx_data_pool.h"
 
 namespace worldline::storage {
 
@@ -131,7 +132,8 @@ class StateCore {
   std::vector<std::unique_ptr<LiveTable>> dropped_;
   std::vector<Altered> altered_;
   ByteBuffer images_;  // Saved rows of the open transaction; cleared, not freed.
-  TxDataBuilder builder_;
+  TxDataPool pool_;
+  TxDataBuilder builder_{&pool_};
   Scratch scratch_;
 };
 

@@ -23,7 +23,7 @@ TableRecord::TableRecord(TableSchemaPtr table_schema)
   indexes.reserve(schema->indexes.size());
   for (uint32_t i = 0; i < schema->indexes.size(); ++i) {
     const IndexSchema& index = schema->indexes[i];
-    indexes.emplace_back(index.row_key.is_word() ? KeyKind::kWord : KeyKind::kBytes,
+    indexes.emplace_back(key_kind_of(index.row_key),
                          index.is_unique ? Uniqueness::kUnique : Uniqueness::kDuplicates);
     if (!index.is_unique) continue;
     ++unique_count;

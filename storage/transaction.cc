@@ -109,12 +109,10 @@ DataResult<InsertOutcome> Transaction::update(TableId id, TableIndexId index_id,
       return unique_violation(*table, change.clash_index, *row);
     case RowChange::Kind::kNoSuchRow: {
       const TableSchema& schema = table->schema();
-      const ColumnId column = schema.indexes[place.index].columns[0];
-      return {DataError::kNoSuchRow,
-              Status::not_found("Key {} was not found in index {}",
-                                print_value(schema.columns[column.value].type,
-                                            schema.layout.column(*row, column)),
-                                index_id.value)};
+      return {
+          DataError::kNoSuchRow,
+          Status::not_found("Key {} was not found in index {}",
+                            key_text(schema, schema.indexes[place.index], *row), index_id.value)};
     }
     case RowChange::Kind::kDone:
     case RowChange::Kind::kUnchanged:

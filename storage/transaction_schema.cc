@@ -1,7 +1,9 @@
 // storage/transaction_schema.cc: creating and dropping tables through their catalog rows
 // [S 05/2.5].
 #include <algorithm>
+#include <set>
 
+#include "schema/module_def.h"
 #include "storage/catalog_rows.h"
 #include "storage/database_state.h"
 #include "storage/state_core.h"
@@ -22,9 +24,9 @@ DataResult<SequenceSchema> complete_sequence(const SequenceDefinition& definitio
   sequence.name = definition.name;
   sequence.column = definition.column;
   sequence.increment = definition.increment;
-  sequence.min_value = definition.min_value.value_or(1);
+  sequence.min_value = definition.min_value.value_or(kSequenceStart);
   sequence.max_value = definition.max_value.value_or(kSequenceMax);
-  sequence.start = definition.start.value_or(sequence.min_value);
+  sequence.start = definition.start.value_or(kSequenceStart);
   const auto text = [](Int128 value) {
     return value < 0 ? "-" + fmt::format("{}", -static_cast<UInt128>(value))
                      : fmt::format("{}", static_cast<UInt128>(value));
@@ -51,8 +53,10 @@ DataResult<SequenceSchema> complete_sequence(const SequenceDefinition& definitio
   const UInt128 span =
       static_cast<UInt128>(sequence.max_value) - static_cast<UInt128>(sequence.min_value);
   if (step >= span)
-    return invalid(Status::invalid_argument("Sequence `{}`: The increment does not fit its range.",
-                                            sequence.name));
+    return invalid(Status::invalid_argument(
+        "Sequence `{}`: The increment {} does not fit between min_value {} and max_value {}.",
+        sequence.name, text(sequence.increment), text(sequence.min_value),
+        text(sequence.max_value)));
   return sequence;
 }
 
@@ -80,6 +84,8 @@ DataResult<TableSchemaPtr> check_definition(const TableDefinition& definition) {
     complete->id = SequenceId(next_id++);
     parts.sequences.push_back(*complete);
   }
+  if (definition.schedule && definition.is_event)
+    return invalid(Status::invalid_argument("{}", schema::event_schedule_refusal(definition.name)));
   if (definition.schedule)
     parts.schedule = ScheduleSchema{{},
                                     definition.schedule->name,
@@ -88,6 +94,20 @@ DataResult<TableSchemaPtr> check_definition(const TableDefinition& definition) {
   Result<TableSchemaPtr> compiled = compile_table_schema(std::move(parts));
   if (!compiled.ok()) return invalid(compiled.status());
   return *compiled;
+}
+
+// Their names are unique in a database, which no constraint of st_sequence says [S 05/8.2].
+DataStatus check_sequence_names(const ReadView& view, const TableDefinition& definition) {
+  std::set<std::string_view> taken;
+  if (!definition.sequences.empty())
+    for (const TableId id : view.table_ids())
+      for (const SequenceSchema& sequence : view.find_table(id)->schema().sequences)
+        taken.insert(sequence.name);
+  for (const SequenceDefinition& sequence : definition.sequences)
+    if (!taken.insert(sequence.name).second)
+      return {DataError::kInternal,
+              Status::already_exists("Sequence with name `{}` already exists.", sequence.name)};
+  return {};
 }
 
 // Inserts catalog rows one after the other; after the first failure it does nothing more.
@@ -101,17 +121,19 @@ class RowWriter {
     encode_row(row, bytes_);
     return insert(table);
   }
-  void add_accessor(TableId table, std::string_view name, std::string_view accessor) {
-    if (accessor.empty() || accessor == name) return;
-    bytes_.clear();
-    encode_accessor_row(name, accessor, bytes_);
-    insert(table);
+  // A table without an alias of its own has no row; columns and indexes always have theirs, the
+  // name itself if there is no other [S 05/2.5]. Catalogs of earlier builds lack the latter; a
+  // missing row means the name.
+  void add_table_accessor(std::string_view name, std::string_view accessor) {
+    if (!accessor.empty() && accessor != name) insert_accessor(kStTableAccessor, name, accessor);
+  }
+  void add_index_accessor(std::string_view name, std::string_view accessor) {
+    insert_accessor(kStIndexAccessor, name, accessor.empty() ? name : accessor);
   }
   void add_column_accessor(std::string_view table, std::string_view name,
                            std::string_view accessor) {
-    if (accessor.empty() || accessor == name) return;
     bytes_.clear();
-    encode_column_accessor_row(table, name, accessor, bytes_);
+    encode_column_accessor_row(table, name, accessor.empty() ? name : accessor, bytes_);
     insert(kStColumnAccessor);
   }
   void add_event(TableId table) {
@@ -122,6 +144,11 @@ class RowWriter {
   const DataStatus& status() const { return status_; }
 
  private:
+  void insert_accessor(TableId table, std::string_view name, std::string_view accessor) {
+    bytes_.clear();
+    encode_accessor_row(name, accessor, bytes_);
+    insert(table);
+  }
   // The generated id, if the table has one.
   uint32_t insert(TableId table) {
     if (!status_.ok()) return 0;
@@ -155,7 +182,7 @@ void add_parts(RowWriter& writer, TableId id, const TableDefinition& definition,
   if (definition.is_event) writer.add_event(id);
   for (const IndexDefinition& index : definition.indexes) {
     writer.add(kStIndex, StIndexRow{{}, id, index.name, index.algorithm, index.columns});
-    writer.add_accessor(kStIndexAccessor, index.name, index.accessor);
+    writer.add_index_accessor(index.name, index.accessor);
   }
   for (const ConstraintDefinition& constraint : definition.constraints)
     writer.add(kStConstraint, StConstraintRow{{}, constraint.name, id, constraint.columns});
@@ -210,12 +237,13 @@ DataStatus remove_catalog_rows(Transaction& tx, const TableSchema& schema) {
 DataResult<TableId> Transaction::create_table(const TableDefinition& definition) {
   const DataResult<TableSchemaPtr> checked = check_definition(definition);
   if (!checked.ok()) return checked.status();
+  WL_DATA_RETURN_IF_ERROR(check_sequence_names(view(), definition));
   RowWriter writer(*this);
   const TableId id(writer.add(
       kStTable,
       StTableRow{{}, definition.name, false, definition.is_public, definition.primary_key}));
   if (!writer.status().ok()) return writer.status();
-  writer.add_accessor(kStTableAccessor, definition.name, definition.accessor);
+  writer.add_table_accessor(definition.name, definition.accessor);
   add_parts(writer, id, definition, **checked);
   if (!writer.status().ok()) return writer.status();
   Status installed = core().reconcile(id);

@@ -356,23 +356,9 @@ std::optional<uint64_t> Tree<Keys>::check(const TreeNode* node, Uniqueness uniqu
   const auto* keys = Layout::keys(node);
   const auto* refs = node->level == 0 ? node->payload() : Layout::separator_refs(node);
   for (uint32_t i = Layout::first_key(node) + 1; i < node->count; ++i) {
-    // Word probes and byte probes both compare through the stored predecessor.
-    const bool ascending = [&] {
-      if constexpr (std::is_same_v<Keys, WordKeys>) {
-        if (keys[i - 1] != keys[i]) return keys[i - 1] < keys[i];
-      } else {
-        Bytes all = keys[i].is_long() ? keys[i].blob()->bytes() : Bytes();
-        ByteBuffer bytes(ByteKeys::kInlineBytes);
-        if (!keys[i].is_long()) {
-          store_le(bytes.data(), __builtin_bswap64(keys[i].head));
-          std::memcpy(bytes.data() + 8, keys[i].rest.data(), ByteKeys::kRestBytes);
-          all = Bytes(bytes.data(), keys[i].size);
-        }
-        const auto order = Keys::compare(keys[i - 1], Probe(all));
-        if (order != 0) return order < 0;
-      }
-      return uniqueness == Uniqueness::kDuplicates && refs[i - 1] < refs[i];
-    }();
+    const auto order = Keys::compare_stored(keys[i - 1], keys[i]);
+    const bool ascending =
+        order < 0 || (order == 0 && uniqueness == Uniqueness::kDuplicates && refs[i - 1] < refs[i]);
     if (!ascending) return std::nullopt;
   }
   if (node->level == 0) return node->count;
@@ -387,6 +373,8 @@ std::optional<uint64_t> Tree<Keys>::check(const TreeNode* node, Uniqueness uniqu
 }
 
 template class Tree<WordKeys>;
+template class Tree<FixedKeys<16>>;
+template class Tree<FixedKeys<32>>;
 template class Tree<ByteKeys>;
 
 TreePath tree_begin(const TreeNode* root) {

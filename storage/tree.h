@@ -53,6 +53,8 @@ class Tree {
 };
 
 extern template class Tree<WordKeys>;
+extern template class Tree<FixedKeys<16>>;
+extern template class Tree<FixedKeys<32>>;
 extern template class Tree<ByteKeys>;
 
 // The first entry of a tree.

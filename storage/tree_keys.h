@@ -1,9 +1,11 @@
 // storage/tree_keys.h
 //
-// The two kinds of key a tree is instantiated for. A kind says how a key is stored in a node, what
-// one searches with (the probe), and how they compare.
+// The kinds of key a tree is instantiated for. A kind says how a key is stored in a node, what one
+// searches with (the probe), and how they compare.
 //
 // WordKeys: numbers of up to 64 bits; stored as they are.
+// FixedKeys<N>: normalised byte strings of exactly N bytes, such as a connection id (16) or an
+// identity (32); nothing but those bytes is stored. A probe may have any size.
 // ByteKeys: normalised byte strings. The first eight bytes are kept as a big-endian number, so most
 // comparisons are one of numbers; up to kInlineBytes are stored in the node (an Identity fits),
 // longer ones behind a counted pointer shared by all copies of the node.
@@ -19,6 +21,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "storage/page.h"
 
 namespace worldline::storage {
@@ -34,10 +37,64 @@ struct WordKeys {
   static void add_ref(const Stored&) {}
   static void release(const Stored&) {}
   static std::strong_ordering compare(const Stored& key, Probe probe) { return key <=> probe; }
+  static std::strong_ordering compare_stored(Stored a, Stored b) { return a <=> b; }
+};
+
+inline constexpr uint32_t kKeyHeadBytes = 8;
+
+// What byte strings are searched with.
+struct ByteProbe {
+  uint64_t head = 0;  // Big-endian value of the first bytes, zero-padded.
+  Bytes all;
+  ByteProbe() = default;
+  explicit ByteProbe(Bytes bytes) : all(bytes) {
+    const size_t count = std::min<size_t>(bytes.size(), kKeyHeadBytes);
+    if (count != 0) std::memcpy(&head, bytes.data(), count);
+    head = __builtin_bswap64(head);
+  }
+};
+
+template <uint32_t N>
+struct FixedKeys {
+  static_assert(N > kKeyHeadBytes && N % 8 == 0, "no padding in a node");
+  static constexpr size_t kLeafBytes = 1024;
+  static constexpr size_t kInnerBytes = 2048;
+
+  struct Stored {
+    uint64_t head;
+    std::array<Byte, N - kKeyHeadBytes> rest;
+  };
+  static_assert(sizeof(Stored) == N);
+  using Probe = ByteProbe;
+
+  static Stored store(const Probe& probe) {
+    WL_CHECK(probe.all.size() == N);
+    Stored key;
+    key.head = probe.head;
+    std::memcpy(key.rest.data(), probe.all.data() + kKeyHeadBytes, key.rest.size());
+    return key;
+  }
+  static void add_ref(const Stored&) {}
+  static void release(const Stored&) {}
+  static std::strong_ordering compare(const Stored& key, const Probe& probe) {
+    if (key.head != probe.head) return key.head <=> probe.head;
+    // Padding zeros of a short probe's head compare equal; the sizes decide then.
+    const size_t common = std::min<size_t>(N, probe.all.size());
+    if (common > kKeyHeadBytes) {
+      const int order =
+          std::memcmp(key.rest.data(), probe.all.data() + kKeyHeadBytes, common - kKeyHeadBytes);
+      if (order != 0) return order <=> 0;
+    }
+    return size_t{N} <=> probe.all.size();
+  }
+  static std::strong_ordering compare_stored(const Stored& a, const Stored& b) {
+    if (a.head != b.head) return a.head <=> b.head;
+    return std::memcmp(a.rest.data(), b.rest.data(), a.rest.size()) <=> 0;
+  }
 };
 
 struct ByteKeys {
-  static constexpr uint32_t kHeadBytes = 8;
+  static constexpr uint32_t kHeadBytes = kKeyHeadBytes;
   static constexpr uint32_t kRestBytes = 28;
   static constexpr uint32_t kInlineBytes = kHeadBytes + kRestBytes;
   static constexpr uint32_t kPrefixBytes = kInlineBytes - 8;  // Of a key with a pointer.
@@ -54,16 +111,7 @@ struct ByteKeys {
   };
   static_assert(sizeof(Stored) == 40);
 
-  struct Probe {
-    uint64_t head = 0;
-    Bytes all;
-    Probe() = default;
-    explicit Probe(Bytes bytes) : all(bytes) {
-      const size_t count = std::min<size_t>(bytes.size(), kHeadBytes);
-      if (count != 0) std::memcpy(&head, bytes.data(), count);
-      head = __builtin_bswap64(head);
-    }
-  };
+  using Probe = ByteProbe;
 
   static Stored store(const Probe& probe) {
     Stored key{probe.head, static_cast<uint32_t>(probe.all.size()), {}};
@@ -93,6 +141,14 @@ struct ByteKeys {
       if (order != 0) return order <=> 0;
     }
     return size_t{key.size} <=> probe.size();
+  }
+  static std::strong_ordering compare_stored(const Stored& a, const Stored& b) {
+    if (a.head != b.head) return a.head <=> b.head;
+    ByteBuffer bytes(kInlineBytes);
+    if (b.is_long()) return compare_rest(a, b.blob()->bytes());
+    store_le(bytes.data(), __builtin_bswap64(b.head));
+    std::memcpy(bytes.data() + kHeadBytes, b.rest.data(), kRestBytes);
+    return compare_rest(a, Bytes(bytes).first(b.size));
   }
 };
 

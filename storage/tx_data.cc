@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "storage/tx_data_pool.h"
 
 namespace worldline::storage {
 
@@ -18,6 +19,25 @@ size_t TxData::row_count() const {
   size_t count = 0;
   for (const TableDelta& delta : tables) count += delta.inserts.size() + delta.deletes.size();
   return count;
+}
+
+Byte* TxData::make_block(size_t bytes) {
+  if (bytes > block_bytes_) {
+    block_.reset(new Byte[bytes]);
+    block_bytes_ = bytes;
+  }
+  return block_.get();
+}
+
+void TxData::recycle(size_t block_bytes_max, size_t tables_max) {
+  tables.clear();
+  if (tables.capacity() > tables_max) tables.shrink_to_fit();
+  if (block_bytes_ > block_bytes_max) {
+    block_ = nullptr;
+    block_bytes_ = 0;
+  }
+  reducer = {};
+  args = {};
 }
 
 void TxDataBuilder::Rows::clear() {
@@ -71,7 +91,7 @@ void TxDataBuilder::drop_current_table() {
 
 std::shared_ptr<TxData> TxDataBuilder::finish(const TxInfo& info, TxOffset offset,
                                               bool consumed_offset) {
-  auto data = std::make_shared<TxData>();
+  auto data = pool_ != nullptr ? pool_->take() : std::make_shared<TxData>();
   data->offset = offset;
   data->consumed_offset = consumed_offset;
   data->timestamp = info.timestamp;
@@ -84,8 +104,7 @@ std::shared_ptr<TxData> TxDataBuilder::finish(const TxInfo& info, TxOffset offse
   const size_t bytes = inserts_.bytes.size() + deletes_.bytes.size();
   const size_t total =
       rows * (sizeof(RowRef) + sizeof(uint32_t)) + bytes + info.reducer.size() + info.args.size();
-  data->block_.reset(new Byte[total == 0 ? 1 : total]);
-  Byte* at = data->block_.get();
+  Byte* at = data->make_block(total);
   const auto put = [&at](const void* from, size_t count) {
     Byte* begin = at;
     if (count != 0) std::memcpy(at, from, count);

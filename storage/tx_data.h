@@ -4,7 +4,8 @@
 //
 // Invariants: tables ascend by id; no row value occurs in both lists of a table, none twice; event
 // tables have inserts only; `truncated` says that a table with deletes ended empty. Every row list
-// points into one block that TxData owns, so a TxData is three allocations whatever its size.
+// points into one block that TxData owns. A TxData is three allocations whatever its size, or none
+// if its buffers come from a TxDataPool.
 // Ownership: shared_ptr<const TxData>, frozen; crosses threads. Build one with TxDataBuilder.
 #pragma once
 
@@ -62,15 +63,25 @@ struct TxData {
 
  private:
   friend class TxDataBuilder;
+  friend class TxDataPool;
+  Byte* make_block(size_t bytes);  // With room for that much.
+  // Back to an empty one; keeps buffers up to those sizes.
+  void recycle(size_t block_bytes_max, size_t tables_max);
+
   std::unique_ptr<Byte[]> block_;
+  size_t block_bytes_ = 0;
 };
 
 using TxDataPtr = std::shared_ptr<const TxData>;
 
 // Collects rows table by table and packs them. Reusable: its buffers keep their capacity.
 // REQUIRES: tables in ascending id order; per table, rows of both lists in any interleaving.
+class TxDataPool;
 class TxDataBuilder {
  public:
+  // `pool`: where its change sets come from, borrowed; null: from the heap.
+  explicit TxDataBuilder(TxDataPool* pool = nullptr) : pool_(pool) {}
+
   void begin_table(TableId id, TableSchemaPtr schema);
   void add_insert(RowRef ref, Bytes row);
   void add_delete(RowRef ref, Bytes row);
@@ -103,6 +114,7 @@ class TxDataBuilder {
   };
   static void add(Rows& rows, Range& range, RowRef ref, Bytes row);
 
+  TxDataPool* const pool_;  // Borrowed; outlives this.
   Rows inserts_, deletes_;
   std::vector<PendingTable> tables_;
 };

@@ -144,20 +144,23 @@ std::string print_value(const AlgebraicType& type, Bytes bsatn) {
   return printer.take_text();
 }
 
-std::string unique_violation_text(const TableSchema& table, const IndexSchema& index, Bytes row) {
-  std::string columns;
+std::string key_text(const TableSchema& table, const IndexSchema& index, Bytes row) {
   std::string values;
   for (const ColumnId column : index.columns) {
     const ColumnSchema& schema = table.columns[column.value];
     const std::string value = print_value(schema.type, table.layout.column(row, column));
-    if (!columns.empty()) columns += ", ";
-    columns += '"' + schema.name + '"';
-    if (!values.empty()) values += ", ";
-    values += index.columns.size() == 1 ? value : fmt::format("{} = {}", schema.name, value);
+    if (index.columns.size() == 1) return value;
+    values += fmt::format("{}{} = {}", values.empty() ? "" : ", ", schema.name, value);
   }
-  if (index.columns.size() != 1) values = "(" + values + ")";
+  return "(" + values + ")";
+}
+
+std::string unique_violation_text(const TableSchema& table, const IndexSchema& index, Bytes row) {
+  std::string columns;
+  for (const ColumnId column : index.columns)
+    columns += (columns.empty() ? "\"" : ", \"") + table.columns[column.value].name + '"';
   return fmt::format("Unique constraint violation '{}' in table '{}': column(s): '[{}]' value: {}",
-                     index.name, table.name, columns, values);
+                     index.name, table.name, columns, key_text(table, index, row));
 }
 
 }  // namespace worldline::storage

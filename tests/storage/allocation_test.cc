@@ -1,36 +1,15 @@
 // tests/storage/allocation_test.cc: hot paths allocate nothing once their buffers have grown
 // [architecture 8, house style 2.11].
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "storage/tx_data_pool.h"
+#include "tests/storage/counted_new.h"
 #include "tests/storage/storage_fixture.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};  // Counts every operator new of this program.
-}
-
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace worldline::storage {
 namespace {
 
 template <typename Run>
 uint64_t count_allocations(Run&& run) {
-  const uint64_t before = allocations.load();
-  run();
-  return allocations.load() - before;
+  return count_new_of(run).calls;
 }
 
 class AllocationTest : public StorageTest {};
@@ -64,21 +43,53 @@ TEST_F(AllocationTest, UpdatesFindsAndDeletesWithoutAllocating) {
   EXPECT_EQ(count_allocations([&] { once(tx); }), 0u);
 }
 
-TEST_F(AllocationTest, CommitsWithOneBlockPerChangeSet) {
-  const TableId t = create(Define("accounts")
-                               .column("id", number_type(TypeKind::kU64))
-                               .column("balance", number_type(TypeKind::kI64))
-                               .primary_key(0));
-  insert_all(t, {Row().u64(1).i64(1), Row().u64(2).i64(1)});
-  Row rows[2] = {Row().u64(1).i64(2), Row().u64(1).i64(3)};
-  for (int i = 0; i < 6; ++i) {
-    Transaction tx = begin();
-    EXPECT_TRUE(tx.update(t, index_id(t), rows[i % 2]).ok());
-    const uint64_t spent = count_allocations([&] { tx.commit(); });
-    if (i > 3) {
-      EXPECT_LE(spent, 3u) << "TxData, its table list, its block";
-    }
+class CommitAllocationTest : public AllocationTest {
+ protected:
+  CommitAllocationTest()
+      : table_(create(Define("accounts")
+                          .column("id", number_type(TypeKind::kU64))
+                          .column("balance", number_type(TypeKind::kI64))
+                          .primary_key(0))) {
+    insert_all(table_, {Row().u64(1).i64(0), Row().u64(2).i64(0)});
   }
+
+  // A whole transaction of two updates, from begin to its change set.
+  TxDataPtr transfer() {
+    ++balance_;
+    store_le(rows_[0].data() + sizeof(uint64_t), -balance_);
+    store_le(rows_[1].data() + sizeof(uint64_t), balance_);
+    TxInfo info;
+    info.reducer = "transfer";
+    info.args = rows_[0];
+    Transaction tx = db->begin(info);
+    for (const ByteBuffer& row : rows_) EXPECT_TRUE(tx.update(table_, index_id(table_), row).ok());
+    return tx.commit().tx_data;
+  }
+
+  const TableId table_;
+  int64_t balance_ = 0;
+  ByteBuffer rows_[2] = {Row().u64(1).i64(0).bytes(), Row().u64(2).i64(0).bytes()};
+};
+
+TEST_F(CommitAllocationTest, SpendsNothingOnATransactionWhoseChangeSetIsLetGo) {
+  for (int i = 0; i < 4; ++i) transfer();  // Buffers grow.
+  EXPECT_EQ(count_allocations([&] {
+              for (int i = 0; i < 100; ++i) transfer();
+            }),
+            0u);
+}
+
+TEST_F(CommitAllocationTest, SpendsNothingWhileAThousandChangeSetsWaitForTheirCommitNotice) {
+  constexpr size_t kWaiting = TxDataPool::kIdleMax;
+  std::vector<TxDataPtr> waiting(kWaiting + 1);
+  for (TxDataPtr& tx : waiting) tx = transfer();
+  for (TxDataPtr& tx : waiting) tx = nullptr;
+  EXPECT_EQ(count_allocations([&] {
+              for (size_t i = 0; i < kWaiting; ++i) waiting[i] = transfer();
+            }),
+            0u);
+  EXPECT_EQ(count_allocations([&] { waiting[kWaiting] = transfer(); }), 3u)
+      << "the pool has a limit";
 }
 
 }  // namespace

@@ -199,7 +199,7 @@ TEST_F(IndexRangeTest, RefusesMalformedArguments) {
   for (const auto& c : single) check_case(one, c);
   for (const auto& c : multiple) check_case(two, c);
   EXPECT_EQ(index(two).point_key(Row().u32(1).u32(2).u8(3)).status().message(),
-            "after decoding, there are 1 extra bytes");
+            "Could not decode arguments to index scan: after decoding, there are 1 extra bytes");
   EXPECT_TRUE(index(one).point_key(Row().u32(1).u8(3)).ok()) << "one value: the rest is ignored";
 }
 

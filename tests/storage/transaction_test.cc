@@ -216,6 +216,19 @@ TEST_F(TransactionTest, NamesTheErrorOfEachRefusal) {
   EXPECT_EQ(tx.delete_row(keyed, RowRef{3, 3}).error(), DataError::kNoSuchRow);
 }
 
+TEST_F(TransactionTest, NamesTheWholeKeyOfAMissingRow) {
+  const TableId pair = create(Define("pair")
+                                  .column("a", kU32)
+                                  .column("b", AlgebraicType::string())
+                                  .column("c", kU32)
+                                  .unique({1, 0}));
+  Transaction tx = begin();
+  EXPECT_EQ(tx.update(keyed, index_id(keyed), row(7, "a")).status().message(),
+            fmt::format("Key 7 was not found in index {}", index_id(keyed).value));
+  EXPECT_EQ(tx.update(pair, index_id(pair), Row().u32(7).text("x").u32(1)).status().message(),
+            fmt::format("Key (b = \"x\", a = 7) was not found in index {}", index_id(pair).value));
+}
+
 TEST_F(TransactionTest, IgnoresTrailingBytesOnlyOfVariableRows) {
   Transaction tx = begin();
   EXPECT_TRUE(tx.insert(keyed, Row().u64(1).text("a").u8(9)).ok());

@@ -15,6 +15,7 @@ namespace {
 // Keys as text, so that both kinds share a model.
 struct Words {
   using Keys = WordKeys;
+  static constexpr size_t kBytes = sizeof(uint64_t);
   static std::string make(Prng& random, uint64_t space) {
     const uint64_t word = __builtin_bswap64(random.below(space) * 0x123456789);
     return {reinterpret_cast<const char*>(&word), sizeof word};
@@ -25,11 +26,26 @@ struct Words {
 };
 struct Texts {
   using Keys = ByteKeys;
+  static constexpr size_t kBytes = sizeof(uint64_t);
   static std::string make(Prng& random, uint64_t space) {
     const uint64_t number = random.below(space);
     return std::string(number % 50, static_cast<char>(number % 3)) + std::to_string(number);
   }
   static ByteKeys::Probe probe(const std::string& key) { return ByteKeys::Probe(as_bytes(key)); }
+};
+
+// A number in `N` bytes whose first half is often the same.
+template <uint32_t N>
+struct FixedTexts {
+  using Keys = FixedKeys<N>;
+  static constexpr size_t kBytes = N;
+  static std::string make(Prng& random, uint64_t space) {
+    const uint64_t number = random.below(space);
+    std::string key(N, static_cast<char>(number % 3));
+    for (size_t i = 0; i < 2; ++i) key[N - 1 - i] = static_cast<char>(number >> (8 * i));
+    return key;
+  }
+  static ByteProbe probe(std::string_view key) { return ByteProbe(as_bytes(key)); }
 };
 
 using Model = std::set<std::pair<std::string, uint64_t>>;
@@ -113,7 +129,7 @@ class TreeTest : public testing::Test {
   uint64_t next_ref_ = 0;
 };
 
-using Kinds = testing::Types<Words, Texts>;
+using Kinds = testing::Types<Words, Texts, FixedTexts<16>, FixedTexts<32>>;
 TYPED_TEST_SUITE(TreeTest, Kinds);
 
 TYPED_TEST(TreeTest, KeepsUniqueKeysAndSharedCopies) {
@@ -128,13 +144,36 @@ TYPED_TEST(TreeTest, FillsItsNodesWhenKeysOnlyGrow) {
   constexpr uint64_t kKeys = 10000;
   for (uint64_t i = 0; i < kKeys; ++i) {
     const uint64_t word = __builtin_bswap64(i);
-    const std::string key(reinterpret_cast<const char*>(&word), sizeof word);
+    std::string key(reinterpret_cast<const char*>(&word), sizeof word);
+    key.resize(TypeParam::kBytes);
     Grown::insert(this->root_, TypeParam::probe(key), i, Uniqueness::kUnique);
   }
   TreePath path = tree_begin(this->root_);
   EXPECT_GE(path.steps[0].node->count, 21);
   EXPECT_EQ(Grown::check(this->root_, Uniqueness::kUnique), kKeys);
   Grown::release(this->root_);
+}
+
+// Ranges and prefixes search with more or fewer bytes than a key has.
+TEST(FixedKeysTest, ComparesWithProbesOfOtherSizesAsByteStringsDo) {
+  using Keys = FixedKeys<16>;
+  const std::string_view texts[] = {
+      {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
+      {"\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0", 16},
+      "abcdefghijklmnop",
+      "abcdefghijklmnoq",
+  };
+  for (const std::string_view text : texts) {
+    const Keys::Stored key = Keys::store(ByteProbe(as_bytes(text)));
+    for (const std::string_view other : texts) {
+      for (size_t size = 0; size <= 17; ++size) {
+        std::string probe(other.substr(0, size));
+        probe.resize(size, '\0');
+        EXPECT_TRUE(Keys::compare(key, ByteProbe(as_bytes(probe))) == (text.compare(probe) <=> 0))
+            << text << " and " << size << " bytes of " << other;
+      }
+    }
+  }
 }
 
 }  // namespace
