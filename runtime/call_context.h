@@ -19,6 +19,7 @@ namespace worldline::runtime {
 struct CallContext {
   storage::Transaction* tx = nullptr;     // Null: no transaction, datastore calls give errno 2.
   std::vector<ImmediateCall> immediates;  // Kept by the caller even if the call fails.
+  size_t immediate_bytes = 0;             // Of their names and arguments.
 };
 
 }  // namespace worldline::runtime

@@ -7,6 +7,10 @@ namespace {
 
 constexpr size_t kKeptBytesMax = 256 * limits::KiB;  // A freed slot keeps at most so much.
 
+void shrink(ByteBuffer& bytes) {
+  if (bytes.capacity() > kKeptBytesMax) ByteBuffer().swap(bytes);
+}
+
 }  // namespace
 
 void RowIterators::Rows::clear() {
@@ -18,22 +22,33 @@ void RowIterators::Rows::clear() {
   next_chunk_ = 0;
 }
 
-RowIterators::Rows& RowIterators::open() {
+RowIterators::Rows* RowIterators::open() {
+  if (open_count_ >= kOpenIteratorsMax || last_number_ == UINT32_MAX) return nullptr;
+  WL_CHECK(open_bytes_ <= kOpenIteratorBytesMax);
+  Rows* free = nullptr;
   for (Rows& rows : slots_)
     if (rows.number_ == 0) {
-      rows.clear();
-      return rows;
+      free = &rows;
+      break;
     }
-  slots_.emplace_back();
-  return slots_.back();
+  if (free == nullptr) free = &slots_.emplace_back();
+  free->clear();
+  free->room_ = kOpenIteratorBytesMax - open_bytes_;
+  return free;
 }
 
 uint32_t RowIterators::publish(Rows& rows) {
-  ++last_number_;
-  WL_CHECK(last_number_ != 0);  // Four billion scans in one instance: it is replaced before that.
-  rows.number_ = last_number_;
+  WL_CHECK(last_number_ < UINT32_MAX);  // open() saw to it.
+  rows.number_ = ++last_number_;
   ++open_count_;
+  open_bytes_ += rows.bytes_.size();
   return last_number_;
+}
+
+void RowIterators::drop(Rows& rows) {
+  WL_CHECK(rows.number_ == 0);
+  rows.clear();
+  shrink(rows.bytes_);
 }
 
 RowIterators::Rows* RowIterators::find(uint32_t number) {
@@ -84,15 +99,10 @@ size_t RowIterators::remaining_bytes(uint32_t number) {
   return rows == nullptr ? 0 : rows->bytes_.size() - rows->read_;
 }
 
-size_t RowIterators::open_bytes() const {
-  size_t sum = 0;
-  for (const Rows& rows : slots_) sum += rows.number_ != 0 ? rows.bytes_.size() : 0;
-  return sum;
-}
-
 void RowIterators::release(Rows& rows) {
+  open_bytes_ -= rows.bytes_.size();
   rows.clear();
-  if (rows.bytes_.capacity() > kKeptBytesMax) ByteBuffer().swap(rows.bytes_);
+  shrink(rows.bytes_);
   --open_count_;
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/system_calls.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -11,9 +12,9 @@ namespace worldline::runtime {
 namespace {
 
 constexpr size_t kTimersMax = 4096;  // Console timers running; beyond it the oldest is forgotten.
-constexpr size_t kLogMessageBytesMax = 64 * limits::KiB;     // Longer lines are cut.
-constexpr size_t kImmediateCallsMax = 4096;                  // Requests of one call.
-constexpr size_t kOpenIteratorBytesMax = 256 * limits::MiB;  // Copied rows of one call.
+constexpr size_t kLogMessageBytesMax = 64 * limits::KiB;  // Longer lines are cut.
+constexpr size_t kImmediateCallsMax = 4096;               // Requests of one call.
+constexpr size_t kImmediateBytesMax = 16 * limits::MiB;   // Their names and arguments.
 
 // Cuts at a character boundary.
 std::string_view cut_text(std::string_view text, size_t bytes_max) {
@@ -21,6 +22,23 @@ std::string_view cut_text(std::string_view text, size_t bytes_max) {
   while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
   return text.substr(0, bytes_max);
 }
+
+// A cursor over the row a unique index found, if any. The index is borrowed.
+class OneRow {
+ public:
+  OneRow(const storage::IndexView& index, std::optional<storage::RowRef> ref)
+      : index_(index), next_(ref) {}
+  bool next() {
+    row_ = std::exchange(next_, std::nullopt);
+    return row_.has_value();
+  }
+  Bytes row() const { return index_.table().row(*row_); }  // REQUIRES: next() was true.
+
+ private:
+  const storage::IndexView& index_;
+  std::optional<storage::RowRef> next_;
+  std::optional<storage::RowRef> row_;
+};
 
 }  // namespace
 
@@ -68,8 +86,7 @@ Errno SystemCalls::fail(storage::DataError error, const Status& status) {
     case storage::DataError::kInternal:
       break;
   }
-  trap_text_ = status.message();
-  return Errno::kTrap;
+  return trap(status.message());
 }
 
 Errno SystemCalls::table_id_from_name(std::string_view name, TableId& out) {
@@ -96,14 +113,35 @@ Errno SystemCalls::table_row_count(TableId table, uint64_t& out) {
   return Errno::kOk;
 }
 
+Errno SystemCalls::trap(std::string text) {
+  trap_text_ = std::move(text);
+  return Errno::kTrap;
+}
+
+RowIterators::Rows* SystemCalls::open_rows() {
+  RowIterators::Rows* const rows = iterators_.open();
+  if (rows == nullptr)
+    trap_text_ = iterators_.open_count() >= kOpenIteratorsMax
+                     ? fmt::format("more than {} row iterators are open", kOpenIteratorsMax)
+                     : "the row iterator numbers of this instance are used up";
+  return rows;
+}
+
+// The limit is looked at before each row is copied: a scan never takes much more memory than it.
 template <typename Cursor>
 Errno SystemCalls::copy_rows(Cursor cursor, uint32_t& iterator) {
-  RowIterators::Rows& rows = iterators_.open();
-  while (cursor.next()) rows.add(cursor.row());
-  iterator = iterators_.publish(rows);
-  if (iterators_.open_bytes() <= kOpenIteratorBytesMax) return Errno::kOk;
-  trap_text_ = fmt::format("open row iterators hold more than {} bytes", kOpenIteratorBytesMax);
-  return Errno::kTrap;
+  RowIterators::Rows* const rows = open_rows();
+  if (rows == nullptr) return Errno::kTrap;
+  while (cursor.next()) {
+    if (rows->add(cursor.row())) continue;
+    iterators_.drop(*rows);
+    return trap(
+        fmt::format("the open row iterators of one call hold more than {} bytes of rows; scan "
+                    "ranges of an index instead",
+                    kOpenIteratorBytesMax));
+  }
+  iterator = iterators_.publish(*rows);
+  return Errno::kOk;
 }
 
 Errno SystemCalls::table_scan(TableId table, uint32_t& iterator) {
@@ -120,10 +158,7 @@ Errno SystemCalls::index_scan_point(TableIndexId index, Bytes point, uint32_t& i
   if (const auto status = found->make_point_key(point, key_); !status.ok())
     return fail(status.error(), status);
   if (!found->schema().is_unique) return copy_rows(found->point(key_), iterator);
-  RowIterators::Rows& rows = iterators_.open();
-  if (const auto ref = found->find_unique(key_)) rows.add(found->table().row(*ref));
-  iterator = iterators_.publish(rows);
-  return Errno::kOk;
+  return copy_rows(OneRow{*found, found->find_unique(key_)}, iterator);
 }
 
 Errno SystemCalls::index_scan_range(TableIndexId index, const RangeArguments& range,
@@ -261,9 +296,18 @@ Errno SystemCalls::get_jwt(const schema::ConnectionId& connection, ByteBuffer& p
   return Errno::kOk;
 }
 
-void SystemCalls::schedule_immediate(std::string_view reducer, Bytes args) {
-  if (context_ == nullptr || context_->immediates.size() >= kImmediateCallsMax) return;
+// There is no errno for it: what cannot be kept ends the call, so that nothing is lost in silence.
+Errno SystemCalls::schedule_immediate(std::string_view reducer, Bytes args) {
+  if (context_ == nullptr) return trap("volatile_nonatomic_schedule_immediate outside of a call");
+  const size_t bytes = reducer.size() + args.size();
+  if (context_->immediates.size() >= kImmediateCallsMax)
+    return trap(fmt::format("one call scheduled more than {} immediate calls", kImmediateCallsMax));
+  if (bytes > kImmediateBytesMax - context_->immediate_bytes)
+    return trap(fmt::format("the immediate calls scheduled by one call hold more than {} bytes",
+                            kImmediateBytesMax));
+  context_->immediate_bytes += bytes;
   context_->immediates.push_back({std::string(reducer), ByteBuffer(args.begin(), args.end())});
+  return Errno::kOk;
 }
 
 }  // namespace worldline::runtime

@@ -80,7 +80,7 @@ class SystemCalls {
   // The rest.
   const schema::Identity& identity() const { return database_; }
   Errno get_jwt(const schema::ConnectionId& connection, ByteBuffer& payload);
-  void schedule_immediate(std::string_view reducer, Bytes args);
+  Errno schedule_immediate(std::string_view reducer, Bytes args);
   // Reducers cannot open anonymous transactions, and procedures are not run by this version.
   Errno procedure_start() const { return Errno::kWouldBlockTransaction; }
   Errno procedure_end() const { return Errno::kTransactionNotAnonymous; }
@@ -100,6 +100,8 @@ class SystemCalls {
   Errno fail(storage::DataError error, const Status& status);
   Errno finish_write(TableId table, const storage::InsertOutcome& outcome, Bytes& generated);
   Errno check_delay(const storage::TableSchema& schema, Bytes row) const;
+  Errno trap(std::string text);
+  RowIterators::Rows* open_rows();  // Null: trap_text_ says why.
   template <typename Cursor>
   Errno copy_rows(Cursor cursor, uint32_t& iterator);
 

@@ -144,7 +144,8 @@ void SharedCalls<abi>::volatile_nonatomic_schedule_immediate(const CallbackInfo&
   host.text.clear();
   MutableBytes args;
   if (!read_string(scope, info[0], host.text) || !read_uint8_array(scope, info[1], args)) return;
-  host.calls.schedule_immediate(host.text, args);
+  if (const Errno code = host.calls.schedule_immediate(host.text, args); code != Errno::kOk)
+    throw_errno<abi>(scope, host, code);
 }
 
 template <Abi abi>

@@ -9,10 +9,11 @@ namespace {
 using Advance = RowIterators::Advance;
 
 uint32_t open_with(RowIterators& iterators, const std::vector<size_t>& row_sizes) {
-  RowIterators::Rows& rows = iterators.open();
+  RowIterators::Rows* const rows = iterators.open();
+  if (rows == nullptr) return 0;
   Byte fill = 0;
-  for (const size_t size : row_sizes) rows.add(ByteBuffer(size, ++fill));
-  return iterators.publish(rows);
+  for (const size_t size : row_sizes) EXPECT_TRUE(rows->add(ByteBuffer(size, ++fill)));
+  return iterators.publish(*rows);
 }
 
 TEST(RowIterators, EmptyScanIsExhaustedByItsFirstAdvanceAndGone) {
@@ -89,6 +90,45 @@ TEST(RowIterators, NumbersAreNeverUsedTwiceEvenAfterTheEndOfACall) {
   const uint32_t third = open_with(iterators, {1});
   EXPECT_GT(third, second);
   EXPECT_FALSE(iterators.close(0));
+}
+
+TEST(RowIterators, UsedUpNumbersAreAnErrorNeverTheEnd) {
+  RowIterators half((uint32_t{1} << 31) - 2);
+  EXPECT_EQ(open_with(half, {}), (uint32_t{1} << 31) - 1);
+  EXPECT_FALSE(half.is_worn());
+  EXPECT_EQ(open_with(half, {}), uint32_t{1} << 31);
+  EXPECT_TRUE(half.is_worn()) << "its instance is to be replaced";
+  RowIterators last(UINT32_MAX - 1);
+  EXPECT_EQ(open_with(last, {}), UINT32_MAX);
+  EXPECT_EQ(last.open(), nullptr);
+  last.close_all();
+  EXPECT_EQ(last.open(), nullptr) << "no number is used twice";
+}
+
+TEST(RowIterators, RowsBeyondTheBytesOfOneCallAreNotCopied) {
+  RowIterators iterators;
+  const ByteBuffer row(kOpenIteratorBytesMax / 8);
+  const uint32_t first = open_with(iterators, std::vector<size_t>(5, row.size()));
+  RowIterators::Rows* const rows = iterators.open();
+  ASSERT_NE(rows, nullptr);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(rows->add(row));
+  EXPECT_FALSE(rows->add(ByteBuffer(1)));
+  EXPECT_TRUE(rows->add({})) << "exactly full is allowed";
+  iterators.drop(*rows);
+  EXPECT_EQ(iterators.open_bytes(), 5 * row.size());
+  EXPECT_TRUE(iterators.close(first));
+  RowIterators::Rows* const again = iterators.open();
+  ASSERT_NE(again, nullptr);
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(again->add(row));
+  EXPECT_FALSE(again->add(ByteBuffer(1)));
+}
+
+TEST(RowIterators, TooManyOpenOnesAreRefused) {
+  RowIterators iterators;
+  for (size_t i = 0; i < kOpenIteratorsMax; ++i) ASSERT_NE(open_with(iterators, {1}), 0u);
+  EXPECT_EQ(iterators.open(), nullptr);
+  iterators.close_all();
+  EXPECT_NE(iterators.open(), nullptr);
 }
 
 }  // namespace
