@@ -53,7 +53,7 @@ struct HeapStats {
   size_t used_bytes = 0;
   size_t total_bytes = 0;
   size_t limit_bytes = 0;
-  size_t external_bytes = 0;  // Array buffers.
+  size_t external_bytes = 0;  // Array buffers and WebAssembly memories.
   size_t physical_bytes = 0;  // Of total_bytes, what is really there.
   size_t global_handle_bytes = 0;
   size_t native_contexts = 0;

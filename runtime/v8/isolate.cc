@@ -37,6 +37,7 @@ JsIsolate::JsIsolate(Limits limits)
   params.constraints.ConfigureDefaultsFromHeapSize(0, limits.heap_bytes);
   isolate_ = v8::Isolate::New(params);
   isolate_->AddNearHeapLimitCallback(on_near_heap_limit, this);
+  isolate_->AddGCEpilogueCallback(on_collected, this, v8::kGCTypeMarkSweepCompact);
   isolate_->SetCaptureStackTraceForUncaughtExceptions(true, 1024, v8::StackTrace::kDetailed);
   isolate_->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);  // See run_promise_jobs().
   isolate_->SetAllowAtomicsWait(false);  // The main lane must never sleep in Atomics.wait.
@@ -74,12 +75,47 @@ HeapStats JsIsolate::heap_stats() const {
   return {.used_bytes = stats.used_heap_size(),
           .total_bytes = stats.total_heap_size(),
           .limit_bytes = limits_.heap_bytes,
-          .external_bytes = array_buffer_bytes_.load(std::memory_order_relaxed),
+          .external_bytes = external_bytes(),
           .physical_bytes = stats.total_physical_size(),
           .global_handle_bytes = stats.used_global_handles_size(),
           .native_contexts = stats.number_of_native_contexts(),
           .detached_contexts = stats.number_of_detached_contexts(),
           .limit_hits = heap_limit_hits_};
+}
+
+size_t JsIsolate::external_bytes() const {
+  return static_cast<size_t>(
+      std::max<int64_t>(0, isolate_->AdjustAmountOfExternalAllocatedMemory(0)));
+}
+
+size_t JsIsolate::kept_bytes() const {
+  v8::HeapStatistics stats;
+  isolate_->GetHeapStatistics(&stats);
+  return stats.used_heap_size() + external_bytes();
+}
+
+void JsIsolate::check_memory() {
+  if (kept_bytes() <= limits_.heap_bytes) return;
+  // Buffers are freed in the background: only a collection behind the collection tells.
+  isolate_->LowMemoryNotification();
+  if (kept_bytes() <= limits_.heap_bytes) return;
+  ++heap_limit_hits_;
+  raised_heap_limit_ = std::max(raised_heap_limit_, limits_.heap_bytes);
+  isolate_->TerminateExecution();
+}
+
+// Nothing may be collected from in here: the check runs as soon as the script can be interrupted.
+void JsIsolate::on_collected(v8::Isolate* isolate, v8::GCType, v8::GCCallbackFlags, void* self) {
+  auto* const owner = static_cast<JsIsolate*>(self);
+  if (owner->memory_check_asked_ || owner->kept_bytes() <= owner->limits_.heap_bytes) return;
+  owner->memory_check_asked_ = true;
+  isolate->RequestInterrupt(
+      [](v8::Isolate*, void* data) {
+        auto* const asked = static_cast<JsIsolate*>(data);
+        asked->check_memory();
+        asked->memory_check_asked_ = false;
+      },
+      owner);
 }
 
 size_t JsIsolate::on_near_heap_limit(void* self, size_t current, size_t initial) {

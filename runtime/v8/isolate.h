@@ -4,8 +4,9 @@
 // proves it is entered: every function of this folder takes it first.
 //
 // Invariants: near the heap limit the script is ended and the limit raised for the clean-up;
-// array buffers count against the same limit and fail with a RangeError beyond it. After stop() the
-// running script unwinds without running `catch` or `finally`.
+// array buffers fail with a RangeError beyond the same limit; heap, array buffers and WebAssembly
+// memories together are looked at after each full collection, and a script that keeps more than the
+// limit is ended. After stop() the running script unwinds without running `catch` or `finally`.
 // Ownership and thread: entered by one thread at a time; the stack limit follows the thread. stop()
 // may come from any thread.
 // Units: bytes.
@@ -59,13 +60,24 @@ class JsIsolate final : public Stopper {
 
   v8::Isolate* isolate() const { return isolate_; }
   HeapStats heap_stats() const;
-  // Raised heap limit since the last cancel_stop(): the script hit it. 0 = no.
+  // What V8 keeps outside its heap for the script: array buffers, WebAssembly memories and code.
+  size_t external_bytes() const;
+  // Ends the script if it keeps more than the limit, heap and external memory together; collects
+  // garbage to find out. Cheap while external memory alone is below the limit.
+  void check_external() {
+    if (external_bytes() > limits_.heap_bytes) check_memory();
+  }
+  // The heap limit if the script hit it since the last cancel_stop(), raised or not. 0 = no.
   size_t raised_heap_limit() const { return raised_heap_limit_; }
   size_t initial_heap_limit() const { return limits_.heap_bytes; }
 
  private:
   friend class EnteredIsolate;
   static size_t on_near_heap_limit(void* self, size_t current, size_t initial);
+  static void on_collected(v8::Isolate* isolate, v8::GCType type, v8::GCCallbackFlags flags,
+                           void* self);
+  size_t kept_bytes() const;
+  void check_memory();
   void follow_thread();  // Sets the stack limit for the calling thread.
 
   const Limits limits_;
@@ -75,6 +87,7 @@ class JsIsolate final : public Stopper {
   Kept<v8::Context> context_;
   size_t raised_heap_limit_ = 0;
   uint64_t heap_limit_hits_ = 0;
+  bool memory_check_asked_ = false;
   const void* thread_mark_ = nullptr;  // Of the thread the stack limit was set for.
 };
 

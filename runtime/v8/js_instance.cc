@@ -180,6 +180,7 @@ CallOutcome JsInstance::call_reducer(const ReducerCall& call, CallContext& conte
   Local<v8::Value> result;
   const bool returned = invoke(scope, entered.context(), call).ToLocal(&result);
   if (!failed.HasTerminated()) js_.run_promise_jobs();  // Still inside the transaction.
+  js_.check_external();
   if (!returned)
     outcome = read_exception(scope, failed);
   else if (!result->IsUndefined() || host_.hooks.abi == Abi::kV1)
@@ -189,6 +190,7 @@ CallOutcome JsInstance::call_reducer(const ReducerCall& call, CallContext& conte
     outcome = finish_stopped(scope, stopped);
   if (!host_.rejected.empty()) log_rejected_promises(scope, host_);
   calls_.end_call();
+  if (calls_.iterators().is_worn()) must_be_replaced_ = true;
   if (++calls_since_heap_check_ == kCallsPerHeapCheck || watch_.take_heap_check())
     check_heap(scope);
   return outcome;
@@ -304,7 +306,10 @@ CallOutcome JsInstance::finish_stopped(IsolateScope& scope, bool stopped) {
 void JsInstance::check_heap(IsolateScope& scope) {
   calls_since_heap_check_ = 0;
   const size_t limit = limits_.heap_bytes;
-  const auto used_percent = [this, limit] { return js_.heap_stats().used_bytes * 100 / limit; };
+  const auto used_percent = [this, limit] {
+    const HeapStats stats = js_.heap_stats();
+    return (stats.used_bytes + stats.external_bytes) * 100 / limit;
+  };
   if (used_percent() <= kHeapCollectPercent) return;
   scope.isolate()->LowMemoryNotification();
   if (used_percent() > kHeapReplacePercent) must_be_replaced_ = true;
