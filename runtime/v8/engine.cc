@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include <libplatform/libplatform.h>
+#include <unicode/uloc.h>
 #include <v8-initialization.h>
 
 #include "base/check.h"
@@ -32,6 +33,12 @@ void start_engine(int threads) {
     v8::V8::SetFlagsFromString("--stack-trace-limit=1024");
     // WebAssembly memories a script makes are not the allocator's: 256 MiB each at most.
     v8::V8::SetFlagsFromString("--wasm-max-mem-pages=4096");
+    // Nothing counts shared ones, and a module has no second thread to share with.
+    v8::V8::SetFlagsFromString("--no-experimental-wasm-threads");
+    // What Intl and toLocaleString() use unless told; never the locale of the process [S 03/3.1].
+    UErrorCode error = U_ZERO_ERROR;
+    uloc_setDefault("en-001", &error);
+    WL_CHECK(U_SUCCESS(error));
     engine().platform = v8::platform::NewDefaultPlatform(threads).release();
     v8::V8::InitializePlatform(engine().platform);
     v8::V8::Initialize();

@@ -6,6 +6,7 @@
 namespace worldline::runtime {
 
 extern const std::string_view kPreludeSource;  // prelude.js
+extern const std::string_view kBoundsSource;   // bounds.js
 
 namespace {
 
@@ -84,6 +85,10 @@ void is_error(const CallbackInfo& info) {
   info.GetReturnValue().Set(info[0]->IsNativeError());
 }
 
+void is_string_object(const CallbackInfo& info) {
+  info.GetReturnValue().Set(info[0]->IsStringObject());
+}
+
 bool set_native(IsolateScope& scope, v8::Local<v8::Object> natives, std::string_view name,
                 v8::FunctionCallback callback) {
   const auto function_template = v8::FunctionTemplate::New(scope.isolate(), callback, {}, {}, 0,
@@ -93,25 +98,32 @@ bool set_native(IsolateScope& scope, v8::Local<v8::Object> natives, std::string_
          natives->Set(scope.context(), js_name(scope, name), function).FromMaybe(false);
 }
 
+// Runs a script of ours, which is a function, and calls it with the natives. False after throwing.
+bool run_own_script(IsolateScope& scope, std::string_view name, std::string_view source,
+                    v8::Local<v8::Object> natives) {
+  const auto context = scope.context();
+  v8::ScriptOrigin origin(scope.isolate(), js_name(scope, name));
+  v8::Local<v8::Script> script;
+  v8::Local<v8::Value> function;
+  v8::Local<v8::Value> argument = natives;
+  return v8::Script::Compile(context, js_string(scope, source), &origin).ToLocal(&script) &&
+         script->Run(context).ToLocal(&function) && function->IsFunction() &&
+         !function.As<v8::Function>()
+              ->Call(context, v8::Undefined(scope.isolate()), 1, &argument)
+              .IsEmpty();
+}
+
 }  // namespace
 
 Status install_globals(IsolateScope& scope) {
   v8::TryCatch failed(scope.isolate());
-  const auto context = scope.context();
   const auto natives = v8::Object::New(scope.isolate());
-  v8::ScriptOrigin origin(scope.isolate(), js_name(scope, "worldline_prelude"));
-  v8::Local<v8::Script> script;
-  v8::Local<v8::Value> prelude;
-  const bool compiled =
-      set_native(scope, natives, "utf8Encode", utf8_encode) &&
+  if (set_native(scope, natives, "utf8Encode", utf8_encode) &&
       set_native(scope, natives, "utf8Decode", utf8_decode) &&
       set_native(scope, natives, "isError", is_error) &&
-      v8::Script::Compile(context, js_string(scope, kPreludeSource), &origin).ToLocal(&script) &&
-      script->Run(context).ToLocal(&prelude) && prelude->IsFunction();
-  v8::Local<v8::Value> argument = natives;
-  if (compiled && !prelude.As<v8::Function>()
-                       ->Call(context, v8::Undefined(scope.isolate()), 1, &argument)
-                       .IsEmpty())
+      set_native(scope, natives, "isStringObject", is_string_object) &&
+      run_own_script(scope, "worldline_prelude", kPreludeSource, natives) &&
+      run_own_script(scope, "worldline_bounds", kBoundsSource, natives))
     return Status();
   const std::string text =
       failed.HasCaught() ? to_utf8(scope, failed.Message()->Get()) : "not a function";

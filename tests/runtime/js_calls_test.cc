@@ -417,5 +417,145 @@ TEST(JsCalls, ImmediateRequestsOutliveTheRollback) {
   EXPECT_EQ(result.immediate[0].args, (ByteBuffer{1, 2}));
 }
 
+TEST(JsCalls, ImmediateRequestsBeyondTheLimitsOfACallEndIt) {
+  TestDatabase database(raw_module(R"js(
+    const later = bytes => sys.volatile_nonatomic_schedule_immediate('x', new Uint8Array(bytes));
+    reducer('many', () => { for (let i = 0; i < 4096; ++i) later(8); });
+    reducer('too_many', () => { try { for (let i = 0; i < 4097; ++i) later(8); } catch {} });
+    reducer('large', () => { for (let i = 0; i < 3; ++i) later(4 << 20); later((4 << 20) - 4); });
+    reducer('too_large', () => { for (let i = 0; i < 250; ++i) later(4 << 20); });)js"));
+  ASSERT_TRUE(database.published.ok()) << database.published.status().message();
+  EXPECT_EQ(database.call("many").immediate.size(), 4096u);
+  EXPECT_EQ(database.call("large").immediate.size(), 4u);
+  const CallResult many = database.call("too_many");
+  EXPECT_EQ(many.kind, CallResultKind::kFatal) << "not silently dropped";
+  EXPECT_EQ(many.immediate.size(), 4096u);
+  EXPECT_TRUE(database.log.contains("Panic: one call scheduled more than 4096 immediate calls"))
+      << database.log.all();
+  const CallResult large = database.call("too_large");
+  EXPECT_EQ(large.kind, CallResultKind::kFatal);
+  EXPECT_LE(large.immediate.size(), 4u);
+  EXPECT_TRUE(database.log.contains(
+      "Panic: the immediate calls scheduled by one call hold more than 16777216 bytes"))
+      << database.log.all();
+}
+
+TEST(JsCalls, ScansBeyondTheBytesOfACallEndIt) {
+  TestDatabase database(raw_module(std::string(kTables) + R"js(
+    reducer('fill', () => {
+      const large = new DataView(new ArrayBuffer(12 + (4 << 20)));
+      large.setUint32(8, 4 << 20, true);
+      for (let i = 0; i < 9; ++i) {
+        large.setUint32(0, i, true);
+        sys.datastore_insert_bsatn(id('item'), large.buffer, large.byteLength);
+      }
+    });
+    reducer('hold', ({ args }) => {
+      const count = args.getUint32(0, true);
+      for (let i = 0; i < count; ++i) sys.datastore_table_scan_bsatn(id('item'));
+    }, [['count', type.u32]]);
+    reducer('points', () => {
+      for (let i = 0; i < 100; ++i)
+        sys.datastore_index_scan_point_bsatn(index('item_id_idx'), ...row(['u32', 1]));
+    });)js"));
+  ASSERT_TRUE(database.published.ok()) << database.published.status().message();
+  ASSERT_TRUE(database.call("fill").committed()) << database.log.all();
+  EXPECT_TRUE(database.call("hold", ArgsWriter().add(uint32_t{7})).committed());
+  EXPECT_EQ(database.call("hold", ArgsWriter().add(uint32_t{8})).kind, CallResultKind::kFatal);
+  const char* const text =
+      "Panic: the open row iterators of one call hold more than 268435456 bytes of rows; scan "
+      "ranges of an index instead";
+  EXPECT_TRUE(database.log.contains(text)) << database.log.all();
+  database.log.clear();
+  EXPECT_EQ(database.call("points").kind, CallResultKind::kFatal);
+  EXPECT_TRUE(database.log.contains(text)) << database.log.all();
+  EXPECT_TRUE(database.call("hold", ArgsWriter().add(uint32_t{7})).committed());
+}
+
+// Memory outside V8's heap counts against the same limit: kept over calls or in one.
+TEST(JsCalls, MemoryOutsideTheHeapCountsAgainstItsLimit) {
+  ModuleLimits limits;
+  limits.heap_bytes = 96 * limits::MiB;
+  TestDatabase database(raw_module(std::string(kTables) + R"js(
+    let calls = 0;
+    const kept = [];
+    const memory = mib => new WebAssembly.Memory({ initial: mib * 16 });
+    reducer('keep', () => { put(1, 1, 'a'); kept.push(memory(40)); });
+    reducer('hog', () => { put(1, 1, 'a'); for (let i = 0; i < 8; ++i) kept.push(memory(40)); });
+    reducer('grow', () => { put(1, 1, 'a'); const m = memory(1); kept.push(m); m.grow(130 * 16); });
+    reducer('both', () => {
+      put(1, 1, 'a');
+      for (let i = 0; i < 10; ++i) { kept.push(new ArrayBuffer(8 << 20)); }
+      for (;;) kept.push(new Array(1000).fill(i => i));
+    });
+    reducer('garbage', () => { for (let i = 0; i < 40; ++i) memory(40); });
+    reducer('buffers', () => { for (let i = 0; i < 40; ++i) new ArrayBuffer(40 << 20); });
+    reducer('count', () => log(`call ${++calls}`));)js"),
+                        limits);
+  ASSERT_TRUE(database.published.ok()) << database.published.status().message();
+  for (const char* name : {"hog", "grow", "both"}) {
+    SCOPED_TRACE(name);
+    EXPECT_TRUE(database.call("count").committed());
+    database.log.clear();
+    EXPECT_EQ(database.call(name).kind, CallResultKind::kFatal) << database.log.all();
+    EXPECT_TRUE(database.log.contains("Panic: Javascript module exceeded memory limit (current"))
+        << database.log.all();
+    EXPECT_EQ(database.row_count("item"), 0u);
+    EXPECT_TRUE(database.call("count").committed());
+    EXPECT_TRUE(database.log.contains("call 1")) << "a fresh instance starts over";
+    EXPECT_LT(database.executor->heap_stats().external_bytes, 1 * limits::MiB);
+  }
+  EXPECT_TRUE(database.call("garbage").committed()) << database.log.all();
+  EXPECT_TRUE(database.call("buffers").committed()) << database.log.all();
+  EXPECT_TRUE(database.call("keep").committed());
+  EXPECT_TRUE(database.call("keep").committed());
+  EXPECT_GE(database.executor->heap_stats().external_bytes, 80 * limits::MiB);
+  EXPECT_EQ(database.call("keep").kind, CallResultKind::kFatal);
+}
+
+// Built-ins that would end the process, or never look at a stop: each is a RangeError at once.
+struct BoundCase {
+  const char* name;
+  const char* expression;
+};
+const BoundCase kBounds[] = {
+    {"SplitIntoCharacters", "text().split('')"},
+    {"SplitAtCharacter", "text().split('x')"},
+    {"SplitObject", "String.prototype.split.call({ toString: text }, '')"},
+    {"SplitByRegExp", "text().split(/(?:)/)"},
+    {"Match", "text().match(/x/g)"},
+    {"MatchDirectly", "/x/g[Symbol.match]({ toString: text })"},
+    {"Replace", "text().replace(/x/g, 'y')"},
+    {"ReplaceAll", "text().replaceAll('x', () => 'y')"},
+    {"ArrayFromText", "Array.from(text())"},
+    {"KeysOfText", "Object.keys(text())"},
+    {"EntriesOfTextObject", "Object.entries(Object(text()))"},
+    {"KeysOfBytes", "Reflect.ownKeys(new Uint8Array(2 ** 26))"},
+    {"AssignBytes", "Object.assign({}, new Uint8Array(2 ** 26))"},
+    {"Fill", "new Array(2 ** 32 - 1).fill(0)"},
+    {"FillOfArrayLike", "Array.prototype.fill.call({ length: 2 ** 53 - 1 }, 0)"},
+    {"IndexOfInHoles", "new Array(2 ** 32 - 1).indexOf(1)"},
+    {"ForEachOfHoles", "new Array(2 ** 32 - 1).forEach(x => x)"},
+    {"ReduceOfHoles", "new Array(2 ** 32 - 1).reduce((a, b) => a, 0)"},
+    {"Slice", "new Array(2 ** 28).slice()"},
+    {"Reverse", "Array.prototype.reverse.call({ length: 2 ** 53 - 1 })"},
+    {"Sort", "new Array(2 ** 32 - 1).sort()"},
+    {"FlatOfHoles", "new Array(2 ** 32 - 1).flat()"},
+    {"ApplyOfHugeList", "Math.max.apply(null, new Uint8Array(2 ** 28))"},
+};
+class BoundTest : public testing::TestWithParam<BoundCase> {};
+TEST_P(BoundTest, IsARangeError) {
+  const std::string body = std::string("const text = () => 'x'.repeat(2 ** 28);") +
+                           "reducer('r', () => { try { " + GetParam().expression +
+                           "; log('fine'); } catch (e) { log(e.name); } });";
+  TestDatabase database(raw_module(body));
+  ASSERT_TRUE(database.published.ok()) << database.published.status().message();
+  database.log.clear();
+  EXPECT_TRUE(database.call("r").committed());
+  EXPECT_EQ(database.log.all(), "Info: RangeError\n");
+}
+INSTANTIATE_TEST_SUITE_P(S03, BoundTest, testing::ValuesIn(kBounds),
+                         [](const auto& test) { return test.param.name; });
+
 }  // namespace
 }  // namespace worldline::runtime

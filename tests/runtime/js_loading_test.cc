@@ -133,7 +133,7 @@ TEST(JsLoading, ArrayBuffersBeyondTheLimitAreARangeError) {
       << status.message();
 }
 
-// Each script must evaluate to true in a module with the prelude.
+// Each script must evaluate to true in a module with the prelude and the bounds.
 struct PreludeCase {
   const char* name;
   const char* expression;
@@ -229,6 +229,22 @@ const PreludeCase kPrelude[] = {
     {"ModuleHooksIsNotInTheSymbolRegistry",
      "sys.moduleHooks !== Symbol.for('SpacetimeDB.moduleHooks.v2') && typeof sys.moduleHooks === "
      "'symbol'"},
+    {"BoundedBuiltInsLookAndWorkAsBefore",
+     "'a,b'.split(',').join('|') === 'a|b' && 'a1b'.split(/\\d/).length === 2 && "
+     "'abab'.match(/a/g).length === 2 && 'ab'.replace('a', 'x') === 'xb' && "
+     "'aab'.replace(/a/g, (m, at) => at) === '01b' && 'aab'.replaceAll('a', 'c') === 'ccb' && "
+     "[3, 1].sort().slice(0, 1)[0] === 1 && [1, 2].reduce((a, b) => a + b) === 3 && "
+     "[[1], [2]].flat().includes(2) && Object.entries({ length: 2 ** 40 }).length === 1 && "
+     "Array.from('ab', x => x + x).join() === 'aa,bb' && "
+     "'s'.split.name === 'split' && 's'.split.length === 2 && [].reduce.length === 1 && "
+     "/x/[Symbol.match].name === '[Symbol.match]' && !('prototype' in [].map)"},
+    {"DefaultLocaleIsNotTheProcesses",
+     "new Intl.NumberFormat().resolvedOptions().locale === 'en-001' && "
+     "new Intl.DateTimeFormat().resolvedOptions().locale === 'en-001' && "
+     "new Date(0).toLocaleDateString(undefined, { timeZone: 'UTC' }) === '01/01/1970'"},
+    {"SharedWasmMemoriesAreNotToBeHad",
+     "(() => { try { return !(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })"
+     ".buffer instanceof SharedArrayBuffer); } catch { return true; } })()"},
     {"StacksHaveUpTo1024Frames", "Error.stackTraceLimit === 1024"},
 };
 class PreludeTest : public testing::TestWithParam<PreludeCase> {};

@@ -50,7 +50,7 @@ FIREWALL = {
     "gRPC": (r"grpc", ("replication/transport/", "gateway/admin/")),
     "protobuf": (r"google/protobuf/", ("replication/transport/", "gateway/admin/")),
     "code made of proto/": (r"proto/", ("replication/transport/", "gateway/admin/")),
-    "ICU": (r"unicode/", ("schema/", "query/")),
+    "ICU": (r"unicode/", ("schema/", "query/", "runtime/v8/")),
     "Crypto++": (r"crypto(\+\+|pp)/", ("schema/",)),
     "BLAKE3": (r"blake3", ("schema/",)),
     "CLI11": (r"CLI/", ("cli/", "bench/load/")),
