@@ -366,28 +366,30 @@ void DatabaseHost::on(CallWork& work) {
 void DatabaseHost::on(SqlWork& work) {
   const auto started = parts_.clock->steady();
   auto statement = query::SqlStatement::parse(work.request.statement);
-  if (!statement.ok()) return reply([done = work.done, why = statement.status()] { done(why); });
   const Caller& caller = work.request.caller;
+  const bool writes = statement.ok() && statement->writes();
   const bool makes_room =
-      statement->deletes() && rights_of(caller) == runtime::CallerRights::kOwner;
-  if (statement->writes() && !makes_room && !parts_.disk->accepts_writes)
+      writes && statement->deletes() && rights_of(caller) == runtime::CallerRights::kOwner;
+  if (writes && !makes_room && !parts_.disk->accepts_writes)
     return reply([done = work.done] { done(DiskBoard::refusal()); });
   if (const auto connected = connect(caller, work.connection_id); !connected.committed())
     return reply([done = work.done, refusal = connect_refusal(connected)] { done(refusal); });
-  const auto finish = [done = work.done, started,
-                       clock = parts_.clock](Result<query::StatementResult> result) {
-    if (!result.ok()) return done(result.status());
-    const int64_t micros = micros_since(started, *clock);
-    auto json = query::statement_results_json(*result, micros);
-    if (!json.ok()) return done(json.status());
-    done(SqlReply{std::move(json).value(), micros});
-  };
-  if (statement->writes()) {
+  if (!statement.ok()) {  // Told only to those whom client_connected lets in [S 06/3.1].
+    reply([done = work.done, why = statement.status()] { done(why); });
+  } else if (writes) {
     auto result = write_sql(*statement, query_caller(caller));
-    leave_item(ReplyItem{[finish, result = std::move(result)] { finish(result); },
-                         [done = work.done](const Status& why) { done(why); }});
+    leave_item(
+        ReplyItem{[done = work.done, started, clock = parts_.clock, result = std::move(result)] {
+                    if (!result.ok()) return done(result.status());
+                    const int64_t micros = micros_since(started, *clock);
+                    auto json = query::statement_results_json(*result, micros);
+                    if (!json.ok()) return done(json.status());
+                    done(SqlReply{std::move(json).value(), micros});
+                  },
+                  [done = work.done](const Status& why) { done(why); }});
   } else {
-    leave_item(SqlReadItem{std::move(statement).value(), query_caller(caller), pin(), finish});
+    leave_item(
+        SqlReadItem{std::move(statement).value(), query_caller(caller), pin(), started, work.done});
   }
   disconnect(caller, work.connection_id);
 }

@@ -7,6 +7,11 @@
 //  1. Each session receives its messages in the order of execution; one message per transaction.
 //  2. A SubscribeApplied holds exactly the effects of the transactions before it [S 02/10.1].
 //  3. Held batches leave in order, each when committed() reached its depends_on, never before.
+//  4. Queries (SQL, one-off, first and dropped rows) are evaluated by readers; only messages of the
+//     same session wait for them, and a session that closes cancels its own.
+//  5. A set is registered before its first rows are read, so that no transaction after them is
+//     missed. If they cannot be read it is taken back; if updates of it wait behind them already,
+//     which the client could not place, the session is closed behind the error.
 // Ownership: the subscription actor; not thread-safe. Sinks are called on its thread.
 // Cost: one encoding per distinct query and transaction; per subscriber a splice of shared bytes.
 // Sources: [S 02/10.2-10.7], architecture 3.
@@ -24,6 +29,10 @@
 
 #include "actors/executed_batch.h"
 #include "actors/outbox_builder.h"
+#include "actors/pending_read.h"
+#include "actors/read_limits.h"
+#include "actors/row_share.h"
+#include "actors/session_line.h"
 #include "query/subscription_set.h"
 
 namespace worldline::actors {
@@ -33,11 +42,6 @@ struct SnapshotHint {
   uint64_t sequence = 0;        // Of the last SubscribeItem evaluated.
   std::vector<TableId> tables;  // Pin after a transaction that touches one of them.
 };
-
-// What a message to a client is about.
-enum class SentFor : uint8_t { kReducer, kUpdate, kSubscribe, kUnsubscribe, kSql, kProcedure };
-inline constexpr size_t kSentForCount = 6;
-const char* sent_for_name(SentFor what);  // A `txn_type` of [S 05/6].
 
 // Counts since the desk was made [S 05/6.1].
 struct DeliveryFigures {
@@ -50,8 +54,23 @@ struct DeliveryFigures {
   std::array<uint64_t, kSentForCount> sent_bytes{};  // By SentFor; before compression.
 };
 
+struct DeskParts {
+  ReadPort* readers = nullptr;   // Borrowed, as the next one; both outlive the desk.
+  const Clock* clock = nullptr;  // For the budgets of reads.
+  ReadLimits limits;
+};
+
 class DeliveryDesk {
  public:
+  // Each waiting read pins a snapshot.
+  static constexpr size_t kReadsOfSessionMax = 1024;
+  // A client with too much unsent gets nothing more built until it has taken enough of it. That is
+  // looked at so often, and it may take so long.
+  static constexpr std::chrono::milliseconds kStallLook{20};
+  static constexpr std::chrono::seconds kStallMax{30};
+
+  explicit DeliveryDesk(const DeskParts& parts) : parts_(parts) {}
+
   // Evaluates everything in `batch` and holds the result.
   void execute(const ExecutedBatch& batch);
   // Everything up to `proposal` is committed: releases what waited for it.
@@ -59,8 +78,13 @@ class DeliveryDesk {
   // Nothing more will be committed: whoever waits is told so, every session is closed. The outcome
   // of what was executed is not known: it may be on disk.
   void fail(const Status& why);
+  // A reader is done with it. Reads that nobody waits for are fine.
+  void on_read(uint64_t read);
+  // Answers all reads that are still out: nothing comes after this.
+  void retire();
 
-  // When the first caller that waits for a commit gives up; nullopt: none does.
+  // When the first caller that waits for a commit gives up, or slow clients are looked at; nullopt:
+  // nothing is due.
   std::optional<std::chrono::steady_clock::time_point> next_deadline() const;
   // Answers those whose deadline has passed. The commit releases them no more.
   void expire(std::chrono::steady_clock::time_point now);
@@ -81,8 +105,17 @@ class DeliveryDesk {
 
  private:
   struct SessionEntry {
-    std::shared_ptr<SessionSink> sink;
+    SessionLinePtr line;
     OutboxBuilder outbox;
+  };
+  struct Asked {
+    PendingReadPtr read;
+    SessionLinePtr line;  // Null: over HTTP.
+  };
+  struct Outgoing {
+    SessionLinePtr line;
+    std::shared_ptr<const OutboundBatch> batch;
+    PendingReadPtr read;  // In place of `batch`.
   };
   struct Impatient {
     std::chrono::steady_clock::time_point deadline;
@@ -96,8 +129,9 @@ class DeliveryDesk {
   struct Held {
     ProposalSeq depends_on;
     std::vector<Reply> replies;
-    std::vector<std::pair<std::shared_ptr<SessionSink>, std::shared_ptr<const OutboundBatch>>> out;
-    std::vector<std::pair<std::shared_ptr<SessionSink>, CloseReason>> closes;
+    std::vector<PendingReadPtr> reads;  // Over HTTP.
+    std::vector<Outgoing> out;
+    std::vector<std::pair<SessionLinePtr, CloseReason>> closes;
     std::vector<Impatient> impatient;
     std::vector<AnswerMark> answers;
   };
@@ -122,15 +156,30 @@ class DeliveryDesk {
   SessionEntry* open_outbox(SessionId session);
   void end_message(SessionEntry& session, SentFor what);
   void collect_outboxes();
+  PendingReadPtr make_read(ReadWork work, SessionLinePtr line);
+  void ask(SessionEntry& session, ReadWork work);
+  void submit(const Asked& asked);
+  void settle_subscribe(const Asked& asked);
+  std::shared_ptr<RowShare> row_share();
+  void submit_next(const SessionLinePtr& line);
+  void close_slow(SessionLine& line);
+  void end_read(const Asked& asked, ReadAnswer answer);
+  void end_reads_of(const SessionLinePtr& line, const Status& why);
   void release(Held& held);
-  static void refuse(Held& held, const Status& why);
+  void refuse(Held& held, const Status& why);
 
+  const DeskParts parts_;
   query::SubscriptionSet subscriptions_;
   std::unordered_map<SessionId, SessionEntry> sessions_;
   std::vector<SessionId> touched_;  // Sessions with messages in the batch being executed.
   Held building_;                   // What the batch being executed will leave.
   std::deque<Held> held_;           // INVARIANT: depends_on ascending.
   size_t impatient_count_ = 0;      // Over held_ and building_.
+  std::unordered_map<uint64_t, Asked> asked_;  // Reads that are not done.
+  uint64_t last_read_ = 0;
+  std::vector<SessionLinePtr> stalled_;
+  std::chrono::steady_clock::time_point stall_look_;  // Valid if some line is stalled.
+  std::weak_ptr<RowShare> row_share_;  // Lives as long as the subscribes that are out.
   DeliveryFigures figures_;
   std::vector<AnswerMark> answered_;
   ProposalSeq committed_;

@@ -95,7 +95,8 @@ struct SqlReadItem {
   query::SqlStatement statement;
   query::Caller caller;
   SnapshotPtr state;
-  std::function<void(Result<query::StatementResult>)> done;  // Runs on release.
+  std::chrono::steady_clock::time_point started;  // Of the statement, for its duration.
+  Callback<Result<SqlReply>> done;                // Runs once the rows are there, after release.
 };
 
 // A procedure call is refused until procedures exist; kept apart because the answer differs.

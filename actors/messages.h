@@ -76,6 +76,9 @@ class SessionSink {
   // The node has taken so many posted messages and bytes off its queue (admission credit).
   virtual void consumed(uint32_t messages, uint64_t bytes) = 0;
   virtual void close(CloseReason reason) = 0;  // No deliver() follows.
+  // Delivered and not yet handed to the socket, as far as is known: what is built for a client that
+  // does not read is limited by it.
+  virtual size_t unsent_bytes() const { return 0; }
 };
 
 // The node's end of a session. post() keeps order; close() is idempotent and starts the

@@ -20,8 +20,8 @@ class ActorPorts final : public HostPorts {
         group_(args.handle->group),
         gate_(std::make_shared<UncommittedGate>()),
         subscription_(self->spawn(
-            subscription_actor,
-            SubscriptionArgs{args.handle->queue, shared_.clock, args.handle->counters})),
+            subscription_actor, SubscriptionArgs{args.handle->queue, shared_.clock, shared_.readers,
+                                                 shared_.read_limits, args.handle->counters})),
         scheduler_(self->spawn(scheduler_actor, SchedulerArgs{args.handle->queue, shared_.clock})) {
   }
 

@@ -19,6 +19,7 @@
 #include "actors/database_handle.h"
 #include "actors/database_host.h"
 #include "actors/host_ports.h"
+#include "actors/reader_pool.h"
 #include "actors/replication.h"
 #include "base/clock.h"
 
@@ -28,6 +29,8 @@ namespace worldline::actors {
 struct NodeShared {
   const Replication* replication = nullptr;
   const Clock* clock = nullptr;
+  ReaderPool* readers = nullptr;
+  ReadLimits read_limits;
   // A group that was led is lost, or marked never to be used again: from here on nothing is sent to
   // its database any more. Returns what its clients are told.
   std::function<Status(const DatabaseHandle&, const Status&)> on_lost_group;

@@ -1,5 +1,6 @@
 #include "actors/node.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
@@ -19,6 +20,7 @@
 #include "actors/log_watchdog.h"
 #include "actors/module_host.h"
 #include "actors/node_service.h"
+#include "actors/reader_pool.h"
 #include "actors/replication.h"
 #include "base/secure_random.h"
 #include "storage/log/database_recovery.h"
@@ -189,6 +191,7 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   std::unique_ptr<LogWatchdog> watchdog_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<runtime::ModuleRuntime> runtime_;
+  std::unique_ptr<ReaderPool> readers_;
   CatalogBoard board_;
   DatabaseDirectory databases_;
   PublishGuard guard_;
@@ -219,6 +222,8 @@ Status Node::Impl::open() {
   log_ = std::make_unique<storage::LogWriterQueue>(*log_store_, router_, storage::LogWriterLimits{},
                                                    &clock_);
   WL_ASSIGN_OR_RETURN(runtime_, runtime::ModuleRuntime::start(config_.runtime, clock_));
+  // At least two, so that one long query leaves room for short ones.
+  readers_ = std::make_unique<ReaderPool>(std::clamp(std::thread::hardware_concurrency(), 2U, 8U));
   actors_ = std::make_unique<caf::actor_system>(caf_config_);
   start_replication();
   watch_disk();
@@ -555,6 +560,8 @@ void Node::Impl::spawn_host(DatabaseHandlePtr handle, HostBoot boot,
   ModuleHostArgs args;
   args.shared.replication = replication_.get();
   args.shared.clock = &clock_;
+  args.shared.readers = readers_.get();
+  args.shared.read_limits = config_.read_limits;
   args.shared.on_lost_group = [this](const DatabaseHandle& lost, const Status& why) {
     return take_out(lost.database, {lost.group, OutageKind::kStopped, why.message()});
   };
@@ -704,6 +711,7 @@ void Node::Impl::stop_actors() {
   else if (replication_ != nullptr)
     replication_->stop();
   if (actors_ != nullptr) actors_->await_all_actors_done();
+  readers_.reset();  // Those that are still at work would tell actors.
   catalog_ = nullptr;
   catalog_desk_.reset();
   actors_.reset();

@@ -20,6 +20,7 @@
 #include <string>
 
 #include "actors/messages.h"
+#include "actors/read_limits.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "runtime/module_runtime.h"
@@ -34,6 +35,7 @@ struct NodeConfig {
   std::filesystem::path data_dir;        // Created if missing.
   runtime::RuntimeConfig runtime;        // Script engine and lowering.
   runtime::ModuleLimits module_limits;   // Of every module.
+  ReadLimits read_limits;                // Of every request that reads.
   storage::CheckpointPolicy checkpoint;  // When to write checkpoints.
   storage::SpacePolicy space;            // When the disk is how full.
   uint64_t ballast_bytes = 0;            // Held back for a start on a full disk.

@@ -17,18 +17,22 @@
 #include "actors/delivery_desk.h"
 #include "actors/host_work.h"
 #include "actors/node_counters.h"
+#include "actors/reader_pool.h"
 #include "base/clock.h"
 
 namespace worldline::actors {
 
 struct SubscriptionState {
-  DeliveryDesk desk;
+  std::unique_ptr<ReadPort> readers;
+  std::unique_ptr<DeliveryDesk> desk;
   std::optional<std::chrono::steady_clock::time_point> timer;  // The earliest one that is set.
 };
 
 struct SubscriptionArgs {
   std::shared_ptr<WorkQueue> host;  // Receives the snapshot hints.
-  const Clock* clock = nullptr;     // Borrowed; outlives the actor.
+  const Clock* clock = nullptr;     // Borrowed, as the next one; outlives the actor.
+  ReaderPool* readers = nullptr;
+  ReadLimits read_limits;
   std::shared_ptr<DatabaseCounters> counters;
 };
 

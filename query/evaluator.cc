@@ -14,12 +14,6 @@ namespace {
 
 using storage::ReadView;
 
-uint64_t visited_rows(const std::vector<LevelCursor>& cursors) {
-  uint64_t visited = 0;
-  for (const LevelCursor& cursor : cursors) visited += cursor.rows_visited();
-  return visited;
-}
-
 // Turns bound rows into result rows.
 class Projector {
  public:
@@ -52,21 +46,20 @@ class Projector {
 
 // Calls `on_row(rows)` for every combination; it returns false to stop.
 template <typename OnRow>
-Status run_levels(const Query& query, const ReadView& view, OnRow&& on_row) {
+Status run_levels(const Query& query, const ReadView& view, ReadBudget& budget, OnRow&& on_row) {
   std::array<Bytes, kRelationsMax> rows;
   std::vector<LevelCursor> cursors;
   cursors.reserve(query.levels.size());
   for (const PlanLevel& level : query.levels) {
-    cursors.emplace_back(level, view);
+    cursors.emplace_back(level, view, &budget);
     if (!cursors.back().valid()) return stale_plan();
   }
   const size_t last = cursors.size() - 1;
   size_t depth = 0;
   cursors[0].open(rows.data());
-  for (uint64_t turn = 1;; ++turn) {
-    if (turn % 64 == 0 && visited_rows(cursors) > kRowsVisitedMax)
-      return Status::overloaded("the query looks at more than {} rows", kRowsVisitedMax);
+  for (;;) {  // The cursors charge the budget, which ends them.
     if (!cursors[depth].next(rows.data())) {
+      if (budget.spent()) return budget.status();
       if (depth == 0) return {};
       --depth;
       continue;
@@ -85,14 +78,14 @@ uint64_t stored_row_count(const Query& query, const ReadView& view) {
   return table == nullptr ? 0 : table->row_count();
 }
 
-Status evaluate_count(const Query& query, const ReadView& view, RowSink& sink) {
+Status evaluate_count(const Query& query, const ReadView& view, ReadBudget& budget, RowSink& sink) {
   if (query.bound.limit == 0) return {};
   uint64_t count = 0;
   const bool whole_table = query.levels.size() == 1 && query.bound.terms.empty();
   if (whole_table) {
     count = stored_row_count(query, view);
   } else {
-    WL_RETURN_IF_ERROR(run_levels(query, view, [&count](const Bytes*) {
+    WL_RETURN_IF_ERROR(run_levels(query, view, budget, [&count](const Bytes*) {
       ++count;
       return true;
     }));
@@ -122,14 +115,14 @@ Result<QueryPtr> compile_query(std::string_view sql, const ReadView& view, const
   return plan_query(std::move(bound), view);
 }
 
-Status evaluate(const Query& query, const ReadView& view, RowSink& sink) {
+Status evaluate(const Query& query, const ReadView& view, ReadBudget& budget, RowSink& sink) {
   if (query.bound.projection.kind == Projection::Kind::kCount)
-    return evaluate_count(query, view, sink);
+    return evaluate_count(query, view, budget, sink);
   uint64_t left = query.bound.limit.value_or(UINT64_MAX);
   if (left == 0) return {};
   Projector projector(query.bound);
   Status status;
-  WL_RETURN_IF_ERROR(run_levels(query, view, [&](const Bytes* rows) {
+  WL_RETURN_IF_ERROR(run_levels(query, view, budget, [&](const Bytes* rows) {
     status = sink.add(projector.project(rows));
     return status.ok() && --left > 0;
   }));

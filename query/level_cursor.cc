@@ -7,7 +7,8 @@ namespace worldline::query {
 
 using storage::IndexView;
 
-LevelCursor::LevelCursor(const PlanLevel& level, const storage::ReadView& view) : level_(level) {
+LevelCursor::LevelCursor(const PlanLevel& level, const storage::ReadView& view, ReadBudget* budget)
+    : level_(level), budget_(budget) {
   if (level.is_event) return;
   table_ = view.find_table(level.table);
   if (table_ == nullptr) return;
@@ -34,6 +35,10 @@ void LevelCursor::open(const Bytes* rows) {
       break;
   }
   if (!hash_built_) build_hash();
+  if (budget_ != nullptr && budget_->spent()) {
+    done_ = true;
+    return;
+  }
   hash_ = 0;
   for (size_t i = 0; i < level_.access.key.size(); ++i)
     hash_ =
@@ -71,7 +76,7 @@ void LevelCursor::build_hash() {
   hash_built_ = true;
   std::vector<Bytes> rows(size_t{level_.relation} + 1);  // The local terms read only this one.
   for (storage::RowCursor cursor = table_->scan(); cursor.next();) {
-    ++rows_visited_;
+    if (!charge()) break;
     const Bytes row = cursor.row();
     rows[level_.relation] = row;
     if (!level_.local.matches(rows.data())) continue;
@@ -128,7 +133,10 @@ bool LevelCursor::next(Bytes* rows) {
       done_ = true;
       break;
     }
-    ++rows_visited_;
+    if (!charge()) {
+      done_ = true;
+      break;
+    }
     rows[level_.relation] = row;
     if (level_.residual.matches(rows)) return true;
   }

@@ -6,7 +6,7 @@
 // Invariants: between open() and the end, next() yields each matching row once. No allocation per
 // row; key buffers and the hash table of a kHash level are kept between runs.
 // Ownership: borrows the plan level and the view; rows are borrowed from the view.
-// Thread: one. Errors: none; the budget counts rows looked at.
+// Thread: one. Errors: none; a budget that is spent ends it early, and the caller asks it why.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,15 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "query/query_plan.h"
+#include "query/read_budget.h"
 #include "storage/read_view.h"
 
 namespace worldline::query {
 
 class LevelCursor {
  public:
-  // REQUIRES: level and view outlive this.
-  LevelCursor(const PlanLevel& level, const storage::ReadView& view);
+  // Rows looked at are charged to `budget`, if there is one. REQUIRES: all three outlive this.
+  LevelCursor(const PlanLevel& level, const storage::ReadView& view, ReadBudget* budget = nullptr);
 
   // False if the plan's index does not exist in the view: the catalog changed since planning.
   bool valid() const { return valid_; }
@@ -34,7 +35,6 @@ class LevelCursor {
   bool next(Bytes* rows);
 
   storage::RowRef ref() const { return ref_; }  // Of the last row. Not for kHash.
-  uint64_t rows_visited() const { return rows_visited_; }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -48,11 +48,17 @@ class LevelCursor {
   void open_point(const Bytes* rows);
   void build_hash();
   bool advance(Bytes& row);
+  // Counts one row looked at; false: the budget is spent.
+  bool charge() {
+    if (++rows_visited_ % kRowsPerCheck != 0 || budget_ == nullptr) return true;
+    return budget_->look_at(kRowsPerCheck);
+  }
   Bytes part(const KeyPart& part, const Bytes* rows) const {
     return part.is_column ? part.column.read(rows) : Bytes(part.constant);
   }
 
   const PlanLevel& level_;                     // Borrowed; outlives this.
+  ReadBudget* const budget_;                   // Borrowed; outlives this. Null: no limit.
   const storage::TableView* table_ = nullptr;  // Null: reads as empty.
   const storage::IndexView* index_ = nullptr;
 

@@ -8,8 +8,7 @@
 namespace worldline::query {
 
 Status RowListSink::add(Bytes row) {
-  if (rows_.data_bytes() + row.size() > kAnswerBytesMax)
-    return Status::too_large("the answer is larger than {} bytes", kAnswerBytesMax);
+  WL_RETURN_IF_ERROR(budget_.add_bytes(row.size() + sizeof(uint64_t)));  // With its offset.
   rows_.add(row);
   return {};
 }

@@ -1,7 +1,7 @@
 // query/row_block.h
 //
 // Builds the encoded blocks that subscribers share: SingleTableRows and TableUpdate [S 02/7.2].
-// Thread: one at a time. Errors: kTooLarge beyond kAnswerBytesMax.
+// Thread: one at a time. Errors: kTooLarge beyond the budget.
 #pragma once
 
 #include <string_view>
@@ -16,10 +16,13 @@ namespace worldline::query {
 // Collects the rows of one answer.
 class RowListSink final : public RowSink {
  public:
+  explicit RowListSink(ReadBudget& budget) : budget_(budget) {}
+
   Status add(Bytes row) override;
   const protocol::RowListBuilder& rows() const { return rows_; }
 
  private:
+  ReadBudget& budget_;  // Borrowed; outlives this.
   protocol::RowListBuilder rows_;
 };
 

@@ -24,18 +24,18 @@ using storage::Transaction;
 
 class BufferSink final : public RowSink {
  public:
-  explicit BufferSink(StatementResult& result) : result_(result) {}
+  BufferSink(StatementResult& result, ReadBudget& budget) : result_(result), budget_(budget) {}
 
   Status add(Bytes row) override {
-    if (result_.rows.size() + row.size() > kAnswerBytesMax)
-      return Status::too_large("the answer is larger than {} bytes", kAnswerBytesMax);
+    WL_RETURN_IF_ERROR(budget_.add_bytes(row.size()));
     append(result_.rows, row);
     ++result_.row_count;
     return {};
   }
 
  private:
-  StatementResult& result_;  // Borrowed; outlives this.
+  StatementResult& result_;  // Borrowed, as the next one; both outlive this.
+  ReadBudget& budget_;
 };
 
 schema::ProductType header_of(const BoundQuery& query) {
@@ -55,14 +55,14 @@ schema::ProductType header_of(const BoundQuery& query) {
 }
 
 Result<StatementResult> run_select(const ast::Select& select, const ReadView& view,
-                                   const Caller& caller) {
+                                   const Caller& caller, ReadBudget& budget) {
   WL_ASSIGN_OR_RETURN(BoundQuery bound, bind_select(select, view, caller));
   const QueryPtr query = plan_query(std::move(bound), view);
   WL_RETURN_IF_ERROR(check_row_limit(query->estimated_scan, view, caller));
   StatementResult result;
   result.schema = header_of(query->bound);
-  BufferSink sink(result);
-  WL_RETURN_IF_ERROR(evaluate(*query, view, sink));
+  BufferSink sink(result, budget);
+  WL_RETURN_IF_ERROR(evaluate(*query, view, budget, sink));
   return result;
 }
 
@@ -72,12 +72,12 @@ Status unknown_variable(const std::string& name) {
 
 // SHOW row_limit is SELECT value FROM st_var WHERE name = 'row_limit' [S 06/1.13].
 Result<StatementResult> run_show(const ast::ShowVariable& show, const ReadView& view,
-                                 const Caller& caller) {
+                                 const Caller& caller, ReadBudget& budget) {
   if (show.name != kRowLimitVariable) return unknown_variable(show.name);
   WL_ASSIGN_OR_RETURN(
       const ast::Statement statement,
       parse_sql("SELECT value FROM st_var WHERE name = 'row_limit'", Dialect::kQuery));
-  return run_select(std::get<ast::Select>(statement.body), view, caller);
+  return run_select(std::get<ast::Select>(statement.body), view, caller, budget);
 }
 
 Status check_may_write(const storage::TableSchema& table, const Caller& caller) {
@@ -217,12 +217,12 @@ bool SqlStatement::deletes() const {
 }
 
 Result<StatementResult> execute_read(const SqlStatement& statement, const ReadView& view,
-                                     const Caller& caller) {
+                                     const Caller& caller, ReadBudget& budget) {
   const auto& body = statement.syntax().body;
   if (const auto* select = std::get_if<ast::Select>(&body))
-    return run_select(*select, view, caller);
+    return run_select(*select, view, caller, budget);
   if (const auto* show = std::get_if<ast::ShowVariable>(&body))
-    return run_show(*show, view, caller);
+    return run_show(*show, view, caller, budget);
   return Status::internal("a writing statement needs a transaction");
 }
 
@@ -245,7 +245,7 @@ Result<StatementResult> execute_write(const SqlStatement& statement, Transaction
 }
 
 Result<std::string> statement_results_json(const StatementResult& result,
-                                           int64_t total_duration_micros) {
+                                           int64_t total_duration_micros, size_t bytes_max) {
   std::string out = "[{\"schema\":";
   schema::append_product_type_json(result.schema, out);
   out += ",\"rows\":[";
@@ -256,6 +256,8 @@ Result<std::string> statement_results_json(const StatementResult& result,
                         schema::append_json(result.schema, schema::Typespace::empty(), rest,
                                             schema::JsonStyle::kUntyped, out));
     rest = rest.subspan(used);
+    if (out.size() > bytes_max)
+      return Status::too_large("the answer as JSON is larger than {} bytes", bytes_max);
   }
   out += "],\"total_duration_micros\":" + std::to_string(total_duration_micros);
   out += ",\"stats\":{\"rows_inserted\":" + std::to_string(result.stats.rows_inserted);
@@ -264,7 +266,8 @@ Result<std::string> statement_results_json(const StatementResult& result,
   return out;
 }
 
-Result<RowBlock> one_off_query(std::string_view text, const ReadView& view, const Caller& caller) {
+Result<RowBlock> one_off_query(std::string_view text, const ReadView& view, const Caller& caller,
+                               ReadBudget& budget) {
   WL_ASSIGN_OR_RETURN(const ast::Statement statement, parse_sql(text, Dialect::kSubscription));
   WL_ASSIGN_OR_RETURN(BoundQuery bound,
                       bind_select(std::get<ast::Select>(statement.body), view, caller));
@@ -274,8 +277,8 @@ Result<RowBlock> one_off_query(std::string_view text, const ReadView& view, cons
         "type");
   const QueryPtr query = plan_query(std::move(bound), view);
   WL_RETURN_IF_ERROR(check_row_limit(query->estimated_scan, view, caller));
-  RowListSink sink;
-  WL_RETURN_IF_ERROR(evaluate(*query, view, sink));
+  RowListSink sink(budget);
+  WL_RETURN_IF_ERROR(evaluate(*query, view, budget, sink));
   const auto& returned = query->bound.relations[query->bound.projection.relation];
   return make_row_block(returned.schema->name, sink.rows());
 }

@@ -7,13 +7,14 @@
 // only through the transaction given. Errors carry the exact texts of [S 06/1.15, 1.16].
 // Thread: any; all functions are pure in their arguments.
 // Errors: kInvalidArgument (parse, type, plan, row limit), kNotFound (no such table),
-// kPermissionDenied (DML by a non-owner), kNotSupported, kTooLarge; those of storage as they come.
+// kPermissionDenied (DML by a non-owner), kNotSupported, kTooLarge, those of the budget; those of
+// storage as they come.
 // Sources: [S 06/1, 06/2.6, 06/3.1, 02/10.6, 01/3.4].
 //
 // Usage:
 //   WL_ASSIGN_OR_RETURN(const SqlStatement statement, SqlStatement::parse(text));
 //   auto answer = statement.writes() ? execute_write(statement, transaction, caller)
-//                                    : execute_read(statement, view, caller);
+//                                    : execute_read(statement, view, caller, budget);
 //   std::string body = statement_results_json(*answer, micros);
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "query/query_types.h"
+#include "query/read_budget.h"
 #include "schema/algebraic_type.h"
 
 namespace worldline::storage {
@@ -71,20 +73,21 @@ struct StatementResult {
 
 // REQUIRES: !statement.writes().
 Result<StatementResult> execute_read(const SqlStatement& statement, const storage::ReadView& view,
-                                     const Caller& caller);
+                                     const Caller& caller, ReadBudget& budget);
 
 // Runs DML or SET inside `transaction`. On an error the caller must roll the transaction back: part
 // of the statement may have been executed. REQUIRES: statement.writes().
 Result<StatementResult> execute_write(const SqlStatement& statement,
                                       storage::Transaction& transaction, const Caller& caller);
 
-// The HTTP body of [S 06/3.1]: an array with exactly one element.
+// The HTTP body of [S 06/3.1]: an array with exactly one element. kTooLarge beyond `bytes_max`.
 Result<std::string> statement_results_json(const StatementResult& result,
-                                           int64_t total_duration_micros);
+                                           int64_t total_duration_micros,
+                                           size_t bytes_max = kAnswerBytesMax);
 
 // A WebSocket one-off query [S 06/2.6]: dialect S without the subscription rules on joins. The
 // message of an error is what the client is shown.
 Result<RowBlock> one_off_query(std::string_view text, const storage::ReadView& view,
-                               const Caller& caller);
+                               const Caller& caller, ReadBudget& budget);
 
 }  // namespace worldline::query

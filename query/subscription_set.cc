@@ -83,20 +83,12 @@ std::vector<std::string> expand_everything(const ReadView& view, const Caller& c
   return texts;
 }
 
-bool reads_empty_table(const Query& query, const ReadView& view) {
-  return std::any_of(query.levels.begin(), query.levels.end(), [&](const PlanLevel& level) {
-    const storage::TableView* table = view.find_table(level.table);
-    return level.is_event || table == nullptr || table->row_count() == 0;
-  });
-}
-
 }  // namespace
 
 class SubscriptionSet::Impl {
  public:
-  Result<std::vector<RowBlock>> subscribe(const SubscribeRequest& request, const ReadView& view);
-  Result<std::vector<RowBlock>> unsubscribe(ClientHandle client, uint32_t query_set_id,
-                                            DroppedRows dropped_rows, const ReadView& view);
+  Result<std::vector<QueryPtr>> subscribe(const SubscribeRequest& request, const ReadView& view);
+  Result<std::vector<QueryPtr>> unsubscribe(ClientHandle client, uint32_t query_set_id);
   void remove_client(ClientHandle client);
   std::vector<TableId> snapshot_tables() const { return interest_.joined_tables(); }
   bool needs_snapshot(const TxData& tx) const;
@@ -118,8 +110,6 @@ class SubscriptionSet::Impl {
 
   Result<std::vector<Compiled>> compile(const std::vector<std::string>& texts, const ReadView& view,
                                         const Caller& caller) const;
-  Result<std::vector<RowBlock>> first_rows(const std::vector<const Query*>& queries,
-                                           const ReadView& view) const;
   void register_set(ClientHandle client, uint32_t query_set_id, const Caller& caller,
                     std::vector<Compiled> compiled, const ReadView& view);
   uint32_t find_or_add(const QueryPtr& query, const ReadView& view);
@@ -161,22 +151,7 @@ Result<std::vector<SubscriptionSet::Impl::Compiled>> SubscriptionSet::Impl::comp
   return compiled;
 }
 
-Result<std::vector<RowBlock>> SubscriptionSet::Impl::first_rows(
-    const std::vector<const Query*>& queries, const ReadView& view) const {
-  std::vector<RowBlock> blocks;
-  for (const Query* query : queries) {
-    if (reads_empty_table(*query, view)) continue;
-    RowListSink sink;
-    if (Status status = query::evaluate(*query, view, sink); !status.ok())
-      return status.with_context("Internal error evaluating queries");
-    const BoundQuery& bound = query->bound;
-    blocks.push_back(
-        make_row_block(bound.relations[bound.projection.relation].schema->name, sink.rows()));
-  }
-  return blocks;
-}
-
-Result<std::vector<RowBlock>> SubscriptionSet::Impl::subscribe(const SubscribeRequest& request,
+Result<std::vector<QueryPtr>> SubscriptionSet::Impl::subscribe(const SubscribeRequest& request,
                                                                const ReadView& view) {
   const auto client = clients_.find(request.client);
   if (client != clients_.end() && client->second.count(request.query_set_id) > 0)
@@ -202,17 +177,16 @@ Result<std::vector<RowBlock>> SubscriptionSet::Impl::subscribe(const SubscribeRe
 
   WL_ASSIGN_OR_RETURN(std::vector<Compiled> compiled, compile(distinct, view, request.caller));
   uint64_t estimate = 0;
-  std::vector<const Query*> queries;
+  std::vector<QueryPtr> queries;
   for (const Compiled& one : compiled) {
-    queries.push_back(one.query.get());
+    queries.push_back(one.query);
     if (by_key_.count(std::string(as_text(one.query->key))) > 0) continue;
     if (__builtin_add_overflow(estimate, one.query->estimated_scan, &estimate))
       estimate = UINT64_MAX;
   }
   WL_RETURN_IF_ERROR(check_row_limit(estimate, view, request.caller));
-  WL_ASSIGN_OR_RETURN(std::vector<RowBlock> rows, first_rows(queries, view));
   register_set(request.client, request.query_set_id, request.caller, std::move(compiled), view);
-  return rows;
+  return queries;
 }
 
 uint32_t SubscriptionSet::Impl::find_or_add(const QueryPtr& query, const ReadView& view) {
@@ -259,24 +233,18 @@ void SubscriptionSet::Impl::register_set(ClientHandle client, uint32_t query_set
 
 // ---- Unsubscribing -----------------------------------------------------------------------------
 
-Result<std::vector<RowBlock>> SubscriptionSet::Impl::unsubscribe(ClientHandle client,
-                                                                 uint32_t query_set_id,
-                                                                 DroppedRows dropped_rows,
-                                                                 const ReadView& view) {
+Result<std::vector<QueryPtr>> SubscriptionSet::Impl::unsubscribe(ClientHandle client,
+                                                                 uint32_t query_set_id) {
   const auto known = clients_.find(client);
   if (known == clients_.end()) return Status::not_found("Client not found: {}", client.value);
   const auto set = known->second.find(query_set_id);
   if (set == known->second.end())
     return Status::not_found("Subscription not found: {}", query_set_id);
-  std::vector<RowBlock> rows;
-  if (dropped_rows == DroppedRows::kSend) {
-    std::vector<const Query*> queries;
-    for (const SetEntry& entry : set->second.entries)
-      queries.push_back(slots_[entry.slot]->query.query.get());
-    WL_ASSIGN_OR_RETURN(rows, first_rows(queries, view));
-  }
+  std::vector<QueryPtr> queries;
+  for (const SetEntry& entry : set->second.entries)
+    queries.push_back(slots_[entry.slot]->query.query);
   remove_set(client, query_set_id);
-  return rows;
+  return queries;
 }
 
 // Takes the set out of its queries; queries without subscribers go.
@@ -510,16 +478,14 @@ void SubscriptionSet::Impl::check_invariants() const {
 SubscriptionSet::SubscriptionSet() : impl_(std::make_unique<Impl>()) {}
 SubscriptionSet::~SubscriptionSet() = default;
 
-Result<std::vector<RowBlock>> SubscriptionSet::subscribe(const SubscribeRequest& request,
+Result<std::vector<QueryPtr>> SubscriptionSet::subscribe(const SubscribeRequest& request,
                                                          const ReadView& view) {
   return impl_->subscribe(request, view);
 }
 
-Result<std::vector<RowBlock>> SubscriptionSet::unsubscribe(ClientHandle client,
-                                                           uint32_t query_set_id,
-                                                           DroppedRows dropped_rows,
-                                                           const ReadView& view) {
-  return impl_->unsubscribe(client, query_set_id, dropped_rows, view);
+Result<std::vector<QueryPtr>> SubscriptionSet::unsubscribe(ClientHandle client,
+                                                           uint32_t query_set_id) {
+  return impl_->unsubscribe(client, query_set_id);
 }
 
 void SubscriptionSet::remove_client(ClientHandle client) {

@@ -1,7 +1,8 @@
 // query/subscription_set.h
 //
-// SubscriptionSet holds every subscription of one database: it compiles query sets, gives their
-// first rows, and turns each transaction into the row changes of each client's query sets.
+// SubscriptionSet holds every subscription of one database: it compiles query sets and turns each
+// transaction into the row changes of each client's query sets. The rows before them are owed by
+// the caller: first_rows.h.
 //
 // Invariants:
 //  1. Queries of equal meaning (same normalised plan after binding :sender and caller class) are
@@ -29,6 +30,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "query/query_plan.h"
 #include "query/query_types.h"
 
 namespace worldline::storage {
@@ -78,16 +80,14 @@ class SubscriptionSet {
   SubscriptionSet(const SubscriptionSet&) = delete;
   SubscriptionSet& operator=(const SubscriptionSet&) = delete;
 
-  // Compiles all queries against `view`, registers the set and returns the rows for
-  // SubscribeApplied, in query order. All or nothing.
-  Result<std::vector<RowBlock>> subscribe(const SubscribeRequest& request,
+  // Compiles all queries against `view`, registers the set and returns the queries whose rows in
+  // `view` are owed to the client, in query order. All or nothing. If those rows cannot be had, the
+  // set is to be taken back with unsubscribe().
+  Result<std::vector<QueryPtr>> subscribe(const SubscribeRequest& request,
                                           const storage::ReadView& view);
 
-  // Removes the set. With kSend the current rows come back, else an empty list.
-  enum class DroppedRows : uint8_t { kOmit, kSend };
-  Result<std::vector<RowBlock>> unsubscribe(ClientHandle client, uint32_t query_set_id,
-                                            DroppedRows dropped_rows,
-                                            const storage::ReadView& view);
+  // Removes the set; returns its queries, whose rows may be owed, in query order.
+  Result<std::vector<QueryPtr>> unsubscribe(ClientHandle client, uint32_t query_set_id);
 
   // Forgets everything of the client; unknown clients are fine.
   void remove_client(ClientHandle client);

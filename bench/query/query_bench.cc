@@ -118,7 +118,10 @@ void run_query(benchmark::State& state, const char* sql) {
   const auto database = make_database();
   const auto query = compile_query(sql, database->view(), owner());
   CountingSink sink;
-  for (auto _ : state) evaluate(**query, database->view(), sink).ignore("cannot fail");
+  for (auto _ : state) {
+    ReadBudget budget;
+    evaluate(**query, database->view(), budget, sink).ignore("cannot fail");
+  }
   benchmark::DoNotOptimize(sink.bytes());
 }
 BENCHMARK_CAPTURE(run_query, point, "SELECT * FROM player WHERE id = 77");

@@ -4,13 +4,16 @@
 // with one public table `item (id U32 primary key, text String)`.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "actors/executed_batch.h"
+#include "actors/pending_read.h"
 #include "schema/bsatn.h"
 #include "schema/protocol/server_message.h"
 #include "storage/database_state.h"
@@ -33,6 +36,7 @@ class RecordingSink final : public SessionSink {
     }
   }
   void consumed(uint32_t, uint64_t) override {}
+  size_t unsent_bytes() const override { return unsent; }
   void close(CloseReason reason) override { closes.push_back(std::move(reason)); }
 
   // The message at `position` if it has this type; fails the test otherwise.
@@ -51,6 +55,28 @@ class RecordingSink final : public SessionSink {
   std::vector<std::unique_ptr<ByteBuffer>> bodies;  // What the messages borrow from.
   std::vector<protocol::ServerMessage> messages;
   std::vector<CloseReason> closes;
+  size_t unsent = 0;
+};
+
+// Keeps reads until the test runs them: the reader pool on one thread, at will.
+class ManualReaders final : public ReadPort {
+ public:
+  Status submit(PendingReadPtr read) override {
+    if (!accepts) return Status::overloaded("full");
+    waiting.push_back(std::move(read));
+    return {};
+  }
+  // Runs the first read that waits; false: there is none. The id is for on_read().
+  std::optional<uint64_t> run_one() {
+    if (waiting.empty()) return std::nullopt;
+    const PendingReadPtr read = std::move(waiting.front());
+    waiting.pop_front();
+    read->run();
+    return read->id();
+  }
+
+  std::deque<PendingReadPtr> waiting;
+  bool accepts = true;
 };
 
 class ItemDatabase {

@@ -21,6 +21,7 @@ class DeliveryDeskTest : public testing::Test {
     batch.depends_on = depends_on;
     batch.items = std::move(items);
     desk_.execute(batch);
+    if (reads_at_once_) run_reads();
   }
   SubscribeItem subscribe(SessionId session, uint32_t query_set_id, std::string query) {
     SubscribeItem item;
@@ -40,11 +41,47 @@ class DeliveryDeskTest : public testing::Test {
     return item;
   }
 
+  OneOffItem one_off(SessionId session, uint32_t request_id, std::string query) {
+    return {session, {}, request_id, std::move(query), database_.pin()};
+  }
+  SqlReadItem sql(const std::string& text) {
+    return {*query::SqlStatement::parse(text),
+            {},
+            database_.pin(),
+            clock_.steady(),
+            [this](Result<SqlReply> reply) { replies_.push_back(std::move(reply)); }};
+  }
+  std::string one_off_error(size_t position) {
+    const auto& answer = ada_->message<protocol::OneOffQueryResult>(position);
+    const auto* error = std::get_if<std::string_view>(&answer.result);
+    return error == nullptr ? "no error" : std::string(*error);
+  }
+  void run_reads() {
+    while (const auto read = readers_.run_one()) desk_.on_read(*read);
+  }
+
   ItemDatabase database_;
-  DeliveryDesk desk_;
+  FakeClock clock_;
+  ManualReaders readers_;
+  ReadLimits limits_{std::chrono::milliseconds(500), 64 * limits::KiB, 2 * limits::KiB};
+  DeliveryDesk desk_{{&readers_, &clock_, limits_}};
+  std::vector<Result<SqlReply>> replies_;
   std::shared_ptr<RecordingSink> ada_ = std::make_shared<RecordingSink>();
   std::shared_ptr<RecordingSink> bob_ = std::make_shared<RecordingSink>();
   uint64_t sequence_ = 0;
+  bool reads_at_once_ = true;
+};
+
+// The reads wait until the test runs them.
+class SlowReadTest : public DeliveryDeskTest {
+ protected:
+  SlowReadTest() { reads_at_once_ = false; }
+
+  std::string subscription_error(size_t position) {
+    return std::string(ada_->message<protocol::SubscriptionError>(position).error);
+  }
+  // More than one answer may hold.
+  void fill() { database_.insert(1, std::string(limits_.answer_bytes_max, 'x')); }
 };
 
 TEST_F(DeliveryDeskTest, HoldsEverythingBackUntilItsEntryIsCommitted) {
@@ -203,7 +240,9 @@ TEST_F(DeliveryDeskTest, GivesTheMarksOfCallsBackOnceTheyAreAnswered) {
 TEST(ConfirmationWaitTest, SaysThatTheTransactionWasCancelledIfNobodyCanAnswerAnyMore) {
   std::vector<Status> told;
   {
-    DeliveryDesk desk;
+    ManualReaders readers;
+    FakeClock clock;
+    DeliveryDesk desk{{&readers, &clock, {}}};
     const auto wait = std::make_shared<ConfirmationWait>(
         [&told](const Status& status) { told.push_back(status); });
     ExecutedBatch batch;
@@ -227,6 +266,240 @@ TEST(ConfirmationWaitTest, AnswersOnce) {
   wait.reset();
   ASSERT_EQ(told.size(), 1u);
   EXPECT_TRUE(told[0].ok());
+}
+
+// ---- Reads elsewhere: only their own session waits for them [S 02/10.1]
+// ---------------------------
+
+TEST_F(SlowReadTest, LetsNobodyElseWaitForAQuery) {
+  run(ProposalSeq{0}, {subscribe(kBob, 1, "SELECT * FROM item")});
+  run_reads();
+  run(ProposalSeq{0}, {one_off(kAda, 1, "SELECT * FROM item"), sql("SELECT * FROM item")});
+  run(ProposalSeq{0}, {transaction(database_.insert(1, "a"), CallerRef{kBob, 7})});
+  EXPECT_EQ(bob_->message<protocol::ReducerResult>(1).request_id, 7u);
+  EXPECT_TRUE(ada_->messages.empty());
+  EXPECT_TRUE(replies_.empty());
+  run_reads();
+  EXPECT_EQ(ada_->messages.size(), 1u);
+  ASSERT_EQ(replies_.size(), 1u);
+  EXPECT_TRUE(replies_[0].ok());
+}
+
+TEST_F(SlowReadTest, KeepsTheOrderOfASessionAroundItsQueries) {
+  run(ProposalSeq{0},
+      {transaction(nullptr, CallerRef{kAda, 1}), one_off(kAda, 2, "SELECT * FROM item"),
+       transaction(nullptr, CallerRef{kAda, 3}), one_off(kAda, 4, "nonsense"),
+       transaction(nullptr, CallerRef{kAda, 5})});
+  EXPECT_EQ(ada_->messages.size(), 1u) << "what stood before the query needs not wait";
+  EXPECT_EQ(readers_.waiting.size(), 1u) << "queries of one session take turns";
+  run_reads();
+  ASSERT_EQ(ada_->messages.size(), 5u);
+  EXPECT_EQ(ada_->message<protocol::ReducerResult>(0).request_id, 1u);
+  EXPECT_EQ(ada_->message<protocol::OneOffQueryResult>(1).request_id, 2u);
+  EXPECT_EQ(ada_->message<protocol::ReducerResult>(2).request_id, 3u);
+  EXPECT_EQ(ada_->message<protocol::OneOffQueryResult>(3).request_id, 4u);
+  EXPECT_EQ(ada_->message<protocol::ReducerResult>(4).request_id, 5u);
+}
+
+TEST_F(SlowReadTest, HoldsTheRowsOfAQueryUntilWhatTheyShowIsCommitted) {
+  database_.insert(1, "a");
+  run(ProposalSeq{4}, {one_off(kAda, 1, "SELECT * FROM item"), sql("SELECT * FROM item")});
+  run_reads();
+  EXPECT_TRUE(ada_->messages.empty());
+  EXPECT_TRUE(replies_.empty());
+  desk_.committed(ProposalSeq{4});
+  EXPECT_EQ(ada_->messages.size(), 1u);
+  EXPECT_EQ(replies_.size(), 1u);
+}
+
+TEST_F(SlowReadTest, ReadsTheStateOfTheQuestionNotOfTheAnswer) {
+  database_.insert(1, "a");
+  run(ProposalSeq{0}, {sql("SELECT * FROM item")});
+  run(ProposalSeq{0}, {transaction(database_.insert(2, "b"))});
+  run_reads();
+  ASSERT_EQ(replies_.size(), 1u);
+  EXPECT_NE(replies_[0]->json.find(R"("rows":[[1,"a"]])"), std::string::npos) << replies_[0]->json;
+}
+
+TEST_F(SlowReadTest, CancelsTheQueriesOfASessionThatCloses) {
+  run(ProposalSeq{0},
+      {one_off(kAda, 1, "SELECT * FROM item"), one_off(kAda, 2, "SELECT * FROM item")});
+  ASSERT_EQ(readers_.waiting.size(), 1u);
+  const PendingReadPtr read = readers_.waiting[0];
+  run(ProposalSeq{0}, {SessionClosedItem{kAda}});
+  EXPECT_EQ(read->check().code(), StatusCode::kUnavailable);
+  run_reads();
+  EXPECT_TRUE(readers_.waiting.empty()) << "the second one is not even begun";
+}
+
+TEST_F(SlowReadTest, EndsAQueryThatTakesTooLongWithAClearError) {
+  run(ProposalSeq{0}, {sql("SELECT * FROM item")});
+  const PendingReadPtr read = readers_.waiting[0];
+  run_reads();
+  EXPECT_TRUE(read->check().ok());
+  clock_.advance(limits_.time_max);
+  EXPECT_EQ(read->check().code(), StatusCode::kTooLarge);
+  EXPECT_EQ(read->check().message(), "the query takes longer than 500 ms");
+}
+
+TEST_F(SlowReadTest, LimitsTheBytesOfOneAnswer) {
+  database_.insert(1, std::string(limits_.answer_bytes_max, 'x'));
+  run(ProposalSeq{0}, {one_off(kAda, 1, "SELECT * FROM item"), sql("SELECT * FROM item")});
+  run_reads();
+  EXPECT_EQ(one_off_error(0), "the answer is larger than 65536 bytes");
+  ASSERT_EQ(replies_.size(), 1u);
+  EXPECT_EQ(replies_[0].status().code(), StatusCode::kTooLarge);
+}
+
+TEST_F(SlowReadTest, BuildsNothingMoreForAClientUntilItTakesWhatWasBuilt) {
+  run(ProposalSeq{0},
+      {one_off(kAda, 1, "SELECT * FROM item"), one_off(kAda, 2, "SELECT * FROM item")});
+  ada_->unsent = limits_.session_bytes_max + 1;
+  run_reads();
+  EXPECT_EQ(ada_->messages.size(), 1u);
+  ASSERT_TRUE(desk_.next_deadline());
+  clock_.advance(DeliveryDesk::kStallLook);
+  desk_.expire(clock_.steady());
+  run_reads();
+  EXPECT_EQ(ada_->messages.size(), 1u) << "still too much";
+  ada_->unsent = limits_.session_bytes_max;
+  clock_.advance(DeliveryDesk::kStallLook);
+  desk_.expire(clock_.steady());
+  run_reads();
+  EXPECT_EQ(ada_->messages.size(), 2u);
+  EXPECT_FALSE(desk_.next_deadline());
+  EXPECT_TRUE(ada_->closes.empty());
+}
+
+TEST_F(SlowReadTest, ClosesAClientThatTakesNothingForTooLong) {
+  run(ProposalSeq{0},
+      {one_off(kAda, 1, "SELECT * FROM item"), one_off(kAda, 2, "SELECT * FROM item")});
+  ada_->unsent = limits_.session_bytes_max + 1;
+  run_reads();
+  clock_.advance(DeliveryDesk::kStallMax);
+  desk_.expire(clock_.steady());
+  ASSERT_EQ(ada_->closes.size(), 1u);
+  EXPECT_EQ(ada_->closes[0].code, 0);
+  run(ProposalSeq{0},
+      {one_off(kAda, 3, "SELECT * FROM item"), transaction(nullptr, CallerRef{kAda, 4})});
+  run_reads();
+  EXPECT_EQ(ada_->messages.size(), 1u);
+  EXPECT_EQ(ada_->closes.size(), 1u);
+}
+
+TEST_F(SlowReadTest, CountsAnswersThatWaitForTheirCommitAsBuilt) {
+  database_.insert(1, std::string(limits_.session_bytes_max, 'x'));
+  run(ProposalSeq{4},
+      {one_off(kAda, 1, "SELECT * FROM item"), one_off(kAda, 2, "SELECT * FROM item")});
+  run_reads();
+  EXPECT_TRUE(desk_.next_deadline()) << "the second one is not begun";
+  desk_.committed(ProposalSeq{4});
+  clock_.advance(DeliveryDesk::kStallLook);
+  desk_.expire(clock_.steady());
+  run_reads();
+  EXPECT_EQ(ada_->messages.size(), 2u);
+}
+
+TEST_F(SlowReadTest, ClosesASessionWithTooMuchBehindItsQuery) {
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0},
+      {transaction(database_.insert(1, std::string(limits_.session_bytes_max, 'x')))});
+  ASSERT_EQ(ada_->closes.size(), 1u);
+  EXPECT_EQ(ada_->closes[0].code, 0);
+  run_reads();
+  EXPECT_TRUE(ada_->messages.empty());
+}
+
+TEST_F(SlowReadTest, TellsInOrderThatNoReaderIsFree) {
+  readers_.accepts = false;
+  run(ProposalSeq{0}, {one_off(kAda, 1, "SELECT * FROM item"),
+                       transaction(nullptr, CallerRef{kAda, 2}), sql("SELECT * FROM item")});
+  ASSERT_EQ(ada_->messages.size(), 2u);
+  EXPECT_EQ(one_off_error(0), "full");
+  ASSERT_EQ(replies_.size(), 1u);
+  EXPECT_EQ(replies_[0].status().code(), StatusCode::kOverloaded);
+}
+
+TEST_F(SlowReadTest, AnswersQueriesThatAreOutBeforeItClosesOrRetires) {
+  run(ProposalSeq{0}, {one_off(kAda, 1, "SELECT * FROM item"), sql("SELECT * FROM item")});
+  run(ProposalSeq{0}, {CloseAllItem{{1001, "module exited"}}});
+  ASSERT_EQ(ada_->messages.size(), 1u);
+  EXPECT_EQ(one_off_error(0), "module exited");
+  EXPECT_EQ(ada_->closes.size(), 1u);
+  EXPECT_TRUE(replies_.empty());
+  desk_.retire();
+  ASSERT_EQ(replies_.size(), 1u);
+  EXPECT_EQ(replies_[0].status().code(), StatusCode::kUnavailable);
+  run_reads();
+  EXPECT_EQ(replies_.size(), 1u);
+}
+
+TEST_F(SlowReadTest, PutsFirstRowsOfTheirStateBeforeEveryLaterTransaction) {
+  database_.insert(1, "a");
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {transaction(database_.insert(2, "b")),
+                       transaction(database_.insert(3, "c"), CallerRef{kAda, 9})});
+  EXPECT_TRUE(ada_->messages.empty());
+  run_reads();
+  ASSERT_EQ(ada_->messages.size(), 3u);
+  const auto& applied = ada_->message<protocol::SubscribeApplied>(0);
+  ASSERT_EQ(applied.rows.size(), 1u);
+  EXPECT_EQ(applied.rows[0].rows.size(), 1u) << "the row of the subscribe's own state only";
+  EXPECT_EQ(ada_->message<protocol::TransactionUpdate>(1).query_sets[0].query_set_id, 1u);
+  EXPECT_EQ(ada_->message<protocol::ReducerResult>(2).request_id, 9u);
+}
+
+TEST_F(SlowReadTest, EncodesFirstRowsOfEqualQueriesOnceForAllClients) {
+  database_.insert(1, "a");
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {subscribe(kBob, 4, "select * from item")});
+  run_reads();
+  ASSERT_EQ(ada_->batches.size(), 1u);
+  ASSERT_EQ(bob_->batches.size(), 1u);
+  EXPECT_EQ(ada_->batches[0]->pieces.back().bytes, bob_->batches[0]->pieces.back().bytes);
+}
+
+TEST_F(SlowReadTest, DoesNotShareFirstRowsOfAnotherState) {
+  database_.insert(1, "a");
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  database_.insert(2, "b");
+  run(ProposalSeq{0}, {subscribe(kBob, 1, "SELECT * FROM item")});
+  run_reads();
+  EXPECT_EQ(ada_->message<protocol::SubscribeApplied>(0).rows[0].rows.size(), 1u);
+  EXPECT_EQ(bob_->message<protocol::SubscribeApplied>(0).rows[0].rows.size(), 2u);
+}
+
+TEST_F(SlowReadTest, TakesASetBackWhoseFirstRowsCannotBeRead) {
+  fill();
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run_reads();
+  EXPECT_EQ(subscription_error(0), "Internal error evaluating queries");
+  EXPECT_EQ(desk_.query_set_count(), 0u);
+  run(ProposalSeq{0}, {transaction(database_.insert(2, "b"))});
+  EXPECT_EQ(ada_->messages.size(), 1u);
+  EXPECT_TRUE(ada_->closes.empty());
+}
+
+TEST_F(SlowReadTest, ClosesASessionWithUpdatesOfASetThatHasNoFirstRows) {
+  fill();
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item")});
+  run(ProposalSeq{0}, {transaction(database_.insert(2, "b"))});
+  run_reads();
+  ASSERT_EQ(ada_->messages.size(), 1u) << "rows the client cannot place are not sent";
+  EXPECT_EQ(subscription_error(0), "Internal error evaluating queries");
+  ASSERT_EQ(ada_->closes.size(), 1u);
+  EXPECT_EQ(ada_->closes[0].code, 1011);
+  EXPECT_EQ(desk_.query_set_count(), 0u);
+}
+
+TEST_F(SlowReadTest, KeepsASetThatTookTheIdOfOneThatFailed) {
+  fill();
+  run(ProposalSeq{0}, {subscribe(kAda, 1, "SELECT * FROM item"),
+                       UnsubscribeItem{kAda, 3, 1, false, database_.pin()},
+                       subscribe(kAda, 1, "SELECT * FROM item WHERE id = 7")});
+  run_reads();
+  EXPECT_EQ(desk_.query_set_count(), 1u);
+  EXPECT_EQ(ada_->closes.size(), 1u) << "the answer to the unsubscribe would mislead";
 }
 
 class ImpatientTest : public DeliveryDeskTest {

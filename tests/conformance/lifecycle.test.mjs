@@ -65,6 +65,8 @@ test('a connect hook that refuses drops the socket and leaves nothing', async t 
   assert.equal(call.text, 'the gate is shut');
   const sql = await db.sql('SELECT * FROM gate');
   assert.deepEqual([sql.status, sql.text], [403, 'the gate is shut']);
+  const nonsense = await db.sql('this is no statement');
+  assert.deepEqual([nonsense.status, nonsense.text], [403, 'the gate is shut']);
 });
 
 test('a connection id that is in use is refused, and free again behind its connection', async t => {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "query/first_rows.h"
 #include "schema/bsatn.h"
 #include "schema/row_layout.h"
 #include "storage/transaction.h"
@@ -167,6 +168,16 @@ Caller caller_of(Byte last, CallerClass caller_class) {
   caller.identity.le[0] = last;
   caller.caller_class = caller_class;
   return caller;
+}
+
+Result<std::vector<RowBlock>> subscribe(SubscriptionSet& set, const SubscribeRequest& request,
+                                        const storage::ReadView& view) {
+  WL_ASSIGN_OR_RETURN(const std::vector<QueryPtr> queries, set.subscribe(request, view));
+  ReadBudget budget;
+  auto rows = first_rows(queries, view, budget);
+  if (rows.ok()) return rows;
+  EXPECT_TRUE(set.unsubscribe(request.client, request.query_set_id).ok());
+  return rows;
 }
 
 Caller owner() {

@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "query/query_types.h"
+#include "query/subscription_set.h"
 #include "schema/algebraic_type.h"
 #include "storage/database_state.h"
 #include "storage/table_definition.h"
@@ -36,6 +37,10 @@ Rows encode_rows(const Json& rows, const schema::ProductType& type);
 
 // Rows lying back to back, cut with the layout of `type`.
 Rows split_rows(Bytes rows, const schema::ProductType& type);
+
+// A subscribe with its first rows, as clients see it; the set is taken back if they cannot be had.
+Result<std::vector<RowBlock>> subscribe(SubscriptionSet& set, const SubscribeRequest& request,
+                                        const storage::ReadView& view);
 
 Caller owner();
 Caller stranger();

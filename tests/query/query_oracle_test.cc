@@ -50,7 +50,9 @@ TEST(QueryOracle, AnyJoinGivesTheBagOfTheNaiveEvaluator) {
     for (int i = 0; i < 20; ++i) {
       const RandomQuery query = random.random_query(1 + random.prng().below(3));
       SCOPED_TRACE(query.sql);
-      const auto block = one_off_query(query.sql, random.database().view(), testing::owner());
+      ReadBudget budget;
+      const auto block =
+          one_off_query(query.sql, random.database().view(), testing::owner(), budget);
       ASSERT_TRUE(block.ok()) << block.status().message();
       ASSERT_EQ(rows_of(*block), random.evaluate(query));
       accepted += block->row_count;
@@ -103,8 +105,8 @@ TEST(SubscriptionOracle, DeltasAddUpToAFreshEvaluation) {
     for (uint32_t id = 0; id < 40; ++id) {
       Mirror mirror{random.random_query(1 + random.prng().below(2)), {}};
       const std::vector<std::string> texts = {mirror.query.sql};
-      const auto blocks = set.subscribe({ClientHandle(id % 4), id, testing::owner(), texts},
-                                        random.database().view());
+      const auto blocks = testing::subscribe(
+          set, {ClientHandle(id % 4), id, testing::owner(), texts}, random.database().view());
       if (!blocks.ok()) {
         ASSERT_NE(blocks.status().message().find("Subscriptions require indexes"),
                   std::string::npos)

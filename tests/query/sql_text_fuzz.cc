@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if ((data[0] & 2) != 0) {
     SubscriptionSet set;
     const std::vector<std::string> texts = {text};
-    set.subscribe({ClientHandle(1), 1, caller, texts}, database().view())
+    query::testing::subscribe(set, {ClientHandle(1), 1, caller, texts}, database().view())
         .status()
         .ignore("any outcome is fine");
     set.check_invariants();
@@ -48,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto statement = SqlStatement::parse(text);
   if (!statement.ok()) return 0;
   if (!statement->writes()) {
-    const auto result = execute_read(*statement, database().view(), caller);
+    ReadBudget budget;
+    const auto result = execute_read(*statement, database().view(), caller, budget);
     if (result.ok()) statement_results_json(*result, 1).status().ignore("any outcome is fine");
     return 0;
   }

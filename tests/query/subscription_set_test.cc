@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "query/first_rows.h"
 #include "query/sql.h"
 #include "schema/protocol/row_list.h"
 #include "schema/protocol/wire_reader.h"
@@ -43,7 +44,8 @@ class SubscriptionSetTest : public ::testing::Test {
   Result<std::vector<RowBlock>> subscribe(uint64_t client, uint32_t id,
                                           std::vector<std::string> queries,
                                           Caller caller = testing::owner()) {
-    auto result = set_.subscribe({ClientHandle(client), id, caller, queries}, database_.view());
+    auto result =
+        testing::subscribe(set_, {ClientHandle(client), id, caller, queries}, database_.view());
     set_.check_invariants();
     return result;
   }
@@ -122,9 +124,7 @@ TEST_F(SubscriptionSetTest, MergesEqualTextsOfOneSetAndKeepsOtherSpellings) {
   EXPECT_EQ(rows->size(), 2U);
   EXPECT_EQ(set_.distinct_query_count(), 1U);
   EXPECT_EQ(shape(insert_player(9, 9)), (Shape{"1/1 player +1 -0", "1/1 player +1 -0"}));
-  ASSERT_TRUE(
-      set_.unsubscribe(ClientHandle(1), 1, SubscriptionSet::DroppedRows::kOmit, database_.view())
-          .ok());
+  ASSERT_TRUE(set_.unsubscribe(ClientHandle(1), 1).ok());
   EXPECT_EQ(set_.distinct_query_count(), 0U);
 }
 
@@ -173,21 +173,19 @@ TEST_F(SubscriptionSetTest, ExpandsSelectEverythingToReadableTablesWithoutEvents
   EXPECT_EQ(set_.distinct_query_count(), 4U);  // And secret.
 }
 
-TEST_F(SubscriptionSetTest, GivesDroppedRowsOnRequestAndForgetsTheSet) {
+TEST_F(SubscriptionSetTest, GivesTheQueriesOfASetItForgetsForTheirRows) {
   ASSERT_TRUE(subscribe(1, 1, {"SELECT * FROM player WHERE zone = 7"}).ok());
-  const auto rows =
-      set_.unsubscribe(ClientHandle(1), 1, SubscriptionSet::DroppedRows::kSend, database_.view());
+  const auto queries = set_.unsubscribe(ClientHandle(1), 1);
+  ASSERT_TRUE(queries.ok());
+  ReadBudget budget;
+  const auto rows = first_rows(*queries, database_.view(), budget);
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), 1U);
   EXPECT_EQ((*rows)[0].row_count, 2U);
   EXPECT_TRUE(insert_player(9, 7).deliveries.empty());
   EXPECT_TRUE(subscribe(1, 1, {"SELECT * FROM item"}).ok());
   const auto unknown = [&](uint64_t client, uint32_t id) {
-    return set_
-        .unsubscribe(ClientHandle(client), id, SubscriptionSet::DroppedRows::kOmit,
-                     database_.view())
-        .status()
-        .message();
+    return set_.unsubscribe(ClientHandle(client), id).status().message();
   };
   EXPECT_EQ(unknown(1, 2), "Subscription not found: 2");
   EXPECT_EQ(unknown(5, 2), "Client not found: 5");
@@ -309,13 +307,14 @@ TEST_F(SubscriptionSetTest, HidesTheProgramFromOthers) {
   EXPECT_EQ(set_.distinct_query_count(), 2U);
   EXPECT_EQ((*others)[0].encoded->size() + 3, (*owners)[0].encoded->size());
   const auto statement = SqlStatement::parse("SELECT program_bytes FROM st_module");
-  const auto mine = execute_read(*statement, database_.view(), testing::owner());
-  const auto theirs = execute_read(*statement, database_.view(), testing::stranger());
+  ReadBudget budget;
+  const auto mine = execute_read(*statement, database_.view(), testing::owner(), budget);
+  const auto theirs = execute_read(*statement, database_.view(), testing::stranger(), budget);
   EXPECT_EQ(mine->rows, (ByteBuffer{3, 0, 0, 0, 1, 2, 3}));
   EXPECT_EQ(theirs->rows, (ByteBuffer{0, 0, 0, 0}));
   const auto guess = SqlStatement::parse("SELECT * FROM st_module WHERE program_bytes = 0x010203");
-  EXPECT_EQ(execute_read(*guess, database_.view(), testing::stranger())->row_count, 0U);
-  EXPECT_EQ(execute_read(*guess, database_.view(), testing::owner())->row_count, 1U);
+  EXPECT_EQ(execute_read(*guess, database_.view(), testing::stranger(), budget)->row_count, 0U);
+  EXPECT_EQ(execute_read(*guess, database_.view(), testing::owner(), budget)->row_count, 1U);
 }
 
 TEST_F(SubscriptionSetTest, RefusesDmlOnSystemTables) {

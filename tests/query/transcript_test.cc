@@ -112,7 +112,8 @@ class Session {
              std::to_string(result->stats.rows_deleted) + ", updated " +
              std::to_string(result->stats.rows_updated) + "\n" + updates;
     }
-    const auto result = execute_read(*statement, database_.view(), caller);
+    ReadBudget budget;
+    const auto result = execute_read(*statement, database_.view(), caller, budget);
     if (!result.ok()) return "error: " + result.status().message() + "\n";
     std::vector<std::string> lines;
     for (const std::string& row : testing::split_rows(result->rows, result->schema))
@@ -124,10 +125,11 @@ class Session {
     const size_t slash = words.find('/');
     const size_t blank = words.find(' ');
     const std::vector<std::string> texts = {words.substr(blank + 1)};
-    const auto blocks =
-        set_.subscribe({ClientHandle(std::stoull(words)),
-                        static_cast<uint32_t>(std::stoul(words.substr(slash + 1))), caller, texts},
-                       database_.view());
+    const auto blocks = testing::subscribe(
+        set_,
+        {ClientHandle(std::stoull(words)),
+         static_cast<uint32_t>(std::stoul(words.substr(slash + 1))), caller, texts},
+        database_.view());
     if (!blocks.ok()) return "error: " + blocks.status().message() + "\n";
     std::string out;
     for (const RowBlock& block : *blocks) {
