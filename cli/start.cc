@@ -78,6 +78,9 @@ actors::NodeConfig node_config(const StartOptions& options) {
   config.runtime.lowering_cache = options.data_dir + "/lowered";
   config.module_limits.heap_bytes = static_cast<size_t>(options.heap_limit_mb) * limits::MiB;
   config.module_limits.call_budget = options.call_budget;
+  config.read_limits.time_max = options.query_budget;
+  config.read_limits.answer_bytes_max = static_cast<size_t>(options.answer_bytes);
+  config.read_limits.session_bytes_max = static_cast<size_t>(options.client_queue_bytes);
   config.checkpoint.log_bytes_min = static_cast<uint64_t>(options.checkpoint_log_bytes);
   config.checkpoint.transactions = static_cast<uint64_t>(options.checkpoint_tx);
   config.checkpoint.age = std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_age);

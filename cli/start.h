@@ -37,13 +37,15 @@ struct StartOptions {
   std::chrono::milliseconds jwks_timeout{5'000};
   int64_t jwks_bytes = 1024 * 1024;  // One answer of an issuer.
 
-  int64_t io_threads = 0;                         // 0 = chosen from the number of cores.
-  int64_t max_body_bytes = 2 * 1024 * 1024;       // HTTP bodies except publish.
-  int64_t max_program_bytes = 128 * 1024 * 1024;  // Publish bodies.
-  int64_t max_clients = 50'000;                   // WebSocket sessions of this node.
-  int64_t connect_rate = 2'000;                   // Upgrades per second.
-  int64_t client_queue_bytes = 64 * 1024 * 1024;  // Unsent bytes of one client; then it is closed.
-  std::chrono::milliseconds call_budget{30'000};  // Wall clock of one reducer.
+  int64_t io_threads = 0;                          // 0 = chosen from the number of cores.
+  int64_t max_body_bytes = 2 * 1024 * 1024;        // HTTP bodies except publish.
+  int64_t max_program_bytes = 128 * 1024 * 1024;   // Publish bodies.
+  int64_t max_clients = 50'000;                    // WebSocket sessions of this node.
+  int64_t connect_rate = 2'000;                    // Upgrades per second.
+  int64_t client_queue_bytes = 64 * 1024 * 1024;   // Unsent bytes of one client; then it is closed.
+  std::chrono::milliseconds call_budget{30'000};   // Wall clock of one reducer.
+  std::chrono::milliseconds query_budget{10'000};  // Wall clock of one request that reads.
+  int64_t answer_bytes = 256 * 1024 * 1024;        // Rows of one request that reads.
 
   std::chrono::milliseconds ping_interval{15'000};
   std::chrono::milliseconds idle_timeout{30'000};
