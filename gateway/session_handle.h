@@ -6,6 +6,7 @@
 // Thread: any. Cost: one lock and one vector push per delivery.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -16,8 +17,10 @@ namespace worldline::gateway {
 
 class SessionHandle final : public actors::SessionSink {
  public:
-  SessionHandle(std::shared_ptr<IoInbox> inbox, PeerId session)
-      : inbox_(std::move(inbox)), session_(session) {}
+  // The session keeps `unsent`, the bytes it has taken and not handed to its socket.
+  using UnsentBytes = std::shared_ptr<const std::atomic<size_t>>;
+  SessionHandle(std::shared_ptr<IoInbox> inbox, PeerId session, UnsentBytes unsent)
+      : inbox_(std::move(inbox)), session_(session), unsent_(std::move(unsent)) {}
 
   void deliver(std::shared_ptr<const actors::OutboundBatch> batch) override {
     PeerEvent event;
@@ -39,9 +42,12 @@ class SessionHandle final : public actors::SessionSink {
     inbox_->push(std::move(event));
   }
 
+  size_t unsent_bytes() const override { return unsent_->load(std::memory_order_relaxed); }
+
  private:
   const std::shared_ptr<IoInbox> inbox_;
   const PeerId session_;
+  const UnsentBytes unsent_;
 };
 
 }  // namespace worldline::gateway

@@ -74,7 +74,7 @@ void WebSocketSession::start(Bytes early) {
   open.database = plan_.database;
   open.caller = {plan_.identity, plan_.jwt_payload};
   open.connection_id = plan_.connection_id;
-  open.sink = std::make_shared<SessionHandle>(thread_.inbox(), id_);
+  open.sink = std::make_shared<SessionHandle>(thread_.inbox(), id_, unsent_);
   core_.node.open_session(std::move(open), [inbox = thread_.inbox(), id = id_](auto session) {
     PeerEvent event;
     event.peer = id;
@@ -120,6 +120,7 @@ void WebSocketSession::on_batch(OutboundBatchPtr batch) {
   pending_bytes_ += batch->bytes();
   pending_messages_ += batch->message_ends.size();
   pending_.push_back(std::move(batch));
+  unsent_->store(out_.bytes() + pending_bytes_, std::memory_order_relaxed);
   thread_.mark_dirty(id_);
 }
 
@@ -376,6 +377,7 @@ void WebSocketSession::write_out() {
       return;
     }
     out_.consume(sent);
+    unsent_->store(out_.bytes() + pending_bytes_, std::memory_order_relaxed);
   }
   if (!out_.empty()) return;
   if (pending_.empty()) unsent_replies_ = 0;

@@ -12,6 +12,7 @@
 // Sources: [S 02/5.3-5.6, 02/8].
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -118,6 +119,8 @@ class WebSocketSession final : public Peer, public std::enable_shared_from_this<
   size_t pending_bytes_ = 0;
   size_t pending_messages_ = 0;
   OutQueue out_;
+  // pending_bytes_ and out_ together, for the node.
+  const std::shared_ptr<std::atomic<size_t>> unsent_ = std::make_shared<std::atomic<size_t>>(0);
   bool writing_ = false;  // A wait for writability is pending.
   bool end_after_flush_ = false;
 
