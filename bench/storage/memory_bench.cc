@@ -44,7 +44,7 @@ AlgebraicType key_type(Kind kind) {
 
 TableDefinition definition_of(Kind kind) {
   TableDefinition table;
-  table.name = "t";
+  table.name = std::string("t");  // GCC 12 sees an overlap in the assignment of a literal.
   table.columns = {{"id", "", key_type(kind)},
                    {"value", "", AlgebraicType::primitive(TypeKind::kU64)}};
   if (kind == Kind::kNoIndex) return table;
