@@ -109,7 +109,8 @@ const char* sent_for_name(SentFor what) {
 
 void DeliveryDesk::execute(const ExecutedBatch& batch) {
   WL_CHECK(held_.empty() || held_.back().depends_on <= batch.depends_on);
-  building_ = Held{batch.depends_on, {}, {}, {}, {}, {}};
+  building_ = {};
+  building_.depends_on = batch.depends_on;
   for (const auto& item : batch.items) std::visit([this](const auto& one) { on(one); }, item);
   collect_outboxes();
   held_.push_back(std::move(building_));
