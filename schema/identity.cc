@@ -87,7 +87,8 @@ Result<Identity> Identity::from_claims(std::string_view issuer, std::string_view
 }
 
 bool looks_like_identity(std::string_view text, Identity& out) {
-  if (text.starts_with("0x")) text.remove_prefix(2);
+  // `X'` as in SQL is tolerated [S 02/1.4].
+  if (text.starts_with("0x") || text.starts_with("X'")) text.remove_prefix(2);
   return parse_reversed_hex(text, out.le);
 }
 

@@ -66,7 +66,9 @@ TEST(Identity, RefusesClaimsAndTextOutOfBounds) {
   Identity identity;
   EXPECT_TRUE(looks_like_identity("0x" + std::string(64, 'A'), identity));
   EXPECT_TRUE(looks_like_identity(std::string(64, '1'), identity));
-  for (const char* prefix : {"X'", "0X", "0x0x", "x"})
+  EXPECT_TRUE(looks_like_identity("X'" + std::string(64, '1'), identity));
+  EXPECT_FALSE(looks_like_identity("X'" + std::string(64, '1') + "'", identity));
+  for (const char* prefix : {"0X", "0x0x", "x"})
     EXPECT_FALSE(looks_like_identity(prefix + std::string(64, '1'), identity)) << prefix;
   EXPECT_FALSE(looks_like_identity("0x" + std::string(62, '1'), identity)) << "nothing is padded";
   EXPECT_FALSE(looks_like_identity("chat", identity));
