@@ -350,13 +350,11 @@ void NodeCluster::transmit(NodeId from, Envelope message) {
     if (is_append && sender.is_up()) sender.raft_->on_appends_sent(to, bytes);
     TestNode& target = *nodes_.at(to);
     if (!target.is_up()) return;
-    if (target.is_stopped) {  // The kernel keeps it.
-      const BootTime received = now_;
-      post(1ms, [this, &target, message, received, life = target.incarnation] {
-        if (target.is_stopped) return transmit(message.from.node, message);
-        if (target.is_up() && target.incarnation == life) receive(target, {message, received});
+    if (target.is_stopped) {
+      return keep(target, [this, &target, message, received = now_] {
+        receive(target, {message, received});
+        settle(target);
       });
-      return;
     }
     receive(target, {message, now_});
     settle(target);
@@ -380,16 +378,27 @@ void NodeCluster::transmit_node(NodeId from, NodeId to, NodeMessage message) {
   });
 }
 
+// The kernel keeps what arrives for a stopped process.
+void NodeCluster::keep(TestNode& target, std::function<void()> arrival) {
+  target.kept_.push_back(std::move(arrival));
+  if (target.kept_.size() == 1) look_at_kept(target);
+}
+
+void NodeCluster::look_at_kept(TestNode& target) {
+  post(1ms, [this, &target, life = target.incarnation] {
+    if (target.is_up() && target.incarnation == life && target.is_stopped)
+      return look_at_kept(target);
+    const auto kept = std::exchange(target.kept_, {});
+    if (!target.is_up() || target.incarnation != life) return;
+    for (const auto& arrival : kept) arrival();
+  });
+}
+
 void NodeCluster::deliver_node(NodeId from, NodeId to, const Sent& sent,
                                const NodeMessage& message) {
   TestNode& target = *nodes_.at(to);
   if (!target.is_up()) return;
-  if (target.is_stopped) {  // The kernel keeps it.
-    post(1ms, [this, from, to, sent, message, life = target.incarnation] {
-      if (nodes_.at(to)->incarnation == life) deliver_node(from, to, sent, message);
-    });
-    return;
-  }
+  if (target.is_stopped) return keep(target, [=, this] { deliver_node(from, to, sent, message); });
   const Arrival arrival{sent.received_at, now_};
   if (const auto* batch = std::get_if<HeartbeatBatch>(&message); batch != nullptr) {
     const Status status = target.raft_->recv_batch(from, *batch, arrival);
@@ -411,6 +420,7 @@ void NodeCluster::crash(NodeId id, StreamLoss how) {
   --node.incarnation;
   node.raft_.reset();
   node.hanging_.clear();
+  node.kept_.clear();
   post(options_.latency, [this, id, how] {
     for (auto& [other, peer] : nodes_) {
       if (other == id || !peer->is_up()) continue;

@@ -139,6 +139,7 @@ class TestNode final : public LogPort, public MessagePort, public SnapshotPort, 
   std::map<GroupId, TestMachine> machines_;
   std::set<GroupId> owing_;
   std::vector<Slow> hanging_;
+  std::vector<std::function<void()>> kept_;  // Arrived while it was stopped.
 };
 
 class NodeCluster {
@@ -213,6 +214,8 @@ class NodeCluster {
     uint64_t life = 0;  // Of the sender.
     BootTime received_at;
   };
+  void keep(TestNode& target, std::function<void()> arrival);
+  void look_at_kept(TestNode& target);
   void deliver_node(NodeId from, NodeId to, const Sent& sent, const NodeMessage& message);
 
   const ClusterOptions options_;
