@@ -264,7 +264,8 @@ void NodeLife::read(GroupId group, NodeId where) {
 // Answered from the machine once it is as far as the leader was.
 void NodeLife::settle_reads() {
   for (auto it = reading_.begin(); it != reading_.end();) {
-    const auto& [token, reading] = *it;
+    const uint64_t token = it->first;  // Clang 14 captures no structured bindings.
+    const Reading& reading = it->second;
     TestNode& node = cluster_.node(reading.node);
     const bool is_over = !node.is_up() || node.incarnation != reading.incarnation;
     TestMachine& machine = node.machine(reading.group);
