@@ -49,9 +49,9 @@ class Gateway::Impl {
         auth_(std::move(auth)),
         issuers_(config.auth.external_issuers, *auth_.fetcher, clock_),
         verifier_(*auth_.tokens, issuers_),
-        metrics_(config.metric_databases_max),
+        metrics_(std::make_shared<GatewayMetrics>(config.metric_databases_max)),
         upgrades_(config.connect_rate_max),
-        core_{config_, node, *auth_.tokens, verifier_, clock_, metrics_, upgrades_} {}
+        core_{config_, node, *auth_.tokens, verifier_, clock_, *metrics_, upgrades_} {}
 
   ~Impl() { stop().ignore("whoever wants to know called stop()"); }
 
@@ -71,7 +71,7 @@ class Gateway::Impl {
   const AuthParts auth_;
   IssuerDirectory issuers_;
   const TokenVerifier verifier_;
-  GatewayMetrics metrics_;
+  const std::shared_ptr<GatewayMetrics> metrics_;
   RateLimit upgrades_;
   GatewayCore core_;
   PeerCount peer_count_;

@@ -62,7 +62,8 @@ class DatabaseMetrics {
   virtual void on_http_response(size_t bytes) = 0;
 };
 
-class GatewayMetrics {
+// Shared: an answer of the node that is only counted may come when the gateway is gone.
+class GatewayMetrics : public std::enable_shared_from_this<GatewayMetrics> {
  public:
   explicit GatewayMetrics(size_t databases_max);
   ~GatewayMetrics();

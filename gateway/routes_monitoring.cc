@@ -23,10 +23,12 @@ void handle_health(RouteCall call) {
 
 void forget_deleted_databases(GatewayCore& core) {
   for (const schema::Identity& identity : core.metrics.known_databases())
-    core.node.resolve_database({identity, {}}, [&core, identity](const auto& found) {
-      if (!found.ok() && found.status().code() == StatusCode::kNotFound)
-        core.metrics.forget(identity);
-    });
+    core.node.resolve_database(
+        {identity, {}}, [weak = core.metrics.weak_from_this(), identity](const auto& found) {
+          const auto metrics = weak.lock();
+          const bool is_gone = !found.ok() && found.status().code() == StatusCode::kNotFound;
+          if (metrics != nullptr && is_gone) metrics->forget(identity);
+        });
 }
 
 void handle_metrics(RouteCall call) {

@@ -69,9 +69,11 @@ void finish_upgrade(GatewayCore& core, UpgradePlan plan, const UpgradeFields& fi
 void count_rejection(const RouteCall& call, RejectCause cause) {
   const auto database = parse_database(call.parameters[0]);
   if (!database.ok()) return;
-  call.core.node.resolve_database(*database, [&core = call.core, cause](const auto& identity) {
-    if (identity.ok()) core.metrics.database(*identity)->on_rejected(cause);
-  });
+  const auto count = [weak = call.core.metrics.weak_from_this(), cause](const auto& identity) {
+    const auto metrics = weak.lock();
+    if (metrics != nullptr && identity.ok()) metrics->database(*identity)->on_rejected(cause);
+  };
+  call.core.node.resolve_database(*database, count);
 }
 
 void handle_subscribe(RouteCall call) {
