@@ -1,8 +1,8 @@
 // actors/reader_pool.h
 //
-// ReaderPool runs reads (SQL, one-off queries) on threads of its own, so that no answer of a
-// database waits for somebody's query. Reads are taken in order of arrival; a session has at most
-// one in the pool, so they take turns.
+// ReaderPool runs reads (SQL, one-off queries, first rows) on threads of its own, so that no answer
+// of a database waits for somebody's query. Reads are taken in order of arrival; a session has at
+// most one in the pool, so they take turns.
 //
 // Invariants: at most kWaitingMax reads wait. `done` of an accepted read is called once, unless the
 // pool stops first.

@@ -82,7 +82,6 @@ class NodeLife {
   NodeId hanging_;
   uint64_t last_write_ = 0;
   uint64_t last_read_ = 0;
-  uint64_t last_replica_ = 0;
   std::map<std::string, Writing> writing_;
   std::map<uint64_t, Reading> reading_;
   std::map<GroupId, size_t> seen_;  // The length any client knows of.
