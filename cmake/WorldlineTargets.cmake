@@ -21,6 +21,12 @@ function(_wl_common target)
   target_link_libraries(${target} PRIVATE worldline_warnings)
 endfunction()
 
+# wl_alone(source...): compiled by itself also where sources are compiled ten at a time (the presets
+# with CMAKE_UNITY_BUILD), because it gives a file-local name a meaning of its own.
+function(wl_alone)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
 # wl_library(name SOURCES HEADERS DEPS PRIVATE_DEPS PCH), each a list: alias worldline::name.
 function(wl_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
