@@ -88,6 +88,16 @@ class ReplicationDeskTest : public testing::Test {
     return open;
   }
 
+  // What the switch of a boundary stores once the checkpoint is placed.
+  void store_boundary_of_placed() {
+    ASSERT_EQ(placed_.size(), 1u);
+    const storage::CheckpointCut& cut = placed_[0].cut;
+    storage::LogJob row;
+    row.group = kGroup;
+    row.boundary = storage::Boundary{cut.index, cut.term, cut.chain, cut.config, {}, {}};
+    ASSERT_TRUE(store_->write(row).ok());
+  }
+
   // One turn of the log writer: everything that is queued, in writes.
   void write() {
     bool is_done = false;
@@ -240,17 +250,12 @@ TEST_F(ReplicationDeskTest, CutsTheStoredLogOnlyWhenItIsWorthIt) {
   truncation_ = {.bytes_min = limits::GiB, .entries_min = 4};
   start();
   open_new();
-  storage::LogJob row;
-  row.group = kGroup;
   for (uint64_t seq = 1; seq <= 10; ++seq) desk_->propose(proposal(led_[0], seq));
   CheckpointJob job;
   job.group = kGroup;
   desk_->checkpoint(ProposalSeq{10}, std::move(job));
   settle();
-  ASSERT_EQ(placed_.size(), 1u);
-  const storage::CheckpointCut& cut = placed_[0].cut;
-  row.boundary = storage::Boundary{cut.index, cut.term, cut.chain, cut.config, {}, {}};
-  ASSERT_TRUE(store_->write(row).ok());
+  store_boundary_of_placed();
   const auto first_after = [this](uint64_t first_needed) {
     desk_->checkpointed(kGroup, LogIndex{first_needed});
     settle();
@@ -276,12 +281,7 @@ TEST_F(ReplicationDeskTest, ARecoveredGroupLetsGoOfLogThatCheckpointsCover) {
   job.group = kGroup;
   desk_->checkpoint(ProposalSeq{5}, std::move(job));
   settle();
-  ASSERT_EQ(placed_.size(), 1u);
-  const storage::CheckpointCut& cut = placed_[0].cut;
-  storage::LogJob row;
-  row.group = kGroup;
-  row.boundary = storage::Boundary{cut.index, cut.term, cut.chain, cut.config, {}, {}};
-  ASSERT_TRUE(store_->write(row).ok());
+  store_boundary_of_placed();
   start();
   OpenGroup recovered = recovered_group();
   recovered.first_needed = LogIndex{5};
