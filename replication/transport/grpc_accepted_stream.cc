@@ -71,6 +71,7 @@ void AcceptedStream::read_next() {
 
 void AcceptedStream::on_read(bool ok) {
   is_reading_ = false;
+  if (phase_ == Phase::kOver) return;        // Rejected meanwhile.
   if (!ok) return refuse(grpc::Status::OK);  // The dialler has nothing more to say, or is gone.
   if (is_closing_) return refuse(grpc::Status::CANCELLED);
   if (!frame_.assign(received_)) return fail(grpc::StatusCode::INTERNAL, "unreadable buffer");
@@ -185,6 +186,11 @@ void AcceptedStream::fail(grpc::StatusCode code, const std::string& text) {
 // REQUIRES: no read is outstanding.
 void AcceptedStream::refuse(const grpc::Status& status) {
   WL_CHECK(!is_reading_);
+  end(status);
+}
+
+// A read may be outstanding: the end of the call ends it.
+void AcceptedStream::end(const grpc::Status& status) {
   if (phase_ == Phase::kOver) return;
   phase_ = Phase::kOver;
   timer_.Cancel();
@@ -199,6 +205,13 @@ void AcceptedStream::close() {
   is_closing_ = true;
   call_context_.TryCancel();
   if (!is_reading_) refuse(grpc::Status::CANCELLED);
+}
+
+void AcceptedStream::reject(const std::string& why) {
+  if (phase_ != Phase::kOpen || is_closing_) return;
+  add(context_.counters.streams_rejected);
+  context_.listener.on_note({TransportNoteKind::kStreamRejected, peer_.node, context_.cls(), why});
+  end(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, why));
 }
 
 void AcceptedStream::op_returned() {

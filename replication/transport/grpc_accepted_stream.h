@@ -42,6 +42,9 @@ class AcceptedStream final : private WindowWaker {
   void listen();                            // After on_arrived(): reads the handshake.
   void refuse(const grpc::Status& status);  // After on_arrived(): ends it instead.
   void close();                             // Ends it at once; the dialler may come again.
+  // Ends it for a message that no node sends; the dialler learns why. No effect before the
+  // handshake or when it is over.
+  void reject(const std::string& why);
 
   bool is_identified() const { return phase_ == Phase::kOpen; }
   const NodeLife& peer() const { return peer_; }
@@ -66,6 +69,7 @@ class AcceptedStream final : private WindowWaker {
   void hear_frame(DecodedFrame frame, size_t bytes);
   void note_left_out(const DecodedFrame& frame);
   void fail(grpc::StatusCode code, const std::string& text);
+  void end(const grpc::Status& status);
 
   const GrpcContext& context_;  // Borrowed.
   GrpcService& service_;        // Borrowed.

@@ -40,6 +40,11 @@ void GrpcAcceptor::close_peer(NodeId node) {
   if (const auto found = current_.find(node); found != current_.end()) found->second->close();
 }
 
+void GrpcAcceptor::reject(const NodeLife& peer, const std::string& why) {
+  const auto found = current_.find(peer.node);
+  if (found != current_.end() && found->second->peer() == peer) found->second->reject(why);
+}
+
 void GrpcAcceptor::on_over(AcceptedStream& stream) {
   const auto found = current_.find(stream.peer().node);
   if (found != current_.end() && found->second == &stream) current_.erase(found);

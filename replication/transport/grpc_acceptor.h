@@ -22,6 +22,7 @@ class GrpcAcceptor final : private AcceptedStream::Owner {
 
   void start();
   void close_peer(NodeId node);
+  void reject(const NodeLife& peer, const std::string& why);
   // Closes all; `on_empty` runs when the last is over, also the one that waits for a call, which
   // the server's shutdown ends.
   void stop(std::function<void()> on_empty);

@@ -32,6 +32,7 @@ ClassCounters LaneCounters::snapshot() const {
   out.invalid_messages = read(invalid_messages);
   out.unknown_messages = read(unknown_messages);
   out.invalid_frames = read(invalid_frames);
+  out.streams_rejected = read(streams_rejected);
   out.streams_up = read(streams_up);
   out.streams_ended = read(streams_ended);
   out.handshakes_refused = read(handshakes_refused);

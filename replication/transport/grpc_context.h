@@ -26,7 +26,7 @@ struct LaneCounters {
   Counter frames_sent, messages_sent, bytes_sent;
   Counter frames_received, messages_received, bytes_received;
   Counter refused_full, refused_down, dropped_messages;
-  Counter invalid_messages, unknown_messages, invalid_frames;
+  Counter invalid_messages, unknown_messages, invalid_frames, streams_rejected;
   Counter streams_up, streams_ended, handshakes_refused, receive_pauses;
 
   ClassCounters snapshot() const;

@@ -71,6 +71,8 @@ bool is_rejection(grpc::StatusCode code) {
 
 EndReason reason_of(const grpc::Status& status, bool was_up) {
   if (was_up) {
+    // What the listener says of a frame or a message that it cannot have.
+    if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) return EndReason::kProtocol;
     const bool is_silent = status.error_message().find("keepalive") != std::string::npos;
     return is_silent ? EndReason::kSilent : EndReason::kClosed;
   }

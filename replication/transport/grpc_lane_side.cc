@@ -80,6 +80,10 @@ bool GrpcLaneSide::refresh(NodeId node, GrpcLink::Done done) {
   return link != nullptr && lane_.post_function([link, done] { link->refresh(done); });
 }
 
+void GrpcLaneSide::reject(const NodeLife& peer, const std::string& why) {
+  lane_.post_function([this, peer, why] { acceptor_.reject(peer, why); });
+}
+
 void GrpcLaneSide::say_goodbye(GoodbyeReason reason, const GrpcLink::Done& done) {
   for (const NodeId node : peers()) {
     const LinkPtr link = find(node);

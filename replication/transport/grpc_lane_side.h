@@ -38,6 +38,7 @@ class GrpcLaneSide {
 
   Status push(NodeId to, MessageBatch batch, size_t bytes);
   void apply(const PeerChanges& changes);  // In the order of calls.
+  void reject(const NodeLife& peer, const std::string& why);
   // `done` runs on the lane. False: no such link any more, and it does not run.
   bool refresh(NodeId node, GrpcLink::Done done);
   // `done` runs once per link, at once if it has no stream.

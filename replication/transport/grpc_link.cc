@@ -167,7 +167,7 @@ void GrpcLink::on_over(const StreamEnd& end, bool is_clean) {
   if (was_up && is_clean && refresh_done_) return dial();
   give_up(end);
   finish_refresh();
-  pause_or_dial(was_up);
+  pause_or_dial(was_up, end.reason);
 }
 
 // What is queued is lost with its stream; nobody hears of it again after a reconnect.
@@ -184,13 +184,16 @@ void GrpcLink::report_dropped(std::vector<MessageBatch> dropped) {
   context_.listener.on_dropped(peer_.node, context_.cls(), std::move(dropped));
 }
 
-void GrpcLink::pause_or_dial(bool was_up) {
-  // A stream that breaks as soon as it is up gets no free attempt, or this would be a busy loop.
+void GrpcLink::pause_or_dial(bool was_up, EndReason reason) {
+  // A stream that breaks as soon as it is up gets no free attempt, or this would be a busy loop;
+  // nor does one that the peer ended for what came on it, however long it lasted: we may say it
+  // again.
   const auto& range = context_.config.backoff;
   const auto up_for =
       was_up ? std::chrono::steady_clock::now() - up_since_ : std::chrono::steady_clock::duration{};
-  if (up_for >= range.min) backoff_.reset();
-  if (up_for >= range.max && is_eager()) return dial();
+  const bool is_our_fault = reason == EndReason::kProtocol;
+  if (up_for >= range.min && !is_our_fault) backoff_.reset();
+  if (up_for >= range.max && !is_our_fault && is_eager()) return dial();
   phase_ = Phase::kPause;
   context_.lane.set(pause_, backoff_.next(), pause_op_.begin());
 }

@@ -69,7 +69,7 @@ class GrpcLink final : public LaneTask,
   void give_up(const StreamEnd& end);
   void report_dropped(std::vector<MessageBatch> dropped);
   void report_up(const NodeIdentity& peer);
-  void pause_or_dial(bool was_up);
+  void pause_or_dial(bool was_up, EndReason reason);
   void finish_refresh();
   void finish_goodbye();
   void set_gate(Gate gate);

@@ -91,6 +91,7 @@ class GrpcTransport::Impl {
   void stop();
   Status set_peers(std::vector<PeerInfo> peers);
   Status send(NodeId to, TrafficClass cls, MessageBatch batch);
+  void reject(const NodeLife& peer, TrafficClass cls, const std::string& why);
   void say_goodbye(GoodbyeReason reason, std::chrono::milliseconds within);
   Result<TlsLeaf> reload_tls(TlsMaterial material, Timestamp now);
   TransportCounters counters() const;
@@ -189,6 +190,10 @@ Status GrpcTransport::Impl::send(NodeId to, TrafficClass cls, MessageBatch batch
   return side(cls).push(to, std::move(batch), bytes);
 }
 
+void GrpcTransport::Impl::reject(const NodeLife& peer, TrafficClass cls, const std::string& why) {
+  side(cls).reject(peer, why);
+}
+
 void GrpcTransport::Impl::say_goodbye(GoodbyeReason reason, std::chrono::milliseconds within) {
   GrpcLaneSide& control = side(TrafficClass::kControl);
   const auto countdown = std::make_shared<Countdown>(control.peers().size());
@@ -246,6 +251,9 @@ Status GrpcTransport::set_peers(std::vector<PeerInfo> peers) {
 }
 Status GrpcTransport::send(NodeId to, TrafficClass cls, MessageBatch batch) {
   return impl_->send(to, cls, std::move(batch));
+}
+void GrpcTransport::reject(const NodeLife& peer, TrafficClass cls, const std::string& why) {
+  impl_->reject(peer, cls, why);
 }
 void GrpcTransport::say_goodbye(GoodbyeReason reason, std::chrono::milliseconds within) {
   impl_->say_goodbye(reason, within);

@@ -44,6 +44,7 @@ class GrpcTransport final : public Transport {
 
   Status set_peers(std::vector<PeerInfo> peers) override;
   Status send(NodeId to, TrafficClass cls, MessageBatch batch) override;
+  void reject(const NodeLife& peer, TrafficClass cls, const std::string& why) override;
   void say_goodbye(GoodbyeReason reason, std::chrono::milliseconds within) override;
   TransportCounters counters() const override;
   void stop() override;

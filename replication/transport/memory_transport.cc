@@ -9,7 +9,8 @@ namespace worldline::replication {
 
 void MemoryNetwork::cut(NodeId from, NodeId to, EndReason reason) {
   if (!cuts_.insert({from, to}).second) return;
-  for (const TrafficClass cls : kTrafficClasses) end_stream({from, to, cls}, reason);
+  for (const TrafficClass cls : kTrafficClasses)
+    end_stream({from, to, cls}, {reason, end_reason_name(reason)});
 }
 
 void MemoryNetwork::cut_both(NodeId a, NodeId b) {
@@ -57,7 +58,7 @@ void MemoryNetwork::detach(MemoryTransport& transport) {
     if (std::get<0>(key) == gone || std::get<1>(key) == gone) keys.push_back(key);
   for (const LinkKey& key : keys) {
     const bool was_up = links_[key].is_up;
-    end_stream(key, EndReason::kClosed);
+    end_stream(key, {EndReason::kClosed, end_reason_name(EndReason::kClosed)});
     const auto sender = transports_.find(std::get<0>(key));
     if (was_up && sender != transports_.end())  // The immediate second attempt [S 08/3.4].
       sender->second->listener_.on_stream_down(gone, std::get<2>(key),
@@ -75,14 +76,14 @@ void MemoryNetwork::connect(MemoryTransport& from) {
     if (!other.directory_.admit(from.life()) || !from.directory_.admit(other.life())) continue;
     for (const TrafficClass cls : kTrafficClasses) {
       Link& link = links_[{from.node(), to, cls}];
-      if (std::exchange(link.is_up, true)) continue;
+      if (link.retry_round > round_ || std::exchange(link.is_up, true)) continue;
       ++from.counters_of(cls).streams_up;
       from.listener_.on_stream_up({other.life(), other.identity_.feature_level, cls});
     }
   }
 }
 
-void MemoryNetwork::end_stream(const LinkKey& key, EndReason reason) {
+void MemoryNetwork::end_stream(const LinkKey& key, const StreamEnd& end) {
   const auto found = links_.find(key);
   if (found == links_.end() || !std::exchange(found->second.is_up, false)) return;
   found->second.messages.clear();
@@ -91,7 +92,32 @@ void MemoryNetwork::end_stream(const LinkKey& key, EndReason reason) {
   const auto sender = transports_.find(from);
   if (sender == transports_.end()) return;
   ++sender->second->counters_of(cls).streams_ended;
-  sender->second->listener_.on_stream_down(to, cls, {reason, end_reason_name(reason)});
+  sender->second->listener_.on_stream_down(to, cls, end);
+}
+
+// The sender is told like the dialler of a real stream: by its end.
+void MemoryNetwork::reject(const LinkKey& key, const NodeLife& peer, const std::string& why) {
+  const auto& [from, to, cls] = key;
+  const auto sender = transports_.find(from);
+  const auto found = links_.find(key);
+  if (sender == transports_.end() || sender->second->life() != peer) return;
+  if (found == links_.end() || !found->second.is_up) return;
+  Link& link = found->second;
+  const uint64_t pause = MemoryTransport::kRejectRoundsMin << std::min(link.reject_count++, 16u);
+  link.retry_round = round_ + std::min(pause, MemoryTransport::kRejectRoundsMax);
+  MemoryTransport& receiver = *transports_.at(to);
+  ++receiver.counters_of(cls).streams_rejected;
+  receiver.listener_.on_note({TransportNoteKind::kStreamRejected, from, cls, why});
+  end_stream(key, {EndReason::kProtocol, why});
+}
+
+void MemoryNetwork::retry_rejected() {
+  std::set<NodeId> senders;
+  for (const auto& [key, link] : links_)
+    if (!link.is_up && link.retry_round == round_) senders.insert(std::get<0>(key));
+  for (const NodeId sender : senders)
+    if (const auto found = transports_.find(sender); found != transports_.end())
+      connect(*found->second);
 }
 
 // ---- Messages -----------------------------------------------------------------------------------
@@ -173,6 +199,7 @@ size_t MemoryNetwork::deliver(const LinkKey& key, Link& link) {
 
 size_t MemoryNetwork::pump() {
   ++round_;
+  retry_rejected();
   std::vector<LinkKey> keys;
   for (const auto& [key, link] : links_)
     if (!link.messages.empty()) keys.push_back(key);
@@ -223,8 +250,10 @@ Status MemoryTransport::set_peers(std::vector<PeerInfo> peers) {
   for (const NodeId node : changes.removed) {
     peers_.erase(node);
     for (const TrafficClass cls : kTrafficClasses) {
-      network_.end_stream({identity_.node, node, cls}, EndReason::kRemoved);
-      network_.end_stream({node, identity_.node, cls}, EndReason::kClosed);
+      network_.end_stream({identity_.node, node, cls},
+                          {EndReason::kRemoved, end_reason_name(EndReason::kRemoved)});
+      network_.end_stream({node, identity_.node, cls},
+                          {EndReason::kClosed, end_reason_name(EndReason::kClosed)});
     }
   }
   for (const PeerInfo& peer : changes.added) peers_.insert(peer.node);
@@ -250,6 +279,10 @@ Status MemoryTransport::send(NodeId to, TrafficClass cls, MessageBatch batch) {
     ++counters.refused_down;
   }
   return status;
+}
+
+void MemoryTransport::reject(const NodeLife& peer, TrafficClass cls, const std::string& why) {
+  network_.reject({peer.node, identity_.node, cls}, peer, why);
 }
 
 void MemoryTransport::say_goodbye(GoodbyeReason reason, std::chrono::milliseconds) {

@@ -83,12 +83,16 @@ class MemoryNetwork {
     size_t bytes = 0;
     bool is_up = false;
     bool is_stalled = false;
+    uint64_t retry_round = 0;   // Not opened before it: the receiver ended it with reject().
+    uint32_t reject_count = 0;  // The pause doubles with each.
   };
 
   void attach(MemoryTransport& transport);
   void detach(MemoryTransport& transport);
   void connect(MemoryTransport& from);  // Raises streams that can be up.
-  void end_stream(const LinkKey& key, EndReason reason);
+  void end_stream(const LinkKey& key, const StreamEnd& end);
+  void reject(const LinkKey& key, const NodeLife& peer, const std::string& why);
+  void retry_rejected();
   bool is_cut(NodeId from, NodeId to) const { return cuts_.contains({from, to}); }
   Status accept(MemoryTransport& from, NodeId to, TrafficClass cls, const MessageBatch& batch);
   void put(Link& link, const InFlight& message);
@@ -114,6 +118,8 @@ class MemoryTransport final : public Transport {
 
   Status set_peers(std::vector<PeerInfo> peers) override;
   Status send(NodeId to, TrafficClass cls, MessageBatch batch) override;
+  // The peer's stream is opened again kRejectRoundsMin rounds later, then twice as late, and so on.
+  void reject(const NodeLife& peer, TrafficClass cls, const std::string& why) override;
   void say_goodbye(GoodbyeReason reason, std::chrono::milliseconds within) override;
   TransportCounters counters() const override { return counters_; }
   // As a process that ends: its peers' streams end with kClosed, then their attempts with kRefused.
@@ -121,6 +127,8 @@ class MemoryTransport final : public Transport {
 
   NodeId node() const { return identity_.node; }
 
+  static constexpr uint64_t kRejectRoundsMin = 4;
+  static constexpr uint64_t kRejectRoundsMax = 64;
   static constexpr std::array<SendQueueLimits, kTrafficClasses.size()> kLimits = {{
       {4 * limits::MiB, 16'384},
       {64 * limits::MiB, 65'536},

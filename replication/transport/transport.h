@@ -15,6 +15,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 #include <vector>
 
 #include "replication/transport/receive_window.h"
@@ -71,6 +72,12 @@ class Transport {
   //   kNotFound        no such peer
   //   kInvalidArgument, kTooLarge   a message nobody would accept
   virtual Status send(NodeId to, TrafficClass cls, MessageBatch batch) = 0;
+
+  // Ends the stream on which the peer sent what no node sends, though its frame was sound: the core
+  // or the node found it impossible [S 08/1.7 A9]. The peer's side ends with kProtocol and `why`,
+  // and it comes again after a pause that grows each time. What came on the stream before and was
+  // handed out is the caller's to drop. No effect if that life has no stream here, or a newer one.
+  virtual void reject(const NodeLife& peer, TrafficClass cls, const std::string& why) = 0;
 
   // Tells all peers that this process ends, ahead of what is queued. Returns when that is written
   // or after `within`, whichever comes first [S 08/3.12].

@@ -48,6 +48,8 @@ const char* transport_note_name(TransportNoteKind kind) {
       return "message refused";
     case TransportNoteKind::kUnknownMessage:
       return "unknown message";
+    case TransportNoteKind::kStreamRejected:
+      return "stream rejected";
   }
   return "unknown";
 }

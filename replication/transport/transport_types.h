@@ -79,7 +79,7 @@ enum class EndReason : uint8_t {
   kRefused,      // ECONNREFUSED: the machine lives, nobody listens.
   kUnreachable,  // Any other failed attempt: name, route, TLS.
   kRejected,     // One side refused the other in the handshake.
-  kProtocol,     // Bytes that are no valid frame.
+  kProtocol,     // Bytes that are no valid frame, or a message that no node sends.
   kRemoved,      // The peer was taken out of the set, or its entry changed.
   kStopped,      // This transport was stopped.
 };
@@ -96,6 +96,7 @@ enum class TransportNoteKind : uint8_t {
   kBadFrame,          // The stream was ended.
   kMessageRefused,    // One message was dropped, its frame was sound.
   kUnknownMessage,    // From a newer program; dropped.
+  kStreamRejected,    // An incoming stream was ended for a message that no node sends.
 };
 const char* transport_note_name(TransportNoteKind kind);
 struct TransportNote {
@@ -119,6 +120,7 @@ struct ClassCounters {
   uint64_t invalid_messages = 0;    // Received and refused.
   uint64_t unknown_messages = 0;    // Received from a newer program.
   uint64_t invalid_frames = 0;      // Received; each ended its stream.
+  uint64_t streams_rejected = 0;    // Incoming; for a message that no node sends.
   uint64_t streams_up = 0;          // Times.
   uint64_t streams_ended = 0;       // Times, attempts included.
   uint64_t handshakes_refused = 0;  // Incoming.

@@ -434,23 +434,28 @@ void KvNode::noted(GroupId, const replication::Note& note) {
 // --- PeerEvents ----------------------------------------------------------------------------------
 
 void KvNode::received(const replication::ReceivedBatch& batch, BootTime at) {
-  const NodeId from = batch.from.node;
   set_wall_clock();  // Answers say what it shows now: who compares clocks counts on it.
   for (const replication::WireMessage& message : batch.messages) {
-    if (const auto* envelope = std::get_if<replication::Envelope>(&message)) {
-      const Status taken = node_->recv({*envelope, at}, now());
-      if (!taken.ok()) std::fprintf(stderr, "message: %s\n", taken.message().c_str());
-    } else if (const auto* beats = std::get_if<replication::HeartbeatBatch>(&message)) {
-      const Status taken = node_->recv_batch(from, *beats, {at, now()});
-      if (!taken.ok()) std::fprintf(stderr, "heartbeats: %s\n", taken.message().c_str());
-    } else if (const auto* reply = std::get_if<replication::HeartbeatReply>(&message)) {
-      for (const replication::HeartbeatAnswer& answer : reply->answers)
-        if (answer.status == replication::HeartbeatStatus::kQuarantined) ++heard_quarantined_;
-      node_->recv_reply(from, *reply, {at, now()});
-    } else if (const auto* snapshot = std::get_if<replication::SnapBytes>(&message)) {
-      snapshots_->recv(from, *snapshot);
-    }
+    const Status taken = take(batch.from.node, message, at);
+    if (taken.ok()) continue;
+    return peers_->reject(batch.from, batch.cls, taken);  // With what came behind it.
   }
+}
+
+// Not OK: what no node sends [S 08/1.7 A9].
+Status KvNode::take(NodeId from, const replication::WireMessage& message, BootTime at) {
+  if (const auto* envelope = std::get_if<replication::Envelope>(&message))
+    return node_->recv({*envelope, at}, now());
+  if (const auto* beats = std::get_if<replication::HeartbeatBatch>(&message))
+    return node_->recv_batch(from, *beats, {at, now()});
+  if (const auto* reply = std::get_if<replication::HeartbeatReply>(&message)) {
+    for (const replication::HeartbeatAnswer& answer : reply->answers)
+      if (answer.status == replication::HeartbeatStatus::kQuarantined) ++heard_quarantined_;
+    node_->recv_reply(from, *reply, {at, now()});
+  } else if (const auto* snapshot = std::get_if<replication::SnapBytes>(&message)) {
+    snapshots_->recv(from, *snapshot);
+  }
+  return Status::ok_status();
 }
 
 void KvNode::stream_up(const replication::StreamUp& stream) {

@@ -115,6 +115,7 @@ class KvNode final : private replication::LogPort,
 
   // --- PeerEvents
   void received(const replication::ReceivedBatch& batch, replication::BootTime at) override;
+  Status take(NodeId from, const replication::WireMessage& message, replication::BootTime at);
   void stream_up(const replication::StreamUp& stream) override;
   void stream_down(NodeId peer, replication::TrafficClass cls,
                    const replication::StreamEnd& end) override;

@@ -51,6 +51,10 @@ class KvPeers final : public replication::MessagePort, private replication::Tran
   // End of a turn: what was sent leaves.
   void flush();
   replication::TransportCounters counters() const { return transport_->counters(); }
+  // Ends the stream of a peer that said what no node says; the transport's note is the log line.
+  void reject(const replication::NodeLife& peer, replication::TrafficClass cls, const Status& why) {
+    transport_->reject(peer, cls, why.message());
+  }
   void say_goodbye(replication::GoodbyeReason reason);
   Status reload_tls(const KvNodeOptions& options);
   // Messages of these classes are lost when they arrive, whole batches; their streams stay.

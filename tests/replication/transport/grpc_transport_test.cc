@@ -388,6 +388,44 @@ TEST(GrpcTransportTest, EndsStreamsOfBytesThatAreNoFrames) {
   })) << "others are not disturbed";
 }
 
+// [S 08/1.7 A9]: sound frames, a message that no node sends.
+TEST(GrpcTransportTest, EndsTheStreamOfAnImpossibleMessageAndIsDialledAgainAfterAPause) {
+  Pair nodes;
+  TestNode &a = nodes.a, &b = nodes.b;
+  const std::string why = "node 1 sent group 7 a malformed Append";
+  b.listener().set_reaction([&](const ReceivedBatch& batch) {
+    if (batch.cls == TrafficClass::kLog) b.transport().reject(batch.from, batch.cls, why);
+  });
+  const auto began = std::chrono::steady_clock::now();
+  constexpr size_t kTimes = 4;
+  for (size_t time = 1; time <= kTimes; ++time) {
+    send_patiently(a, b.id(), TrafficClass::kLog, time);
+    ASSERT_TRUE(a.listener().wait([&](const Heard& heard) {
+      return std::count_if(heard.downs.begin(), heard.downs.end(), [&](const DownEvent& down) {
+               return down.cls == TrafficClass::kLog && down.end.reason == EndReason::kProtocol &&
+                      down.end.text == why;
+             }) == static_cast<ptrdiff_t>(time);
+    }));
+    ASSERT_TRUE(a.listener().wait([&](const Heard& heard) {
+      return std::count_if(heard.ups.begin(), heard.ups.end(), [](const StreamUp& up) {
+               return up.cls == TrafficClass::kLog;
+             }) == static_cast<ptrdiff_t>(time + 1);
+    }));
+  }
+  // Chance shortens a pause by half at most.
+  EXPECT_GE(std::chrono::steady_clock::now() - began, a.config().backoff.min / 2 * kTimes);
+  EXPECT_TRUE(b.listener().heard().has_note(TransportNoteKind::kStreamRejected, why));
+  EXPECT_EQ(b.transport().counters()[slot_of(TrafficClass::kLog)].streams_rejected, kTimes);
+  b.listener().set_reaction({});
+  send_patiently(a, b.id(), TrafficClass::kLog, 99);
+  EXPECT_TRUE(b.listener().wait(
+      [&](const Heard& heard) { return heard.of(TrafficClass::kLog).size() == kTimes + 1; }));
+  const Heard heard = a.listener().heard();
+  EXPECT_TRUE(std::all_of(heard.downs.begin(), heard.downs.end(), [](const DownEvent& down) {
+    return down.cls == TrafficClass::kLog;
+  })) << "the other classes stay up";
+}
+
 // ---- The end ------------------------------------------------------------------------------------
 
 TEST(GrpcTransportTest, StopsInTheMiddleOfEverything) {

@@ -2,6 +2,8 @@
 // and the same for the same seed.
 #include "replication/transport/memory_transport.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/replication/transport/wire_fixture.h"
@@ -22,18 +24,22 @@ struct Listener final : TransportListener {
   }
   void on_stream_up(const StreamUp& stream) override { ups.push_back(stream); }
   void on_stream_down(NodeId peer, TrafficClass cls, const StreamEnd& end) override {
-    if (cls == TrafficClass::kControl) downs.push_back({peer, end.reason});
+    if (cls != TrafficClass::kControl) return;
+    downs.push_back({peer, end.reason});
+    last_text = end.text;
   }
   void on_dropped(NodeId, TrafficClass, std::vector<MessageBatch>) override {}
   void on_goodbye(const NodeLife& peer, GoodbyeReason reason) override {
     goodbyes.push_back({peer, reason});
   }
-  void on_note(const TransportNote&) override {}
+  void on_note(const TransportNote& note) override { notes.push_back(note); }
 
   std::vector<uint64_t> tokens;
   std::vector<ReceivedBatchPtr> batches;
   std::vector<StreamUp> ups;
   std::vector<std::pair<NodeId, EndReason>> downs;
+  std::string last_text;  // Of downs.
+  std::vector<TransportNote> notes;
   std::vector<std::pair<NodeLife, GoodbyeReason>> goodbyes;
 };
 
@@ -227,6 +233,45 @@ TEST(MemoryFaultsTest, AreTheSameForTheSameSeed) {
       .loss_one_in = 7, .double_one_in = 9, .reorder_one_in = 5, .delay_rounds_max = 3};
   EXPECT_EQ(deliveries(42, faults), deliveries(42, faults));
   EXPECT_NE(deliveries(42, faults), deliveries(43, faults));
+}
+
+// [S 08/1.7 A9]: not just dropped, or a peer that is wrong would stay wrong at full speed.
+TEST_F(MemoryTransportTest, ARejectedStreamEndsAndComesAgainLaterEachTime) {
+  const size_t ups_before = listeners_[kA].ups.size();
+  uint64_t pause_before = 0;
+  for (uint64_t time = 0; time < 3; ++time) {
+    send_many(kA, kB, 3);
+    ASSERT_EQ(network_.pump(), 1u);
+    ASSERT_TRUE(send(kA, kB, 100).ok());  // On its way when the stream ends.
+    transports_[kB]->reject(lives_[kA], TrafficClass::kControl, "an impossible message");
+    EXPECT_EQ(listeners_[kA].downs.back(), (std::pair{kB, EndReason::kProtocol}));
+    EXPECT_EQ(listeners_[kA].last_text, "an impossible message");
+    EXPECT_EQ(send(kA, kB, 101).code(), StatusCode::kUnavailable);
+    EXPECT_TRUE(send(kB, kA, 102).ok()) << "the other direction is another stream";
+    EXPECT_TRUE(send(kC, kB, 103).ok()) << "others are not disturbed";
+    const uint64_t from_round = network_.round();
+    while (listeners_[kA].ups.size() == ups_before + time) network_.pump();
+    EXPECT_GT(network_.round() - from_round, pause_before);
+    pause_before = network_.round() - from_round;
+  }
+  const std::vector<uint64_t>& heard = listeners_[kB].tokens;
+  EXPECT_EQ(std::count(heard.begin(), heard.end(), 100u), 0);
+  EXPECT_EQ(std::count(heard.begin(), heard.end(), 103u), 3);
+  EXPECT_EQ(listeners_[kB].notes.size(), 3u);
+  EXPECT_EQ(listeners_[kB].notes.back().kind, TransportNoteKind::kStreamRejected);
+  EXPECT_EQ(listeners_[kB].notes.back().text, "an impossible message");
+  EXPECT_EQ(transports_[kB]->counters()[slot_of(TrafficClass::kControl)].streams_rejected, 3u);
+}
+
+TEST_F(MemoryTransportTest, RejectingALifeThatIsGoneChangesNothing) {
+  transports_[kA].reset();
+  start(kA, 2);
+  const size_t downs = listeners_[kA].downs.size();
+  transports_[kB]->reject({kA, 1}, TrafficClass::kControl, "of the past");
+  transports_[kB]->reject({NodeId{9}, 1}, TrafficClass::kControl, "of nobody");
+  EXPECT_EQ(listeners_[kA].downs.size(), downs);
+  EXPECT_TRUE(send(kA, kB, 1).ok());
+  EXPECT_TRUE(listeners_[kB].notes.empty());
 }
 
 }  // namespace
