@@ -36,10 +36,11 @@ Result<storage::DatabaseRecord> CatalogIndex::resolve(const DatabaseRef& ref) co
 
 CatalogDesk::CatalogDesk(CatalogDeskParts parts)
     : parts_(std::move(parts)),
-      builder_(parts_.cluster_time_ns, parts_.clock->steady()),
+      builder_(parts_.cluster_time_ns, parts_.clock->steady(), parts_.last_timestamp),
       checkpoint_pacer_(parts_.checkpoint_policy, storage::kCatalogGroup.value,
                         parts_.clock->steady()),
       last_timestamp_(parts_.last_timestamp) {
+  parts_.state->continue_after(parts_.last_timestamp);
   checkpoint_pacer_.add_log(parts_.replayed_bytes);
 }
 

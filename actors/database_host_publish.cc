@@ -33,7 +33,7 @@ schema::MigrationPolicy policy_of(const PublishRequest& request) {
 DatabaseHost::DatabaseHost(HostParts parts, Origin origin)
     : parts_(std::move(parts)),
       state_(std::move(origin.state)),
-      builder_(origin.cluster_time_ns, parts_.clock->steady()),
+      builder_(origin.cluster_time_ns, parts_.clock->steady(), origin.last_timestamp),
       batch_(std::make_shared<ExecutedBatch>()),
       last_timestamp_(origin.last_timestamp),
       checkpoint_pacer_(parts_.checkpoint_policy, parts_.record.group.value,

@@ -164,10 +164,13 @@ Status CatalogState::find_tables() {
 }
 
 Status CatalogState::write(Timestamp now, const std::function<Status(Transaction&)>& change) {
-  Transaction tx = state_->begin(TxInfo{now, {}, {}, {}, {}});
+  const Timestamp at{std::max(now.micros, last_timestamp_.micros + 1)};
+  Transaction tx = state_->begin(TxInfo{at, {}, {}, {}, {}});
   WL_RETURN_IF_ERROR(change(tx));
   CommitResult result = tx.commit();
-  if (result.tx_data != nullptr) committed_.push_back(std::move(result.tx_data));
+  if (result.tx_data == nullptr) return {};
+  last_timestamp_ = at;
+  committed_.push_back(std::move(result.tx_data));
   return {};
 }
 

@@ -47,6 +47,10 @@ class CatalogState {
  public:
   explicit CatalogState(std::unique_ptr<DatabaseState> state) : state_(std::move(state)) {}
 
+  // `last`: of the last transaction that was logged. Those made here are later, each than the one
+  // before it, whatever the clock of the caller says (I-20).
+  void continue_after(Timestamp last) { last_timestamp_ = last; }
+
   // Adds the tables if the state has none yet: the first start of a data directory. Call it once,
   // after the barrier of the term is logged and before anything else.
   Status prepare(Timestamp now);
@@ -79,6 +83,7 @@ class CatalogState {
 
   const std::unique_ptr<DatabaseState> state_;
   std::vector<TxDataPtr> committed_;
+  Timestamp last_timestamp_;
 
   TableId databases_;  // Constant after prepare(), as are those that follow.
   TableId names_;

@@ -6,6 +6,14 @@
 
 namespace worldline::storage {
 
+void BundleBuilder::add(const TxData& tx) {
+  if (last_timestamp_) {
+    WL_CHECK(*last_timestamp_ < tx.timestamp);  // I-20.
+    last_timestamp_ = tx.timestamp;
+  }
+  encoder_.append(tx);
+}
+
 void BundleBuilder::advance_cluster_time(SteadyTime now) {
   if (now <= steady_) return;
   cluster_time_ns_ += static_cast<uint64_t>(
@@ -28,7 +36,8 @@ std::vector<EntryDraft> BundleBuilder::seal(const Digest128& digest_after, uint6
                                             SteadyTime now) {
   WL_CHECK(bundle_id != 0);
   advance_cluster_time(now);
-  SharedBytes payload = encoder_.finish({digest_after, cluster_time_ns_});
+  SharedBytes payload =
+      encoder_.finish({digest_after, cluster_time_ns_, last_timestamp_.has_value()});
   std::vector<EntryDraft> entries;
   if (payload->size() <= kUnsplitBytesMax) {
     entries.push_back({EntryKind::kBundle, std::move(payload)});

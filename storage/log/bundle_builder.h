@@ -4,7 +4,8 @@
 // of log entries. Where these will stand in the log is for the Raft group to say: a builder knows
 // no index, no term and no chain.
 //
-// Invariants: cluster time never decreases [S 08/2 I-20]; an oversized bundle becomes pieces whose
+// Invariants: cluster time never decreases and timestamps strictly increase [S 08/2 I-20], the
+//   latter if it knows where they stand; an oversized bundle becomes pieces whose
 //   last one makes it count [S 08/4.1].
 // Ownership and thread: one module host. Units: cluster time in nanoseconds, bytes.
 // Errors: none; fits() says beforehand whether a transaction can be logged at all.
@@ -12,6 +13,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <vector>
 
 #include "base/entry_kind.h"
@@ -29,11 +31,13 @@ class BundleBuilder {
  public:
   using SteadyTime = std::chrono::steady_clock::time_point;
 
-  // `cluster_time_ns` is the last one that was logged.
-  BundleBuilder(uint64_t cluster_time_ns, SteadyTime now)
-      : cluster_time_ns_(cluster_time_ns), steady_(now) {}
+  // Both times: the last ones that were logged. Without a timestamp (tools) the bundles promise
+  // nothing about theirs.
+  BundleBuilder(uint64_t cluster_time_ns, SteadyTime now, std::optional<Timestamp> last_timestamp)
+      : cluster_time_ns_(cluster_time_ns), steady_(now), last_timestamp_(last_timestamp) {}
 
-  void add(const TxData& tx) { encoder_.append(tx); }
+  // REQUIRES: later than all before it, which is checked: nothing of a broken I-20 gets logged.
+  void add(const TxData& tx);
   bool empty() const { return encoder_.empty(); }
   bool full() const;  // Close the bundle: limits::kBundleBytesTarget or kBundleCallsMax reached.
   // False: `tx` alone exceeds what a bundle may hold; the transaction must fail, kTooLarge.
@@ -49,6 +53,7 @@ class BundleBuilder {
  private:
   uint64_t cluster_time_ns_;
   SteadyTime steady_;  // When cluster_time_ns_ was true.
+  std::optional<Timestamp> last_timestamp_;
   BundleEncoder encoder_;
 };
 

@@ -8,6 +8,7 @@
 namespace worldline::storage {
 namespace {
 
+constexpr uint8_t kBundleTimesIncrease = 1;
 constexpr uint8_t kTxConsumedOffset = 1;
 constexpr uint32_t kTableTruncated = 1;
 constexpr uint32_t kTableEphemeral = 2;
@@ -145,7 +146,8 @@ class BundleDecoder {
   Result<Bundle> decode() {
     const auto head = reader_.number<BundleHead>();
     if (!reader_.ok()) return Status::corruption("bundle: no header");
-    if (head.version != kBundleVersion || head.flags != 0 || head.reserved != 0)
+    if (head.version != kBundleVersion || (head.flags & ~kBundleTimesIncrease) != 0 ||
+        head.reserved != 0)
       return Status::not_supported("bundle: version {} flags {} is newer than {}", head.version,
                                    head.flags, kBundleVersion);
     // Each transaction needs its head, so the count cannot make us allocate more than was sent.
@@ -159,6 +161,7 @@ class BundleDecoder {
     }
     bundle.trailer.digest = reader_.number<Digest128>();
     bundle.trailer.cluster_time_ns = reader_.number<uint64_t>();
+    bundle.trailer.times_increase = (head.flags & kBundleTimesIncrease) != 0;
     if (!reader_.at_end()) return Status::corruption("bundle: trailer has the wrong length");
     return bundle;
   }
@@ -273,6 +276,7 @@ SharedBytes BundleEncoder::finish(const BundleTrailer& trailer) {
   WL_CHECK(transactions_ > 0);
   BundleHead head{};
   head.version = kBundleVersion;
+  head.flags = trailer.times_increase ? kBundleTimesIncrease : 0;
   head.transaction_count = transactions_;
   store_le(buffer_.data(), head);
   append_le(buffer_, trailer.digest);

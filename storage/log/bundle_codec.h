@@ -29,6 +29,10 @@ inline constexpr uint8_t kBundleVersion = 1;
 struct BundleTrailer {
   Digest128 digest{};            // Of the state after the last transaction.
   uint64_t cluster_time_ns = 0;  // Never decreases [S 08/4.7].
+  // Whoever sealed the bundle saw to it that its timestamps continue to increase, from transaction
+  // to transaction along the log (I-20): replay holds it to that. Bundles of older programs are
+  // silent about it.
+  bool times_increase = false;
   friend bool operator==(const BundleTrailer&, const BundleTrailer&) = default;
 };
 

@@ -86,6 +86,10 @@ class Replayer {
       if (tx->consumed_offset && tx->offset != state_.next_offset())
         return Status::corruption("transaction offset {} where {} is next", tx->offset.value,
                                   state_.next_offset().value);
+      if (bundle.trailer.times_increase && tx->timestamp <= out_.last_timestamp)
+        return Status::corruption("I-20: transaction offset {} is of {} us, not later than {} us",
+                                  tx->offset.value, tx->timestamp.micros,
+                                  out_.last_timestamp.micros);
       WL_RETURN_IF_ERROR(
           state_.apply(*tx).with_context(fmt::format("transaction offset {}", tx->offset.value)));
       out_.last_timestamp = std::max(out_.last_timestamp, tx->timestamp);
@@ -286,7 +290,8 @@ Result<RecoveredDatabase> recover_database(const LogStore& log, const Checkpoint
 }
 
 GroupEnd group_end(const VerifiedGroup& group, const RecoveredDatabase& database) {
-  return {group.group, group.hard_state, group.tail, database.cluster_time_ns};
+  return {group.group, group.hard_state, group.tail, database.cluster_time_ns,
+          database.last_timestamp};
 }
 
 Status sweep_checkpoints(CheckpointStore& checkpoints, const VerifiedGroup& group,

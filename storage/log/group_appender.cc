@@ -10,7 +10,7 @@ GroupAppender::GroupAppender(const GroupEnd& end, SteadyTime now)
     : group_(end.group),
       hard_state_(end.hard_state),
       tail_(end.tail),
-      builder_(end.cluster_time_ns, now) {}
+      builder_(end.cluster_time_ns, now, end.last_timestamp) {}
 
 LogEntry GroupAppender::next_entry(EntryKind kind, SharedBytes payload) {
   LogEntry entry =

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "storage/log/bundle_builder.h"
 #include "storage/log/log_types.h"
@@ -21,7 +22,8 @@ struct GroupEnd {
   GroupId group;
   HardState hard_state;
   TailRow tail;
-  uint64_t cluster_time_ns = 0;  // Of the last trailer or barrier.
+  uint64_t cluster_time_ns = 0;             // Of the last trailer or barrier.
+  std::optional<Timestamp> last_timestamp;  // Of the last transaction or barrier, if it matters.
 };
 
 // Who leads, for the barrier.

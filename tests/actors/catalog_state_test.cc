@@ -61,6 +61,20 @@ TEST_F(CatalogStateTest, ReplacesAllNamesOrNone) {
   EXPECT_EQ(catalog_.names().size(), 3u);
 }
 
+// [S 08/2 I-20]: also if the clock stands still or goes back.
+TEST_F(CatalogStateTest, GivesEachTransactionALaterTimestamp) {
+  constexpr Timestamp kLogged{5000};
+  catalog_.take_committed();
+  catalog_.continue_after(kLogged);
+  ASSERT_TRUE(catalog_.allocate_group(kNow).ok());
+  ASSERT_TRUE(catalog_.add_name({"a", identity(1), identity(99)}, kNow).ok());
+  ASSERT_TRUE(catalog_.add_name({"b", identity(1), identity(99)}, Timestamp{9000}).ok());
+  ASSERT_TRUE(catalog_.add_name({"c", identity(1), identity(99)}, kNow).ok());
+  std::vector<int64_t> times;
+  for (const auto& tx : catalog_.take_committed()) times.push_back(tx->timestamp.micros);
+  EXPECT_EQ(times, (std::vector<int64_t>{5001, 5002, 9000, 9001}));
+}
+
 TEST_F(CatalogStateTest, IsTheSameAfterReplayOfItsTransactions) {
   ASSERT_TRUE(catalog_.allocate_group(kNow).ok());
   ASSERT_TRUE(catalog_.add_database(record(1, 2), kNow).ok());

@@ -141,7 +141,7 @@ constexpr size_t kTable2 = kTable + 24 + (2 + 1) * 10 + 14;
 INSTANTIATE_TEST_SUITE_P(
     S08, BadBundleTest,
     testing::Values(BadBundle{"NewerVersion", 0, 2, StatusCode::kNotSupported},
-                    BadBundle{"UnknownFlags", 1, 1, StatusCode::kNotSupported},
+                    BadBundle{"UnknownFlags", 1, 2, StatusCode::kNotSupported},
                     BadBundle{"NoTransactions", 4, 0, StatusCode::kCorruption},
                     BadBundle{"TooManyTransactions", 7, 1, StatusCode::kCorruption},
                     BadBundle{"BodyTooShort", kTx + 64, 3, StatusCode::kCorruption},
@@ -152,6 +152,16 @@ INSTANTIATE_TEST_SUITE_P(
                     BadBundle{"RowEndBeyondRows", kTable + 24, 99, StatusCode::kCorruption},
                     BadBundle{"TablesDescend", kTable2, 0, StatusCode::kCorruption}),
     [](const auto& test) { return test.param.name; });
+
+TEST(BundleCodecTest, SaysWhetherItsTimestampsIncrease) {
+  for (const bool times_increase : {false, true}) {
+    TxDataBuilder builder;
+    BundleEncoder encoder;
+    encoder.append(*sample_tx(builder));
+    const BundleTrailer trailer{{1, 2}, 99, times_increase};
+    EXPECT_EQ(decode_bundle(*encoder.finish(trailer), EphemeralRows::kKeep)->trailer, trailer);
+  }
+}
 
 TEST(BundleCodecTest, KeepsItsBytesOverReleases) {
   const char* const golden =

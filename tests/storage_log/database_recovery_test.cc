@@ -339,6 +339,50 @@ TEST_F(DatabaseRecoveryTest, RefusesAGapInTheOffsets) {
       << status.message();
 }
 
+// A log of one group whose second bundle has the timestamp of the first [S 08/2 I-20].
+TestDisks log_that_repeats_a_timestamp(const LogStore& source, bool times_increase) {
+  const auto entries = source.read(kDatabase, LogIndex{2}, LogIndex{5}, limits::MiB);
+  Bundle first = *decode_bundle(*entries->at(1).payload, EphemeralRows::kKeep);
+  Bundle second = *decode_bundle(*entries->at(2).payload, EphemeralRows::kKeep);
+  EXPECT_TRUE(second.trailer.times_increase) << "a leader promises it";
+  second.transactions[0]->timestamp = first.transactions.back()->timestamp;
+  second.trailer.times_increase = times_increase;
+  BundleEncoder encoder;
+  encoder.append(*second.transactions[0]);
+  TestDisks forged;
+  LogStore log(forged.log->open());
+  GroupBirth birth;
+  birth.group = kDatabase;
+  birth.replica = ReplicaId{1};
+  EXPECT_TRUE(log.create_group(birth).ok());
+  LogJob job;
+  job.group = kDatabase;
+  job.hard_state = HardState{ReplicaId{1}, Term{2}, ReplicaId{1}, {}, 1};
+  job.entries = {entries->at(0), entries->at(1)};
+  job.entries.push_back(
+      seal_entry({EntryKind::kBundle, Term{2}, LogIndex{4}, entries->at(1).chain()},
+                 encoder.finish(second.trailer)));
+  EXPECT_TRUE(log.write(job).ok());
+  return forged;
+}
+
+TEST_F(DatabaseRecoveryTest, RefusesATransactionThatIsNotLaterThanTheOneBefore) {
+  start();
+  node_->publish();
+  ASSERT_TRUE(node_->seal().ok());
+  node_->put(1, 1);
+  ASSERT_TRUE(node_->seal().ok());
+  const TestDisks promised = log_that_repeats_a_timestamp(node_->log(), true);
+  const TestDisks silent = log_that_repeats_a_timestamp(node_->log(), false);
+  disks_ = promised;
+  const Status status = try_start();
+  EXPECT_EQ(status.code(), StatusCode::kCorruption);
+  EXPECT_NE(status.message().find("index 4: I-20: transaction offset 1 is of"), std::string::npos)
+      << status.message();
+  disks_ = silent;
+  EXPECT_TRUE(try_start().ok()) << "of a program that did not see to it";
+}
+
 // --- Crashes at every step ----------------------------------------------------------------------
 
 enum class FailingDisk : uint8_t { kLog, kCheckpoints };

@@ -74,6 +74,21 @@ TEST(GroupAppenderTest, LetsClusterTimeStandWhenTheClockGoesBack) {
   EXPECT_EQ(appender.cluster_time_ns(), 1'000u);
 }
 
+// [S 08/2 I-20]: what breaks it is not logged.
+TEST(BundleBuilderDeathTest, EndsRatherThanLogATransactionThatIsNotLater) {
+  BundleBuilder builder(0, {}, Timestamp{10});
+  TxDataBuilder txs;
+  TxInfo info;
+  info.timestamp = Timestamp{11};
+  builder.add(*txs.finish(info, TxOffset{0}, true));
+  EXPECT_DEATH(builder.add(*txs.finish(info, TxOffset{1}, true)), "last_timestamp_");
+  info.timestamp = Timestamp{12};
+  builder.add(*txs.finish(info, TxOffset{1}, true));
+  const auto bundle = decode_bundle(*builder.seal({}, 1, {}).front().payload, EphemeralRows::kKeep);
+  EXPECT_TRUE(bundle->trailer.times_increase);
+  EXPECT_EQ(bundle->transactions.size(), 2u);
+}
+
 TEST(GroupAppenderTest, IsFullAtItsByteAndTransactionLimits) {
   GroupAppender appender(birth_end(), {});
   appender.add(*tx_of(limits::kBundleBytesTarget));
