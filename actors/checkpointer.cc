@@ -108,8 +108,8 @@ Status Checkpointer::write(CheckpointJob& job) {
   WL_RETURN_IF_ERROR(boundary.status());
   if (is_abandoned()) return Status::unavailable("the node is stopping");
   WL_RETURN_IF_ERROR(switch_boundary(job, std::move(boundary).value()));
-  WL_ASSIGN_OR_RETURN(const LogIndex first_needed, job.writer->activate());
-  covered_(job.group, first_needed);
+  WL_ASSIGN_OR_RETURN(const storage::LogPlace covered, job.writer->activate());
+  covered_(job.group, covered);
   return {};
 }
 

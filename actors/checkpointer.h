@@ -36,9 +36,9 @@ struct CheckpointJob {
 
 class Checkpointer {
  public:
-  // Called when the boundary was switched: the log below the index is needed by followers at most.
+  // Called when the boundary was switched: the log up to the place is needed by followers at most.
   // Must only post.
-  using Covered = std::function<void(GroupId, LogIndex)>;
+  using Covered = std::function<void(GroupId, const storage::LogPlace&)>;
   // Life cycle lines for the server's log: failures, and that they are over.
   using Note = std::function<void(const std::string&)>;
   // `log` is borrowed and outlives this.

@@ -364,7 +364,10 @@ Status Node::Impl::recover_groups() {
 // tell the group what its log no longer needs.
 void Node::Impl::start_replication() {
   checkpointer_ = std::make_unique<Checkpointer>(
-      *log_, [this](GroupId group, LogIndex first) { replication_->checkpointed(group, first); },
+      *log_,
+      [this](GroupId group, const storage::LogPlace& covered) {
+        replication_->checkpointed(group, covered);
+      },
       [this](const std::string& line) { note(line); });
   ReplicationDeskParts parts;
   parts.config.self = {opened_.record.cluster, opened_.record.uuid, opened_.record.node,
@@ -404,7 +407,7 @@ Result<OpenGroup> Node::Impl::recovered_group(const storage::VerifiedGroup& grou
   open.generation = group.hard_state.generation;
   WL_ASSIGN_OR_RETURN(open.restored, replication::restore_state(*log_store_, group));
   open.restored->applied = recovered.applied;
-  open.first_needed = recovered.checkpoints.first_needed();
+  open.covered = recovered.checkpoints.covered(group.group);
   open.log = {group.first, group.tail.last, group.log_bytes};
   return open;
 }

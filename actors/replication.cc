@@ -120,9 +120,8 @@ void Replication::checkpoint(ProposalSeq covers, CheckpointJob job) const {
   caf::anon_send<caf::message_priority::high>(actor_, ReplicationWork(std::move(work)));
 }
 
-void Replication::checkpointed(GroupId group, LogIndex first_needed) const {
-  post(actor_,
-       [group, first_needed](ReplicationDesk& desk) { desk.checkpointed(group, first_needed); });
+void Replication::checkpointed(GroupId group, const storage::LogPlace& covered) const {
+  post(actor_, [group, covered](ReplicationDesk& desk) { desk.checkpointed(group, covered); });
 }
 
 void Replication::on_disk(const replication::DiskVerdict& verdict) const {

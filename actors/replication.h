@@ -33,7 +33,7 @@ class Replication {
   void propose(ProposalBatchPtr batch) const;
   void written(WrittenJobsPtr jobs) const;
   void checkpoint(ProposalSeq covers, CheckpointJob job) const;
-  void checkpointed(GroupId group, LogIndex first_needed) const;
+  void checkpointed(GroupId group, const storage::LogPlace& covered) const;
   void on_disk(const replication::DiskVerdict& verdict) const;
   void stop() const;
 

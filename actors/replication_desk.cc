@@ -60,7 +60,7 @@ void ReplicationDesk::open(OpenGroup group) {
   if (!begun.ok()) return hosted.machine->fail(begun);
   if (!is_recovered) return;
   lead_if_alone(id);
-  checkpointed(id, group.first_needed);  // What the process before had no time for.
+  checkpointed(id, group.covered);  // What the process before had no time for.
 }
 
 Status ReplicationDesk::begin(OpenGroup& group, Hosted& hosted) {
@@ -154,14 +154,11 @@ void ReplicationDesk::checkpoint(ProposalSeq covers, CheckpointJob job) {
   settle(group);
 }
 
-void ReplicationDesk::checkpointed(GroupId group, LogIndex first_needed) {
+void ReplicationDesk::checkpointed(GroupId group, const storage::LogPlace& covered) {
   replication::GroupReplica* replica = node_->find(group);
-  if (replica == nullptr || first_needed.value <= 1) return;
-  const LogIndex covered{first_needed.value - 1};
-  const replication::RaftLog& log = replica->core().log();
-  if (!log.has(covered)) return;
-  // The place was cut from this very log, or compared with it by recovery.
-  replica->checkpointed({log.term_at(covered), covered}, log.chain_at(covered));
+  // Of birth, or let go of already.
+  if (replica == nullptr || !replica->core().log().has(covered.index)) return;
+  replica->checkpointed({covered.term, covered.index}, covered.chain);
   settle(group);
 }
 

@@ -35,7 +35,7 @@ struct OpenGroup {
   // Set: recovered. Else the group is born here, with this node as its only member.
   std::optional<replication::RestoredState> restored;
   uint64_t generation = 0;            // Of the stored hard state.
-  LogIndex first_needed;              // Recovered: below it the log is covered by checkpoints.
+  storage::LogPlace covered;          // Recovered: up to it checkpoints cover the log.
   storage::LogExtent log;             // As recovery found it; of birth: empty.
   storage::Digest128 birth_digest{};  // Of the state of birth.
   GroupListener listener;
@@ -84,8 +84,9 @@ class ReplicationDesk final : private replication::LogPort,
   void propose(ProposalBatchPtr batch);
   void written(std::span<const WrittenJob> jobs);
   void checkpoint(ProposalSeq covers, CheckpointJob job);
-  // The log below `first_needed` is covered by a stable checkpoint.
-  void checkpointed(GroupId group, LogIndex first_needed);
+  // The log up to `covered`, where a checkpoint was cut, is covered by stable checkpoints. If its
+  // term or chain is not that of the log here, an invariant is broken: nothing is let go.
+  void checkpointed(GroupId group, const storage::LogPlace& covered);
 
   void on_disk(const replication::DiskVerdict& verdict);
 

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage/log/entry_codec.h"
+
 namespace worldline::storage {
 namespace {
 
@@ -51,6 +53,11 @@ Boundary boundary_of(const Checkpoint& checkpoint) {
 constexpr size_t kFindAtOnce = 256;
 
 }  // namespace
+
+LogPlace CheckpointWriter::Known::covered(GroupId group) const {
+  if (!older) return {LogIndex{1}, Term{1}, genesis_chain(group)};
+  return {older->index, older->term, older->chain};
+}
 
 CheckpointWriter::CheckpointWriter(CheckpointStore& store, GroupId group, Known known)
     : store_(store), group_(group), known_(std::move(known)) {}
@@ -102,12 +109,12 @@ Result<Boundary> CheckpointWriter::store(const Snapshot& snapshot, const Checkpo
   return boundary;
 }
 
-Result<LogIndex> CheckpointWriter::activate() {
-  Result<LogIndex> needed = try_activate();
-  if (needed.ok()) return needed;
+Result<LogPlace> CheckpointWriter::activate() {
+  Result<LogPlace> covered = try_activate();
+  if (covered.ok()) return covered;
   ++failures_in_row_;
   has_leftovers_ = true;  // The old one, half deleted.
-  return needed;
+  return covered;
 }
 
 Result<Boundary> CheckpointWriter::try_store(const Snapshot& snapshot, const CheckpointCut& cut) {
@@ -139,7 +146,7 @@ Result<Boundary> CheckpointWriter::try_store(const Snapshot& snapshot, const Che
   return boundary_of(*staged_);
 }
 
-Result<LogIndex> CheckpointWriter::try_activate() {
+Result<LogPlace> CheckpointWriter::try_activate() {
   WL_CHECK(staged_.has_value());
   std::optional<Checkpoint> doomed = std::move(known_.older);
   known_.older = std::move(known_.newest);
@@ -149,7 +156,7 @@ Result<LogIndex> CheckpointWriter::try_activate() {
     const std::vector<const Checkpoint*> kept = {&*known_.newest, &*known_.older};
     WL_RETURN_IF_ERROR(store_.remove(*doomed, kept));
   }
-  return known_.first_needed();
+  return known_.covered(group_);
 }
 
 // --- A checkpoint of another replica -------------------------------------------------------------

@@ -6,7 +6,7 @@
 //   1. store(): pages and manifest written, checkpoint database synced -> the new Boundary;
 //   2. the caller sends a LogJob with that boundary and waits until it is stable;
 //   3. activate(): the checkpoint before the previous one and its pages are deleted, and the
-//      caller may truncate the log below the returned index.
+//      caller may truncate the log up to the returned place.
 // A crash at any point leaves a whole checkpoint that the boundary names.
 //
 // A checkpoint of another replica arrives page by page [S 08/1.11, 3.8] and takes the same steps:
@@ -58,17 +58,18 @@ class CheckpointWriter {
     std::optional<Checkpoint> older;
     CheckpointId last_id;  // Highest id ever seen; ids are not used twice.
 
-    // The first log index still needed: below it the log may be truncated. Without an older
-    // checkpoint the state of birth is what one falls back to: index 1.
-    LogIndex first_needed() const { return older ? older->index.next() : LogIndex{2}; }
+    // Up to here the log is covered and may be truncated: to where the older checkpoint was cut.
+    // Without one the state of birth is what one falls back to: index 1.
+    LogPlace covered(GroupId group) const;
   };
 
   // `store` is borrowed; it outlives this.
   CheckpointWriter(CheckpointStore& store, GroupId group, Known known);
 
   Result<Boundary> store(const Snapshot& snapshot, const CheckpointCut& cut);
-  // Returns the first log index still needed: below it the log may be truncated.
-  Result<LogIndex> activate();
+  // Returns up to where the log is covered now, as the checkpoint's cut says: whoever truncates
+  // compares it with the log it has.
+  Result<LogPlace> activate();
 
   // --- A checkpoint of another replica
   // ------------------------------------------------------------
@@ -95,7 +96,7 @@ class CheckpointWriter {
 
  private:
   Result<Boundary> try_store(const Snapshot& snapshot, const CheckpointCut& cut);
-  Result<LogIndex> try_activate();
+  Result<LogPlace> try_activate();
   Status write_pages(const Snapshot& snapshot, Checkpoint& checkpoint);
   Status remove_abandoned();
 

@@ -94,6 +94,14 @@ struct TailRow {
   friend bool operator==(const TailRow&, const TailRow&) = default;
 };
 
+// An entry of a group's log and all before it: equal places mean equal logs up to there.
+struct LogPlace {
+  LogIndex index;
+  Term term;
+  Chain chain;
+  friend bool operator==(const LogPlace&, const LogPlace&) = default;
+};
+
 // Where one group's stored log stands: what the next job is compared with.
 struct GroupPosition {
   HardState hard_state;

@@ -144,7 +144,7 @@ std::chrono::steady_clock::time_point in_an_hour() {
 
 TEST_F(CheckpointerTest, SwitchesToWhatWasSubmittedBeforeItStops) {
   Checkpointer checkpointer(
-      queue_, [](GroupId, LogIndex) {}, note());
+      queue_, [](GroupId, const storage::LogPlace&) {}, note());
   Status outcome = Status::internal("not told");
   checkpointer.submit(job([&](const Status& status) { outcome = status; }));
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
@@ -158,7 +158,7 @@ TEST_F(CheckpointerTest, WithoutTimeItLeavesEverythingAsItWas) {
   Status second = first;
   {
     Checkpointer checkpointer(
-        queue_, [](GroupId, LogIndex) {}, note());
+        queue_, [](GroupId, const storage::LogPlace&) {}, note());
     checkpointer.submit(job([&](const Status& status) { first = status; }));
     gate_->wait_for_sync();
     checkpointer.submit(job([&](const Status& status) { second = status; }));
@@ -172,7 +172,7 @@ TEST_F(CheckpointerTest, WithoutTimeItLeavesEverythingAsItWas) {
 
 TEST_F(CheckpointerTest, AFailedCheckpointIsToldAndTheNextOneLeavesNothingOfIt) {
   Checkpointer checkpointer(
-      queue_, [](GroupId, LogIndex) {}, note());
+      queue_, [](GroupId, const storage::LogPlace&) {}, note());
   ASSERT_TRUE(checkpoint(checkpointer).ok());
   const size_t pages = disks_.checkpoints->table(storage::Family::kPage).size();
   for (uint32_t i = 1; i <= storage::kCheckpointFailuresMax; ++i) {
@@ -193,7 +193,7 @@ TEST_F(CheckpointerTest, AFailedCheckpointIsToldAndTheNextOneLeavesNothingOfIt) 
 
 TEST_F(CheckpointerTest, RefusesJobsOnceItStops) {
   Checkpointer checkpointer(
-      queue_, [](GroupId, LogIndex) {}, note());
+      queue_, [](GroupId, const storage::LogPlace&) {}, note());
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
   Status outcome;
   checkpointer.submit(job([&](const Status& status) { outcome = status; }));

@@ -119,6 +119,11 @@ class ReplicationDeskTest : public testing::Test {
       }
     }
   }
+  // Where entry `index` stands in the log.
+  storage::LogPlace place(uint64_t index) const {
+    const replication::RaftLog& log = desk_->node().find(kGroup)->core().log();
+    return {LogIndex{index}, log.term_at(LogIndex{index}), log.chain_at(LogIndex{index})};
+  }
   void open_new() {
     desk_->open(group());
     settle();
@@ -241,8 +246,22 @@ TEST_F(ReplicationDeskTest, LetsGoOfTheLogBehindACheckpoint) {
   open_new();
   for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(proposal(led_[0], seq));
   settle();
-  desk_->checkpointed(kGroup, LogIndex{5});
+  desk_->checkpointed(kGroup, place(4));
   EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{5});
+}
+
+// The term and the chain are those of the cut, not what the log here happens to have there.
+TEST_F(ReplicationDeskTest, LetsGoOfNothingBehindACheckpointOfAnotherHistory) {
+  open_new();
+  for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(proposal(led_[0], seq));
+  settle();
+  storage::LogPlace foreign = place(4);
+  foreign.chain = Chain{foreign.chain.value ^ 1};
+  desk_->checkpointed(kGroup, foreign);
+  settle();
+  EXPECT_NE(failure_.message().find("I-4: entry 4"), std::string::npos) << failure_.message();
+  EXPECT_EQ(fatal_, std::vector<int>{4});
+  EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{2});
 }
 
 // [S 08/3.6]: removals are few and large, one at a time, but for a disk that is full.
@@ -257,7 +276,7 @@ TEST_F(ReplicationDeskTest, CutsTheStoredLogOnlyWhenItIsWorthIt) {
   settle();
   store_boundary_of_placed();
   const auto first_after = [this](uint64_t first_needed) {
-    desk_->checkpointed(kGroup, LogIndex{first_needed});
+    desk_->checkpointed(kGroup, place(first_needed - 1));
     settle();
     EXPECT_TRUE(store_->flush_truncations().ok());
     return storage::verify_group(*store_, kGroup)->first.value;
@@ -282,9 +301,10 @@ TEST_F(ReplicationDeskTest, ARecoveredGroupLetsGoOfLogThatCheckpointsCover) {
   desk_->checkpoint(ProposalSeq{5}, std::move(job));
   settle();
   store_boundary_of_placed();
+  const storage::LogPlace covered = place(4);
   start();
   OpenGroup recovered = recovered_group();
-  recovered.first_needed = LogIndex{5};
+  recovered.covered = covered;
   desk_->open(std::move(recovered));
   settle();
   EXPECT_EQ(desk_->node().find(kGroup)->core().log().first(), LogIndex{5});

@@ -155,8 +155,8 @@ class TestNode {
     job.group = kDatabase;
     job.boundary = boundary;
     WL_RETURN_IF_ERROR(log_.write(job));
-    WL_ASSIGN_OR_RETURN(const LogIndex needed, writer_->activate());
-    WL_RETURN_IF_ERROR(log_.truncate_prefix(kDatabase, needed));
+    WL_ASSIGN_OR_RETURN(const LogPlace covered, writer_->activate());
+    WL_RETURN_IF_ERROR(log_.truncate_prefix(kDatabase, covered.index.next()));
     return log_.flush_truncations();
   }
 
