@@ -12,7 +12,7 @@ ProposalBatchPtr make_proposal(GroupId group, Term term, ProposalSeq seq,
   batch->seq = seq;
   for (storage::EntryDraft& draft : drafts) {
     batch->bytes += draft.payload->size();
-    batch->entries.push_back({draft.kind, std::move(draft.payload)});
+    batch->entries.push_back({draft.kind, std::move(draft.payload), draft.transactions});
   }
   return batch;
 }

@@ -36,15 +36,17 @@ std::vector<EntryDraft> BundleBuilder::seal(const Digest128& digest_after, uint6
                                             SteadyTime now) {
   WL_CHECK(bundle_id != 0);
   advance_cluster_time(now);
+  const uint32_t transactions = encoder_.transactions();
   SharedBytes payload =
       encoder_.finish({digest_after, cluster_time_ns_, last_timestamp_.has_value()});
   std::vector<EntryDraft> entries;
   if (payload->size() <= kUnsplitBytesMax) {
-    entries.push_back({EntryKind::kBundle, std::move(payload)});
+    entries.push_back({EntryKind::kBundle, std::move(payload), transactions});
     return entries;
   }
   for (SharedBytes& part : split_bundle(bundle_id, *payload))
     entries.push_back({EntryKind::kPart, std::move(part)});
+  entries.back().transactions = transactions;
   return entries;
 }
 

@@ -24,7 +24,8 @@ namespace worldline::storage {
 // An entry before it has a place.
 struct EntryDraft {
   EntryKind kind = EntryKind::kBundle;
-  SharedBytes payload;  // Never null.
+  SharedBytes payload;        // Never null.
+  uint32_t transactions = 0;  // That count once it commits: of pieces, the last one has all.
 };
 
 class BundleBuilder {

@@ -38,6 +38,8 @@ class ReplicationDeskTest : public testing::Test {
     parts.config.self.incarnation = ++lives_;
     parts.config.chain = &replication::log_chain;
     if (uncommitted_max_ != 0) parts.config.limits.uncommitted_bytes_max = uncommitted_max_;
+    if (uncommitted_transactions_max_ != 0)
+      parts.config.limits.uncommitted_transactions_max = uncommitted_transactions_max_;
     parts.truncation = truncation_;
     parts.log = log_.get();
     parts.clock = &clock_;
@@ -147,6 +149,7 @@ class ReplicationDeskTest : public testing::Test {
   std::vector<CheckpointJob> placed_;
   uint64_t lives_ = 0;
   size_t uncommitted_max_ = 0;
+  size_t uncommitted_transactions_max_ = 0;
 };
 
 TEST_F(ReplicationDeskTest, ANewGroupLeadsOnlyWhenItsVoteAndBarrierAreStable) {
@@ -185,6 +188,25 @@ TEST_F(ReplicationDeskTest, KeepsProposalsInOrderWhileTheTailIsFull) {
   settle();
   EXPECT_EQ(committed_, ProposalSeq{5});
   EXPECT_EQ(desk_->node().find(kGroup)->core().log().last(), LogIndex{7});
+}
+
+// [S 08/4.2]: undo memory is bounded by transactions too, however small they are.
+TEST_F(ReplicationDeskTest, KeepsProposalsInOrderWhileTooManyTransactionsAreUncommitted) {
+  uncommitted_transactions_max_ = 25;
+  start();
+  open_new();
+  const auto of_ten = [&](uint64_t seq) {
+    return make_proposal(
+        kGroup, led_[0], ProposalSeq{seq},
+        {{EntryKind::kBundle, std::make_shared<const ByteBuffer>(1, Byte{5}), 10}});
+  };
+  for (uint64_t seq = 1; seq <= 5; ++seq) desk_->propose(of_ten(seq));
+  const replication::RaftCore& core = desk_->node().find(kGroup)->core();
+  EXPECT_EQ(core.uncommitted_transactions(), 20u) << "two fit";
+  EXPECT_EQ(core.log().last(), LogIndex{4});
+  settle();
+  EXPECT_EQ(committed_, ProposalSeq{5});
+  EXPECT_EQ(core.uncommitted_transactions(), 0u);
 }
 
 TEST_F(ReplicationDeskTest, RefusesProposalsOfAnotherTerm) {

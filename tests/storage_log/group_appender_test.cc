@@ -74,6 +74,21 @@ TEST(GroupAppenderTest, LetsClusterTimeStandWhenTheClockGoesBack) {
   EXPECT_EQ(appender.cluster_time_ns(), 1'000u);
 }
 
+// [S 08/4.2]: what the core counts as uncommitted.
+TEST(BundleBuilderTest, SaysHowManyTransactionsAnEntryMakesCount) {
+  BundleBuilder builder(0, {}, {});
+  for (int i = 0; i < 3; ++i) builder.add(*tx_of(10));
+  const auto small = builder.seal({}, 1, {});
+  ASSERT_EQ(small.size(), 1u);
+  EXPECT_EQ(small[0].transactions, 3u);
+  builder.add(*tx_of(10));
+  builder.add(*tx_of(10 * limits::MiB));
+  const auto pieces = builder.seal({}, 2, {});
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(pieces[0].transactions + pieces[1].transactions, 0u);
+  EXPECT_EQ(pieces[2].transactions, 2u);
+}
+
 // [S 08/2 I-20]: what breaks it is not logged.
 TEST(BundleBuilderDeathTest, EndsRatherThanLogATransactionThatIsNotLater) {
   BundleBuilder builder(0, {}, Timestamp{10});
