@@ -331,6 +331,36 @@ void add_small_commands(Apps& root, Parse& parse) {
   root.add_subcommand("bench", "Measure a server; `worldline bench --help` lists the scenarios");
 }
 
+void add_recover_group(Apps& root, Parse& parse) {
+  auto options = std::make_shared<RecoverGroupOptions>();
+  Apps* app = add_command(root, parse, "recover-group",
+                          "Begin a database anew from what is left of it, offline", options);
+  app->add_option("--data-dir", options->data_dirs,
+                  "Data directory of a survivor; once for each of them")
+      ->allow_extra_args(false)
+      ->required();
+  app->add_option("--database", options->database, "Name or identity of the database");
+  app->add_option("--group", options->group, "Its group, where no catalog can be asked");
+  app->add_flag("--all-survivors", options->all_survivors,
+                "I have named every copy that still exists");
+  app->add_option("--data-loss", options->data_loss, "What is lost and why; kept with the data");
+  app->add_option("--new-group", options->new_group,
+                  "Id of the new group, if the catalog has members elsewhere");
+  app->add_flag("--dry-run", options->dry_run, "Show the copies and the choice, change nothing");
+  app->footer(
+      "Use it when a majority of the copies of a database is gone for good: then it has no leader\n"
+      "and never will. The copy whose log goes furthest (last term, then last index) becomes a\n"
+      "new group of one member. Whatever only the lost copies had is lost, even if it was\n"
+      "acknowledged; what this copy has counts, even if it was not. All old copies are marked and\n"
+      "are never used again, so a copy that you leave out here is lost too.\n\n"
+      "All nodes named must be stopped. Look first, with --dry-run. If a majority is whole, the\n"
+      "command refuses: start those nodes instead. Run again after an interruption.\n\n"
+      "Example:\n"
+      "  worldline recover-group --data-dir /mnt/n1 --data-dir /mnt/n2 --database shop --dry-run\n"
+      "  worldline recover-group --data-dir /mnt/n1 --data-dir /mnt/n2 --database shop \\\n"
+      "      --all-survivors --data-loss 'rack 7 burnt with nodes 3, 4 and 5'");
+}
+
 // `-c`, `--delete-data` and `--yes` of publish take a value only after `=`; CLI11 would take the
 // next word, so that the forms without a value are spelled out before it sees them.
 std::vector<std::string> spell_out_optional_values(std::vector<std::string> words) {
@@ -394,6 +424,7 @@ CommandLine parse_command_line(const std::vector<std::string>& given) {
   add_describe(root, parse);
   add_small_commands(root, parse);
   add_config(root, parse);
+  add_recover_group(root, parse);
 
   if (at < words.size() && words[at] == "bench")
     return {parse.global,
@@ -401,7 +432,7 @@ CommandLine parse_command_line(const std::vector<std::string>& given) {
   const std::string command = at < words.size() ? words[at] : "";
   if (command == "publish")
     words = spell_out_optional_values(std::move(words));
-  else if (command != "start" && command != "config")
+  else if (command != "start" && command != "config" && command != "recover-group")
     words = mark_words(words);
   try {
     std::vector<std::string> reversed(words.rbegin(), words.rend());

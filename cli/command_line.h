@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/command_options.h"
+#include "cli/recover_group.h"
 #include "cli/start_config.h"
 
 namespace worldline::cli {
@@ -36,7 +37,7 @@ struct EarlyExit {
 using Command =
     std::variant<EarlyExit, StartArguments, ConfigArguments, BenchArguments, PublishOptions,
                  CallOptions, SqlOptions, LogsOptions, DescribeOptions, DeleteOptions, LockOptions,
-                 ListOptions, IdentityOptions, VersionOptions>;
+                 ListOptions, IdentityOptions, VersionOptions, RecoverGroupOptions>;
 
 struct CommandLine {
   GlobalOptions global;

@@ -9,6 +9,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/recover_group.h"
 
 namespace worldline::cli {
 namespace {
@@ -44,6 +45,9 @@ class Runner {
     return 0;
   }
 
+  int operator()(const RecoverGroupOptions& options) {
+    return run_recover_group(options, console_);
+  }
   int operator()(const BenchArguments& arguments) { return run_bench(arguments.words); }
 
   int operator()(const PublishOptions& options) { return talk(run_publish, options); }

@@ -85,6 +85,21 @@ CheckpointManifest checkpoint_manifest(const Snapshot& snapshot) {
   return manifest;
 }
 
+CheckpointManifest checkpoint_manifest_for(const Snapshot& snapshot, GroupId group) {
+  CheckpointManifest manifest = checkpoint_manifest(snapshot);
+  manifest.group = group;
+  std::vector<TableDigest> digests;
+  for (CheckpointTable& table : manifest.tables) {
+    const uint64_t seed = digest_seed(group, table.table);
+    table.digest = {};
+    for (RowCursor rows = snapshot.find_table(table.table)->scan(); rows.next();)
+      table.digest.add(digest_of_row(seed, rows.row()));
+    digests.push_back({table.table.value, table.digest});
+  }
+  manifest.digest = digest_of_tables(group, digests);
+  return manifest;
+}
+
 void write_page_image(const Snapshot& snapshot, TableId table, uint32_t page, ByteBuffer& out) {
   const TableView* view = snapshot.find_table(table);
   WL_CHECK(view != nullptr);

@@ -45,6 +45,8 @@ struct CheckpointManifest {
 };
 
 CheckpointManifest checkpoint_manifest(const Snapshot& snapshot);
+// The same rows as the state of another group, whose digests they get. O(rows).
+CheckpointManifest checkpoint_manifest_for(const Snapshot& snapshot, GroupId group);
 
 // Replaces `out` by the image of one page. REQUIRES: the page is in the snapshot's manifest.
 void write_page_image(const Snapshot& snapshot, TableId table, uint32_t page, ByteBuffer& out);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "storage/catalog.h"
 #include "storage/cow_vector.h"
@@ -41,5 +42,12 @@ struct DatabaseRoot {
 
 // The digest of a state: a hash over (table id, table digest) in id order [S 08/4.8].
 Digest128 digest_of_state(const DatabaseRoot& root, const Catalog& catalog);
+
+// What it is made of: the digests of the stored tables, ascending by id.
+struct TableDigest {
+  uint64_t table = 0;
+  Digest128 digest;
+};
+Digest128 digest_of_tables(GroupId group, std::span<const TableDigest> tables);
 
 }  // namespace worldline::storage

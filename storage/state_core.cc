@@ -58,22 +58,21 @@ const DatabaseRoot* StateCore::pin() {
   return root_;
 }
 
+Digest128 digest_of_tables(GroupId group, std::span<const TableDigest> tables) {
+  static_assert(sizeof(TableDigest) == 24, "no padding is hashed");
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(tables.data(), tables.size_bytes(), group.value);
+  return {hash.low64, hash.high64};
+}
+
 Digest128 digest_of_state(const DatabaseRoot& root, const Catalog& catalog) {
-  struct Part {
-    uint64_t id;
-    Digest128 digest;
-  };
-  static_assert(sizeof(Part) == 24, "no padding is hashed");
-  std::vector<Part> parts;
+  std::vector<TableDigest> parts;
   parts.reserve(catalog.tables().size());
   for (const Catalog::Table& table : catalog.tables()) {
     if (table.schema->is_event || table.schema->is_ephemeral) continue;
     const TableRecord* record = root.tables.get(table.position);
     parts.push_back({table.schema->id.value, record->digest});
   }
-  const XXH128_hash_t hash =
-      XXH3_128bits_withSeed(parts.data(), parts.size() * sizeof(Part), root.group.value);
-  return {hash.low64, hash.high64};
+  return digest_of_tables(root.group, parts);
 }
 
 Digest128 StateCore::digest() {

@@ -195,6 +195,23 @@ TEST(CommandLineTest, BenchGetsItsWordsUnread) {
   EXPECT_EQ(arguments.words, (Words{"keynote", "--help", "--seconds", "5"}));
 }
 
+TEST(CommandLineTest, RecoverGroupTakesEachDirectoryAndWhatTheOperatorSays) {
+  const auto options = parsed<RecoverGroupOptions>(
+      {"recover-group", "--data-dir", "/a", "--data-dir", "/b", "--database", "shop",
+       "--all-survivors", "--data-loss", "rack 7 burnt", "--new-group", "9"});
+  EXPECT_EQ(options.data_dirs, (Words{"/a", "/b"}));
+  EXPECT_EQ(options.database, "shop");
+  EXPECT_EQ(options.data_loss, "rack 7 burnt");
+  EXPECT_EQ(options.new_group, 9u);
+  EXPECT_TRUE(options.all_survivors);
+  EXPECT_FALSE(options.dry_run);
+  EXPECT_EQ(ended({"recover-group", "--dry-run"}).code, 2) << "no directory";
+  const EarlyExit help = ended({"recover-group", "--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const char* part : {"majority of the copies", "--dry-run", "never used again", "Example:"})
+    EXPECT_NE(help.out.find(part), std::string::npos) << part;
+}
+
 TEST(CommandLineTest, LockAndUnlockDifferInWhatTheyWant) {
   EXPECT_EQ(parsed<LockOptions>({"lock", "db"}).wanted, LockState::kLocked);
   EXPECT_EQ(parsed<LockOptions>({"unlock", "db"}).wanted, LockState::kUnlocked);

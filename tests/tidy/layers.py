@@ -26,6 +26,7 @@ LAYERS = {
     "cli/bench.cc": ("base/", "schema/", "cli/", "bench/load/bench_command.h"),
     "cli/start.cc": ("base/", "schema/", "storage/", "replication/", "query/", "runtime/",
                      "actors/", "gateway/", "cli/"),
+    "cli/recover_group.cc": ("base/", "storage/", "replication/", "cli/"),
     "bench/load/": ("base/", "schema/", "bench/load/"),
     "bench/": ("base/", "schema/", "storage/", "replication/", "query/", "runtime/", "actors/",
                "gateway/", "bench/"),
