@@ -6,8 +6,15 @@
 namespace worldline::storage {
 namespace {
 
-template <typename Map, typename Key>
-std::optional<typename Map::mapped_type> look_up(const Map& map, const Key& key) {
+template <typename Id, typename Value>
+std::optional<Value> look_up(const IdMap<Id, Value>& map, Id id) {
+  const Value* const found = map.find(id);
+  return found == nullptr ? std::nullopt : std::optional<Value>(*found);
+}
+
+template <typename Value>
+std::optional<Value> look_up(const std::unordered_map<std::string_view, Value>& map,
+                             std::string_view key) {
   const auto found = map.find(key);
   if (found == map.end()) return std::nullopt;
   return found->second;
@@ -20,10 +27,10 @@ Catalog::Catalog(std::vector<Table> tables) : tables_(std::move(tables)) {
             [](const Table& a, const Table& b) { return a.schema->id < b.schema->id; });
   // Canonical names first; emplace keeps what is there, so an accessor never hides one.
   for (const Table& table : tables_) {
-    by_id_.emplace(table.schema->id, table.position);
+    by_id_.set(table.schema->id, table.position);
     by_name_.emplace(table.schema->name, table.position);
     for (uint32_t i = 0; i < table.schema->indexes.size(); ++i) {
-      index_by_id_.emplace(table.schema->indexes[i].id, IndexPlace{table.position, i});
+      index_by_id_.set(table.schema->indexes[i].id, {table.position, i});
       index_by_name_.emplace(table.schema->indexes[i].name, IndexPlace{table.position, i});
     }
   }

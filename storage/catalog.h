@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "storage/id_map.h"
 #include "storage/storage_types.h"
 #include "storage/table_schema.h"
 
@@ -26,8 +27,8 @@ class Catalog {
     TableSchemaPtr schema;
   };
   struct IndexPlace {
-    uint32_t table;  // Position of the table.
-    uint32_t index;  // Position in its schema.
+    uint32_t table = 0;  // Position of the table.
+    uint32_t index = 0;  // Position in its schema.
   };
 
   explicit Catalog(std::vector<Table> tables);
@@ -43,8 +44,8 @@ class Catalog {
 
  private:
   std::vector<Table> tables_;
-  std::unordered_map<TableId, uint32_t> by_id_;
-  std::unordered_map<TableIndexId, IndexPlace> index_by_id_;
+  IdMap<TableId, uint32_t> by_id_;
+  IdMap<TableIndexId, IndexPlace> index_by_id_;
   std::unordered_map<std::string_view, uint32_t> by_name_;
   std::unordered_map<std::string_view, IndexPlace> index_by_name_;
 };

@@ -22,6 +22,9 @@ LiveTable::LiveTable(StateCore& core, uint32_t position, TableRecord* record)
 void LiveTable::bind(TableRecord* record) {
   record_ = record;
   view_.bind(record);
+  recent_.clear();
+  recent_.resize(record->indexes.size());
+  view_.set_recent(recent_);
   keys_.resize(record->indexes.size());
 }
 
@@ -37,7 +40,10 @@ void LiveTable::make_sequences() {
 
 TableRecord& LiveTable::own() {
   TableRecord* record = core_.own_record(position_);
-  if (record != record_) bind(record);
+  if (record != record_) {  // A clone: the rows and indexes are the same.
+    record_ = record;
+    view_.bind(record);
+  }
   return *record_;
 }
 
@@ -110,7 +116,7 @@ uint32_t LiveTable::find_clash(Bytes row, std::optional<RowRef>& identical) {
   uint32_t committed_clash = kNoIndex;
   for (uint32_t i = record.first_unique; i < keys_.size(); ++i) {
     if (!record.indexes[i].is_unique()) continue;
-    const auto found = record.indexes[i].find_unique(keys_[i]);
+    const auto found = find_unique(i);
     if (!found) continue;
     if (i == record.first_unique && equal(record.row(*found), row)) {
       identical = found;
@@ -139,11 +145,11 @@ RowChange LiveTable::insert(Bytes row) {
 RowChange LiveTable::update(uint32_t index, Bytes row) {
   make_keys(row);
   const TableRecord& record = *record_;
-  const auto old = record.indexes[index].find_unique(keys_[index]);
+  const auto old = find_unique(index);
   uint32_t new_clash = kNoIndex;
   for (uint32_t i = record.first_unique; record.unique_count > 1 && i < keys_.size(); ++i) {
     if (i == index || !record.indexes[i].is_unique()) continue;
-    const auto found = record.indexes[i].find_unique(keys_[i]);
+    const auto found = find_unique(i);
     if (!found || found == old) continue;
     // A clash with a committed row is reported even if there is no old row [S 05/1.4].
     if (!is_new(*found)) return {RowChange::Kind::kClash, {}, i};
@@ -186,7 +192,7 @@ void LiveTable::overwrite(RowRef ref, uint32_t index, Bytes row) {
                           ? old_key_.word() == keys_[i].word()
                           : equal(old_key_.bytes(), keys_[i].bytes());
     if (same) continue;
-    record.indexes[i].erase(old_key_, ref);
+    erase_key(i, ref);
     record.indexes[i].insert(keys_[i], ref);
   }
   record.row_bytes += row.size() - old.size();  // Wraps back: the sum is never negative.
@@ -251,11 +257,16 @@ void LiveTable::insert_keys(Bytes row, RowRef ref) {
   record.row_bytes += row.size();
 }
 
+void LiveTable::erase_key(uint32_t index, RowRef ref) {
+  record_->indexes[index].erase(old_key_, ref);
+  if (record_->indexes[index].kind() == KeyKind::kWord) recent_[index].forget(old_key_.word());
+}
+
 void LiveTable::erase_keys(Bytes row, RowRef ref) {
   TableRecord& record = *record_;
   for (uint32_t i = 0; i < record.indexes.size(); ++i) {
     record.make_row_key(i, row, old_key_);
-    record.indexes[i].erase(old_key_, ref);
+    erase_key(i, ref);
   }
   if (record.first_unique == kNoIndex) {
     old_key_.word_ = TableRecord::hash_row(row);
@@ -322,14 +333,18 @@ void LiveTable::remove(RowRef ref) {
   }
 }
 
+void LiveTable::clear_indexes() {
+  for (IndexTree& index : own().indexes) index.clear();
+  for (RecentKeys& recent : recent_) recent.clear();
+  record_->rows.clear();
+}
+
 uint64_t LiveTable::clear() {
   const uint64_t count = record_->row_count;
   if (count == 0) return 0;
   touch();
   // Index by index the work would be a removal per row; so the trees go first, as a whole.
-  TableRecord& record = own();
-  for (IndexTree& index : record.indexes) index.clear();
-  record.rows.clear();
+  clear_indexes();
   RowCursor cursor = view_.scan();
   std::vector<RowRef> refs;
   refs.reserve(count);

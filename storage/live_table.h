@@ -98,9 +98,13 @@ class LiveTable {
   void overwrite(RowRef ref, uint32_t index, Bytes row);
   bool may_overwrite(RowRef ref, Bytes row);
   void save_and_write(TxSlot& slot, Page* page, Bytes row);
-  void insert_keys(Bytes row, RowRef ref);  // Of keys_.
+  std::optional<RowRef> find_unique(uint32_t index) const {  // By keys_.
+    return view_.indexes()[index].find_unique(keys_[index]);
+  }
+  void erase_key(uint32_t index, RowRef ref);  // Of old_key_.
+  void insert_keys(Bytes row, RowRef ref);     // Of keys_.
   void erase_keys(Bytes row, RowRef ref);
-  void hide_all(std::vector<RowRef>* refs);
+  void clear_indexes();
   Bytes image_of(const TxSlot& slot) const;
   void undo_new_row(const TxSlot& slot);
   void undo_old_row(const TxSlot& slot);
@@ -109,6 +113,7 @@ class LiveTable {
   std::optional<RowRef> rebuild_rows();
   Status check_rows() const;
   Status check_pages() const;
+  Status check_recent() const;
 
   StateCore& core_;  // Borrowed; outlives this.
   const uint32_t position_;
@@ -127,7 +132,8 @@ class LiveTable {
   std::unordered_multimap<uint64_t, uint32_t> deleted_by_hash_;  // Of the first deleted_hashed_.
   size_t deleted_hashed_ = 0;
 
-  std::vector<IndexKey> keys_;  // Scratch: keys of the row at hand, per index.
+  std::vector<RecentKeys> recent_;  // Per index.
+  std::vector<IndexKey> keys_;      // Scratch: keys of the row at hand, per index.
   IndexKey old_key_;
   IndexKey hash_key_;
   std::vector<uint32_t> pages_to_settle_;

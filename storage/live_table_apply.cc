@@ -50,9 +50,8 @@ Status LiveTable::place_exactly(RowRef ref, Bytes row) {
 }
 
 void LiveTable::remove_all() {
-  TableRecord& record = own();
-  for (IndexTree& index : record.indexes) index.clear();
-  record.rows.clear();
+  clear_indexes();
+  TableRecord& record = *record_;
   record.pages.clear();
   free_.clear();
   pages_to_settle_.clear();
@@ -75,9 +74,8 @@ Status LiveTable::rebuild() {
 
 // Parts: the sums, each index, and the tree of rows if no index is unique.
 size_t LiveTable::begin_rebuild() {
-  TableRecord& record = own();
-  for (IndexTree& index : record.indexes) index.clear();
-  record.rows.clear();
+  clear_indexes();
+  TableRecord& record = *record_;
   record.row_count = 0;
   record.row_bytes = 0;
   record.digest = {};
@@ -204,12 +202,27 @@ Status LiveTable::check_rows() const {
   return {};
 }
 
+Status LiveTable::check_recent() const {
+  IndexKey key;
+  for (uint32_t i = 0; i < recent_.size(); ++i) {
+    const IndexTree& tree = record_->indexes[i];
+    const bool agrees = recent_[i].all_of([&tree, &key](uint64_t word, RowRef ref) {
+      key.word_ = word;
+      return tree.is_unique() && tree.find_unique(key) == ref;
+    });
+    if (!agrees)
+      return Status::corruption("table `{}`: remembered keys of index {}", schema().name, i);
+  }
+  return {};
+}
+
 Status LiveTable::check_invariants() const {
   WL_RETURN_IF_ERROR(check_pages());
   WL_RETURN_IF_ERROR(check_rows());
   for (uint32_t i = 0; i < record_->indexes.size(); ++i)
     if (record_->indexes[i].entries() != record_->row_count || !record_->indexes[i].check())
       return Status::corruption("table `{}`: structure of index {}", schema().name, i);
+  WL_RETURN_IF_ERROR(check_recent());
   const uint64_t mapped = record_->first_unique == kNoIndex ? record_->row_count : 0;
   if (record_->rows.entries() != mapped || !record_->rows.check())
     return Status::corruption("table `{}`: structure of the row map", schema().name);

@@ -24,6 +24,7 @@
 #include "base/ids.h"
 #include "storage/data_result.h"
 #include "storage/fwd.h"
+#include "storage/recent_keys.h"
 #include "storage/storage_types.h"
 #include "storage/table_schema.h"
 #include "storage/tree_node.h"
@@ -166,10 +167,16 @@ class TableView {
   TableView& operator=(const TableView&) = delete;
   const TableRecord& record() const { return *record_; }
   void bind(const TableRecord* record);  // Borrowed; outlives this or is bound anew.
+  // Where finds through each index are remembered; by position, borrowed until set anew.
+  void set_recent(std::span<RecentKeys> recent) { recent_ = recent; }
+  RecentKeys* recent(uint32_t index) const {
+    return index < recent_.size() ? &recent_[index] : nullptr;
+  }
 
  private:
   const TableRecord* record_ = nullptr;
   std::vector<IndexView> index_views_;  // Of the live table and of each record.
+  std::span<RecentKeys> recent_;        // Of the live table only.
 };
 
 class ReadView {

@@ -79,16 +79,6 @@ Digest128 StateCore::digest() {
   return digest_of_state(*root_, *catalog());
 }
 
-LiveTable* StateCore::find_table(TableId id) {
-  const auto found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : found->second;
-}
-
-StateCore::IndexPlace StateCore::find_index(TableIndexId id) {
-  const auto found = index_by_id_.find(id);
-  return found == index_by_id_.end() ? IndexPlace{} : found->second;
-}
-
 const std::shared_ptr<const Catalog>& StateCore::catalog() const {
   if (catalog_ != nullptr) return catalog_;
   std::vector<Catalog::Table> tables;
@@ -106,9 +96,9 @@ std::vector<LiveTable*> StateCore::live_tables() {
 }
 
 void StateCore::enter_maps(LiveTable& table) {
-  by_id_[table.schema().id] = &table;
+  by_id_.set(table.schema().id, &table);
   for (uint32_t i = 0; i < table.schema().indexes.size(); ++i)
-    index_by_id_[table.schema().indexes[i].id] = {&table, i};
+    index_by_id_.set(table.schema().indexes[i].id, {&table, i});
   catalog_ = nullptr;
 }
 

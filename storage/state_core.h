@@ -10,10 +10,10 @@
 
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "storage/database_root.h"
+#include "storage/id_map.h"
 #include "storage/live_table.h"
 #include "storage/snapshot.h"
 #include "storage/transaction.h"
@@ -44,8 +44,14 @@ class StateCore {
   Digest128 digest();
 
   // --- Tables. ---
-  LiveTable* find_table(TableId id);
-  IndexPlace find_index(TableIndexId id);
+  LiveTable* find_table(TableId id) {
+    LiveTable* const* const found = by_id_.find(id);
+    return found == nullptr ? nullptr : *found;
+  }
+  IndexPlace find_index(TableIndexId id) {
+    const IndexPlace* const found = index_by_id_.find(id);
+    return found == nullptr ? IndexPlace{} : *found;
+  }
   const std::shared_ptr<const Catalog>& catalog() const;
   TableRecord* own_record(uint32_t position);
   // Schema changes; undone if the open transaction is rolled back.
@@ -114,8 +120,8 @@ class StateCore {
   uint64_t root_version_;                           // version_ when root_ was known to be unshared.
   std::vector<uint64_t> record_versions_;           // The same per position.
   std::vector<std::unique_ptr<LiveTable>> tables_;  // By position; null if dropped.
-  std::unordered_map<TableId, LiveTable*> by_id_;
-  std::unordered_map<TableIndexId, IndexPlace> index_by_id_;
+  IdMap<TableId, LiveTable*> by_id_;
+  IdMap<TableIndexId, IndexPlace> index_by_id_;
   mutable std::shared_ptr<const Catalog> catalog_;  // Null when the schema has changed.
   LiveView view_{*this};
 

@@ -142,6 +142,34 @@ void BM_UpdateByU64(benchmark::State& state) {
 }
 BENCHMARK(BM_UpdateByU64);
 
+// The table work of a keynote transfer, per item one find and one update: find A, find B, update A,
+// update B. range(0) is the number of rows the ids are drawn from.
+void BM_FindThenUpdateByU64(benchmark::State& state) {
+  Bench& b = bench();
+  const auto rows = static_cast<uint64_t>(state.range(0));
+  ByteBuffer row = Bench::account_row(0, 0);
+  int64_t balance = 0;
+  IndexKey key;
+  Transaction tx = b.state->begin(TxInfo{});
+  for (auto _ : state) {
+    const uint64_t ids[2] = {b.random.below(rows), b.random.below(rows)};
+    for (const uint64_t& id : ids) {
+      const IndexView* index = b.state->view().find_index(b.accounts_id);
+      const DataStatus made =
+          index->make_point_key({reinterpret_cast<const Byte*>(&id), sizeof id}, key);
+      benchmark::DoNotOptimize(made.ok());
+      benchmark::DoNotOptimize(index->table().row(*index->find_unique(key)).data());
+    }
+    for (const uint64_t id : ids) {
+      store_le(row.data(), id);
+      store_le(row.data() + 8, ++balance);
+      benchmark::DoNotOptimize(tx.update(b.accounts, b.accounts_id, row).ok());
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * 2);
+}
+BENCHMARK(BM_FindThenUpdateByU64)->Arg(kAccounts)->Arg(100);
+
 // The keynote transfer without the module: two finds, two updates, commit with its change set.
 void BM_TransferTransaction(benchmark::State& state) {
   Bench& b = bench();
