@@ -7,14 +7,44 @@ import { fileURLToPath } from 'node:url';
 const FOLDER = fileURLToPath(new URL('./modules/', import.meta.url));
 const built = new Map();
 
-/** The text of the bundle of modules/NAME.ts. `target` esnext is what the official CLI makes. */
-export function bundle(name, { npm = 'spacetimedb', target = 'esnext' } = {}) {
-  const key = `${name} ${npm} ${target}`;
-  if (!built.has(key)) built.set(key, run(name, npm, target));
+/**
+ * The text of the bundle of modules/NAME.ts. `target` esnext is what the official CLI makes;
+ * `shape` rolldown is how its bundler writes it down.
+ */
+export function bundle(name, { npm = 'spacetimedb', target = 'esnext', shape } = {}) {
+  const key = `${name} ${npm} ${target} ${shape}`;
+  if (!built.has(key)) built.set(key, run(name, npm, target, shape));
   return built.get(key);
 }
 
-async function run(name, npm, target) {
+/**
+ * Rolldown keeps `const`, `let` and `class` at the top level where esbuild writes `var`, frames
+ * each source file as a region, begins with its own helpers and exports in one line.
+ */
+function asRolldown(text) {
+  const map = text.lastIndexOf('//# sourceMappingURL=');
+  const lines = text.slice(0, map).split('\n');
+  const assigned = new Set(text.match(/(?<=^\s*)[\w$]+(?= (?:\?\?|\|\||&&)?= )/gm));
+  const out = ['//#region \\0rolldown/runtime.js', 'var __defProp = Object.defineProperty;'];
+  let exported = null;
+  for (const line of lines) {
+    const file = /^\/\/ (\S+\.[cm]?[jt]s)$/.exec(line);
+    const variable = /^var ([\w$]+) = (class )?/.exec(line);
+    if (line === 'export {') exported = [];
+    else if (exported && line === '};') {
+      out.push('//#endregion', `export { ${exported.join(' ')} };`);
+      exported = null;
+    } else if (exported) exported.push(line.trim());
+    else if (file) out.push('//#endregion', `//#region ${file[1]}`);
+    else if (line === 'var __defProp = Object.defineProperty;') continue;
+    else if (variable && !/^__/.test(variable[1]) && !assigned.has(variable[1]))
+      out.push(line.replace(/^var /, 'const '));
+    else out.push(line);
+  }
+  return out.join('\n');
+}
+
+async function run(name, npm, target, shape) {
   const result = await build({
     entryPoints: [`${FOLDER}${name}.ts`],
     bundle: true,
@@ -31,7 +61,8 @@ async function run(name, npm, target) {
     sourcemap: 'inline',
     logLevel: 'silent',
   });
-  return result.outputFiles[0].text;
+  const { text } = result.outputFiles[0];
+  return shape === 'rolldown' ? asRolldown(text) : text;
 }
 
 /** A bundle written by hand on ABI 2.0 whose definition is exactly these bytes. */
