@@ -5,8 +5,13 @@
 
 namespace worldline::actors {
 
-Checkpointer::Checkpointer(storage::LogWriterQueue& log, Covered covered, Note note)
-    : log_(log), covered_(std::move(covered)), note_(std::move(note)), thread_([this] { run(); }) {}
+Checkpointer::Checkpointer(storage::LogWriterQueue& log, Covered covered, Note note,
+                           Failing failing)
+    : log_(log),
+      covered_(std::move(covered)),
+      note_(std::move(note)),
+      failing_(std::move(failing)),
+      thread_([this] { run(); }) {}
 
 Checkpointer::~Checkpointer() {
   stop();
@@ -117,6 +122,7 @@ void Checkpointer::perform(CheckpointJob& job) {
   const uint32_t failures_before = job.writer->failures_in_row();
   const Status outcome = write(job);
   tell(job, failures_before, outcome);
+  judge(job.writer->failures_in_row(), outcome);
   job.done(outcome);
 }
 
@@ -129,12 +135,22 @@ void Checkpointer::tell(const CheckpointJob& job, uint32_t failures_before,
   if (outcome.ok() || failures == failures_before) return;
   note_(fmt::format("checkpoint failed group={} failures_in_row={}: {}", job.group.value, failures,
                     outcome.message()));
-  // Draining by itself needs other nodes; until then the operator is asked to.
   if (failures == storage::kCheckpointFailuresMax)
     note_(
-        fmt::format("checkpoints of group {} fail: drain this node; its log grows until they "
-                    "succeed again",
+        fmt::format("checkpoints of group {} fail: this node leads nothing that another node can "
+                    "lead, and its log grows, until they succeed again",
                     job.group.value));
+}
+
+// All groups share the database: one success says that it takes writes, and a group that still
+// fails says so again.
+void Checkpointer::judge(uint32_t failures, const Status& outcome) {
+  const bool failed_before = is_failing_;
+  if (outcome.ok())
+    is_failing_ = false;
+  else if (failures >= storage::kCheckpointFailuresMax)
+    is_failing_ = true;
+  if (is_failing_ != failed_before) failing_(is_failing_);
 }
 
 }  // namespace worldline::actors

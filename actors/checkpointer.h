@@ -41,8 +41,11 @@ class Checkpointer {
   using Covered = std::function<void(GroupId, const storage::LogPlace&)>;
   // Life cycle lines for the server's log: failures, and that they are over.
   using Note = std::function<void(const std::string&)>;
+  // Told of each change: a group's checkpoints fail, kCheckpointFailuresMax in a row, or one was
+  // written again. Must only post.
+  using Failing = std::function<void(bool)>;
   // `log` is borrowed and outlives this.
-  Checkpointer(storage::LogWriterQueue& log, Covered covered, Note note);
+  Checkpointer(storage::LogWriterQueue& log, Covered covered, Note note, Failing failing);
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -69,6 +72,7 @@ class Checkpointer {
   void perform(CheckpointJob& job);
   Status write(CheckpointJob& job);
   void tell(const CheckpointJob& job, uint32_t failures_before, const Status& outcome) const;
+  void judge(uint32_t failures, const Status& outcome);
   Status switch_boundary(const CheckpointJob& job, storage::Boundary boundary);
 
   bool push(Item item);  // False: stopping, nothing was taken.
@@ -76,6 +80,8 @@ class Checkpointer {
   storage::LogWriterQueue& log_;
   const Covered covered_;
   const Note note_;
+  const Failing failing_;
+  bool is_failing_ = false;  // The thread's alone.
   std::mutex mutex_;
   std::condition_variable wake_;  // The thread: work or the end.
   std::condition_variable finished_changed_;

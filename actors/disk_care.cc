@@ -41,6 +41,10 @@ void DiskCare::on_log(const LogHealth& health) const {
   post([desk = desk_, health] { desk->on_log(health); });
 }
 
+void DiskCare::on_checkpoints(bool fail) const {
+  post([desk = desk_, fail] { desk->on_checkpoints(fail); });
+}
+
 void DiskCare::on_ballast(Result<uint64_t> bytes) const {
   post([desk = desk_, bytes = std::move(bytes)] { desk->on_ballast(bytes); });
 }

@@ -27,6 +27,7 @@ class DiskCare {
 
   void on_space(Result<storage::SpaceReading> reading) const;
   void on_log(const LogHealth& health) const;
+  void on_checkpoints(bool fail) const;
   void on_ballast(Result<uint64_t> bytes) const;
   void stop() const;
 

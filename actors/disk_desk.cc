@@ -64,6 +64,11 @@ void DiskDesk::on_log(const LogHealth& health) {
   apply();
 }
 
+void DiskDesk::on_checkpoints(bool fail) {
+  state_.checkpoints_fail = fail;
+  apply();
+}
+
 void DiskDesk::on_ballast(const Result<uint64_t>& bytes) {
   if (!bytes.ok()) {
     ballast_ = Ballast::kGivenUp;

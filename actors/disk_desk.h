@@ -50,6 +50,8 @@ class DiskDesk {
   void on_time();  // Orders a reading.
   void on_space(const Result<storage::SpaceReading>& reading);
   void on_log(const LogHealth& health);
+  // Whether checkpoints fail: then the node leads nothing that another can lead [S 08/3.12].
+  void on_checkpoints(bool fail);
   // How many bytes the ballast has now.
   void on_ballast(const Result<uint64_t>& bytes);
 

@@ -368,7 +368,8 @@ void Node::Impl::start_replication() {
       [this](GroupId group, const storage::LogPlace& covered) {
         replication_->checkpointed(group, covered);
       },
-      [this](const std::string& line) { note(line); });
+      [this](const std::string& line) { note(line); },
+      [this](bool fail) { disk_care_->on_checkpoints(fail); });
   ReplicationDeskParts parts;
   parts.config.self = {opened_.record.cluster, opened_.record.uuid, opened_.record.node,
                        opened_.record.incarnation};

@@ -48,8 +48,7 @@ Status SpacePolicy::validate() const {
 
 SpaceRules rules_of(SpaceLevel level) {
   SpaceRules rules;
-  rules.accepts_replicas = level < SpaceLevel::kWarning;
-  rules.may_lead = rules.keeps_log_pins = rules.bulk_checkpoints = level < SpaceLevel::kAlmostFull;
+  rules.may_lead = level < SpaceLevel::kAlmostFull;
   rules.accepts_appends = level < SpaceLevel::kFull;
   return rules;
 }

@@ -42,13 +42,11 @@ struct SpacePolicy {
   Status validate() const;
 };
 
-// What a node may do at a level.
+// What a node may do at a level. Log is pinned for others by leaders only, so it is let go of with
+// the leadership; checkpoints free log at every level; placement asks for the level itself.
 struct SpaceRules {
-  bool accepts_replicas = true;  // New copies of groups may be placed here.
-  bool may_lead = true;          // Else: not eligible, leaderships move away.
-  bool keeps_log_pins = true;    // Else: log kept for transfers and followers goes.
-  bool bulk_checkpoints = true;  // Else: only checkpoints that free log space.
-  bool accepts_appends = true;   // Else: Append is refused with disk_full; votes go on.
+  bool may_lead = true;         // Else: not eligible, leaderships move away.
+  bool accepts_appends = true;  // Else: Append is refused with disk_full; votes go on.
 };
 SpaceRules rules_of(SpaceLevel level);
 

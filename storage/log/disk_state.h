@@ -14,9 +14,12 @@ namespace worldline::storage {
 struct DiskState {
   SpaceLevel space = SpaceLevel::kPlenty;
   StallLevel stall = StallLevel::kNone;
-  bool is_slow = false;  // More than a hundredth of the last minute's writes were.
+  bool is_slow = false;           // More than a hundredth of the last minute's writes were.
+  bool checkpoints_fail = false;  // Of a group, kCheckpointFailuresMax in a row.
 
-  bool may_lead() const { return stall == StallLevel::kNone && rules_of(space).may_lead; }
+  bool may_lead() const {
+    return stall == StallLevel::kNone && !checkpoints_fail && rules_of(space).may_lead;
+  }
   // A leader that cannot write must not look alive.
   bool may_heartbeat() const { return stall < StallLevel::kStepDown; }
   bool accepts_appends() const { return rules_of(space).accepts_appends; }

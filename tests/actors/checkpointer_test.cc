@@ -106,6 +106,9 @@ class CheckpointerTest : public testing::Test, private storage::LogCompletions {
   Checkpointer::Note note() {
     return [this](const std::string& line) { notes_.push_back(line); };
   }
+  Checkpointer::Failing failing() {
+    return [this](bool fail) { failing_.push_back(fail); };
+  }
   // Submits one checkpoint and waits for its end.
   Status checkpoint(Checkpointer& checkpointer) {
     std::promise<Status> done;
@@ -134,6 +137,7 @@ class CheckpointerTest : public testing::Test, private storage::LogCompletions {
   std::unique_ptr<storage::DatabaseState> state_;
   storage::LogWriterQueue queue_;
   std::thread log_thread_;
+  std::vector<bool> failing_;       // As the next.
   std::vector<std::string> notes_;  // Written on the checkpointer's thread, before `done`.
 };
 
@@ -144,7 +148,7 @@ std::chrono::steady_clock::time_point in_an_hour() {
 
 TEST_F(CheckpointerTest, SwitchesToWhatWasSubmittedBeforeItStops) {
   Checkpointer checkpointer(
-      queue_, [](GroupId, const storage::LogPlace&) {}, note());
+      queue_, [](GroupId, const storage::LogPlace&) {}, note(), failing());
   Status outcome = Status::internal("not told");
   checkpointer.submit(job([&](const Status& status) { outcome = status; }));
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
@@ -158,7 +162,7 @@ TEST_F(CheckpointerTest, WithoutTimeItLeavesEverythingAsItWas) {
   Status second = first;
   {
     Checkpointer checkpointer(
-        queue_, [](GroupId, const storage::LogPlace&) {}, note());
+        queue_, [](GroupId, const storage::LogPlace&) {}, note(), failing());
     checkpointer.submit(job([&](const Status& status) { first = status; }));
     gate_->wait_for_sync();
     checkpointer.submit(job([&](const Status& status) { second = status; }));
@@ -172,7 +176,7 @@ TEST_F(CheckpointerTest, WithoutTimeItLeavesEverythingAsItWas) {
 
 TEST_F(CheckpointerTest, AFailedCheckpointIsToldAndTheNextOneLeavesNothingOfIt) {
   Checkpointer checkpointer(
-      queue_, [](GroupId, const storage::LogPlace&) {}, note());
+      queue_, [](GroupId, const storage::LogPlace&) {}, note(), failing());
   ASSERT_TRUE(checkpoint(checkpointer).ok());
   const size_t pages = disks_.checkpoints->table(storage::Family::kPage).size();
   for (uint32_t i = 1; i <= storage::kCheckpointFailuresMax; ++i) {
@@ -187,13 +191,14 @@ TEST_F(CheckpointerTest, AFailedCheckpointIsToldAndTheNextOneLeavesNothingOfIt) 
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
   ASSERT_EQ(notes_.size(), storage::kCheckpointFailuresMax + 2);
   EXPECT_NE(notes_[0].find("failures_in_row=1: "), std::string::npos) << notes_[0];
-  EXPECT_NE(notes_[3].find("drain this node"), std::string::npos) << notes_[3];
+  EXPECT_NE(notes_[3].find("this node leads nothing"), std::string::npos) << notes_[3];
+  EXPECT_EQ(failing_, (std::vector<bool>{true, false})) << "once each";
   EXPECT_NE(notes_[4].find("written again"), std::string::npos) << notes_[4];
 }
 
 TEST_F(CheckpointerTest, RefusesJobsOnceItStops) {
   Checkpointer checkpointer(
-      queue_, [](GroupId, const storage::LogPlace&) {}, note());
+      queue_, [](GroupId, const storage::LogPlace&) {}, note(), failing());
   EXPECT_TRUE(checkpointer.stop_by(in_an_hour()));
   Status outcome;
   checkpointer.submit(job([&](const Status& status) { outcome = status; }));

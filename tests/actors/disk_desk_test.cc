@@ -84,6 +84,20 @@ TEST_F(DiskDeskTest, RefusesWritesOnAFullDiskUntilThereIsSpace) {
             "refused until there is space");
 }
 
+// [S 08/3.12]: after three failures in a row somebody else leads; writes are still taken, as there
+// may be nobody else.
+TEST_F(DiskDeskTest, LeadsNothingThatAnotherCanLeadWhileCheckpointsFail) {
+  const auto desk = make_desk();
+  desk->on_checkpoints(true);
+  EXPECT_EQ(verdict_, kNotEligible);
+  EXPECT_TRUE(board_.check_write().ok());
+  desk->on_space(free_gib(90));
+  desk->on_checkpoints(false);
+  EXPECT_EQ(verdict_, kNotEligible) << "the disk is almost full";
+  desk->on_space(free_gib(500));
+  EXPECT_EQ(verdict_, replication::DiskVerdict{});
+}
+
 TEST_F(DiskDeskTest, TellsClientsToComeAgain) {
   make_desk()->on_space(free_gib(1));
   EXPECT_EQ(board_.check_write().code(), StatusCode::kOverloaded);

@@ -91,6 +91,7 @@ const StateCase kStateCases[] = {
     {"Full", {SpaceLevel::kFull, StallLevel::kNone, false}, false, true, false, 0},
     {"Transfer", {SpaceLevel::kPlenty, StallLevel::kTransfer, true}, false, true, true, 100},
     {"StepDown", {SpaceLevel::kPlenty, StallLevel::kStepDown, false}, false, false, true, 100},
+    {"NoCheckpoints", {SpaceLevel::kPlenty, StallLevel::kNone, false, true}, false, true, true, 0},
     {"Abort", {SpaceLevel::kPlenty, StallLevel::kAbort, false}, false, false, true, 100},
 };
 
