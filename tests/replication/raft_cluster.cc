@@ -42,6 +42,21 @@ bool MessageFilter::matches(const Envelope& message) const {
   return types.empty() || types.count(message_name(message.body)) != 0;
 }
 
+namespace {
+
+simulation::OnDisk on_disk(const TestReplica& replica) {
+  const DiskImage& disk = replica.disk;
+  const LogIndex last =
+      simulation::on_disk_up_to(replica.core->log(), [&disk](LogIndex index, Chain chain) {
+        if (index <= disk.boundary.id.index) return true;
+        const uint64_t place = index.value - disk.boundary.id.index.value - 1;
+        return place < disk.entries.size() && disk.entries[place].chain == chain;
+      });
+  return {disk.hard.term, disk.hard.vote, last};
+}
+
+}  // namespace
+
 // --- Replicas
 // --------------------------------------------------------------------------------------
 
@@ -49,6 +64,7 @@ void RaftCluster::add(ReplicaSpec spec) {
   const ReplicaId id = spec.config.self.replica;
   TestReplica& replica = replicas_[id];
   replica = TestReplica{};
+  if (listener_ != nullptr) listener_->on_created(id);
   replica.spec = std::move(spec);
   const RestoredState& state = replica.spec.state;
   replica.disk.hard = state.hard;
@@ -86,6 +102,7 @@ void RaftCluster::restart(ReplicaId id) {
 
 void RaftCluster::start(TestReplica& replica, RestoredState state) {
   replica.core = std::make_unique<RaftCore>(replica.spec.config, std::move(state));
+  if (listener_ != nullptr) listener_->on_start(*replica.core, on_disk(replica));
   check(replica, [](RaftCore&) {});
   drain(replica);
 }
@@ -127,12 +144,13 @@ void RaftCluster::check(TestReplica& replica, const std::function<void(RaftCore&
 void RaftCluster::drain(TestReplica& replica) {
   for (size_t i = 0; i < kDrainsMax; ++i) {
     Ready ready = replica.core->take_ready();
-    if (!ready.empty()) {
+    const bool is_quiet = ready.empty();
+    if (!is_quiet) {
       take_notices(replica, ready);
       take_work(replica, ready);
-    } else if (!advance(replica)) {
-      return;
     }
+    if (listener_ != nullptr) listener_->on_step(*replica.core, on_disk(replica));
+    if (is_quiet && !advance(replica)) return;
   }
   problem(head(replica) + "never comes to rest");
 }
@@ -184,6 +202,7 @@ void RaftCluster::take_work(TestReplica& replica, Ready& ready) {
   const std::string who = "  " + head(replica);
   if (ready.persist) {
     line(who + "write " + print(*ready.persist));
+    if (listener_ != nullptr) listener_->on_job(*replica.core, *ready.persist);
     replica.jobs.push_back(std::move(*ready.persist));
   }
   for (const Envelope& message : ready.send_now) send(replica, message);
@@ -245,6 +264,7 @@ void RaftCluster::send(TestReplica& replica, const Envelope& message) {
   line(fmt::format("  {}>{} {} t{}", message.from.replica.value, message.to.replica.value,
                    print(message.body), message.term.value));
   check_promise(replica, message);
+  if (listener_ != nullptr) listener_->on_sent(replica.id(), message);
   for (const MessageFilter& filter : blocks_)
     if (filter.matches(message)) return;
   network_.push_back(message);
@@ -272,6 +292,7 @@ void RaftCluster::receive(const Envelope& message) {
   line(fmt::format("{}<{} {} t{}", message.to.replica.value, message.from.replica.value,
                    print(message.body), message.term.value));
   if (replicas_.count(message.to.replica) == 0) return line("  nobody there");
+  if (listener_ != nullptr) listener_->on_message(message.to.replica, message);
   feed(message.to.replica, [&message](RaftCore& core) { core.recv(message); });
 }
 
@@ -368,6 +389,7 @@ void RaftCluster::write_front(TestReplica& replica) {
   }
   if (replica.spec.disk == Pace::kManual)
     line("  " + head(replica) + fmt::format("stable #{}", job.job.value));
+  if (listener_ != nullptr) listener_->on_job_written(replica.id(), job.job);
   check(replica, [&job](RaftCore& core) { core.persisted(job.job); });
 }
 
@@ -466,6 +488,7 @@ bool RaftCluster::stage_one(ReplicaId id) {
   }
   replica->staged[meta.boundary.id.index] = image->second;
   line("  " + head(*replica) + "staged " + print(meta.boundary.id));
+  if (listener_ != nullptr) listener_->on_snapshot(id, meta.boundary.id.index);
   feed(id, [&meta](RaftCore& core) { core.snapshot_staged(meta); });
   return true;
 }

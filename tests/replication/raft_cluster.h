@@ -20,6 +20,7 @@
 
 #include "replication/raft_core.h"
 #include "tests/replication/raft_observer.h"
+#include "tests/simulation/core_listener.h"
 
 namespace worldline::replication::testing {
 
@@ -121,6 +122,7 @@ class RaftCluster {
   // --- Trace ------------------------------------------------------------------------------------
   std::vector<std::string> take_trace();
   void set_tracing(bool is_on) { is_tracing_ = is_on; }
+  void set_listener(simulation::CoreListener* listener) { listener_ = listener; }  // Borrowed.
   void set_observing(bool is_on) { is_observing_ = is_on; }
   void clear_notes();
   void problem(const std::string& text);
@@ -152,6 +154,7 @@ class RaftCluster {
   std::vector<MessageFilter> blocks_;
   std::map<EntryId, StateImage> images_;  // Every checkpoint ever made, by its place.
   RaftObserver observer_;
+  simulation::CoreListener* listener_ = nullptr;
   uint64_t snapshots_ = 0;
   bool is_tracing_ = true;
   bool is_observing_ = true;

@@ -60,9 +60,9 @@ std::string print_script(const std::vector<ScriptBlock>& blocks) {
   return out;
 }
 
-ScriptRun run_script(const std::vector<ScriptBlock>& blocks) {
+ScriptRun run_script(const std::vector<ScriptBlock>& blocks, const ListenerMaker& listen) {
   ScriptRun run;
-  ScriptSession session;
+  ScriptSession session(listen);
   for (const ScriptBlock& block : blocks) {
     run.blocks.push_back({block.comments, block.commands, {}});
     for (const std::string& command : block.commands) {

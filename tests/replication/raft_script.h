@@ -12,10 +12,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "tests/simulation/core_listener.h"
+
 namespace worldline::replication::testing {
+
+using ListenerMaker = std::function<simulation::CoreListener*()>;
 
 struct ScriptBlock {
   std::vector<std::string> comments;
@@ -30,7 +35,8 @@ struct ScriptRun {
   std::vector<ScriptBlock> blocks;    // With the output of this run.
   std::vector<std::string> failures;  // Each with the command that failed.
 };
-ScriptRun run_script(const std::vector<ScriptBlock>& blocks);
+// `listen` is asked once for each cluster of the script; what it returns is borrowed.
+ScriptRun run_script(const std::vector<ScriptBlock>& blocks, const ListenerMaker& listen = {});
 
 // The scripts of a folder by name, sorted, and one of them.
 std::vector<std::string> script_names(const std::filesystem::path& folder);

@@ -126,6 +126,7 @@ void ScriptSession::read_options(ScriptWords& words, ReplicaSpec& spec) {
 void ScriptSession::make_cluster(ScriptWords& words) {
   finish();
   cluster_ = RaftCluster();
+  if (listen_) cluster_.set_listener(listen_());
   cluster_.set_tracing(is_tracing_);
   problems_seen_ = 0;
   const Membership config = membership_of(words.replicas("voters"), words.replicas("learners"));

@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "tests/replication/raft_cluster.h"
+#include "tests/replication/raft_script.h"
 #include "tests/replication/script_words.h"
 
 namespace worldline::replication::testing {
 
 class ScriptSession {
  public:
+  explicit ScriptSession(ListenerMaker listen = {}) : listen_(std::move(listen)) {}
+
   // What the command printed.
   std::vector<std::string> run(const std::string& line);
   void finish();  // A broken invariant that no `expect` named is a failure.
@@ -86,6 +89,7 @@ class ScriptSession {
   void set_result(const Status& status);
   void fail(const std::string& text);
 
+  const ListenerMaker listen_;
   RaftCluster cluster_;
   ReplicaSpec model_;  // Options of the `cluster` command.
   std::string result_ = "none";

@@ -31,6 +31,9 @@ enum class Purpose : uint64_t {
   kNemesis,  // One per fault class.
   kOperator,
   kLiveness,
+  kTear,
+  kBandwidth,   // One per link.
+  kLaterClass,  // One per fault class that came later, and one for their swarm.
 };
 
 inline uint64_t mix(uint64_t value) {

@@ -31,6 +31,9 @@ LivenessPhase::LivenessPhase(Cluster& cluster, Clients& clients, const Scenario&
       core_(cluster.slots(), false) {}
 
 LivenessPhase::Verdict LivenessPhase::run() {
+  // What is spoiled without anybody knowing is found by a start.
+  for (uint32_t slot = 0; slot < cluster_.slots(); ++slot)
+    if (cluster_.node(slot).disk().is_damaged()) cluster_.node(slot).kill(Loss::kProcess, kNever);
   // Everything starts once, so that no config that only a dead disk knows is overlooked.
   for (uint32_t slot = 0; slot < cluster_.slots(); ++slot) cluster_.node(slot).heal();
   if (!choose_core()) return stay_dead() ? Verdict::kUnrecoverable : Verdict::kBroken;

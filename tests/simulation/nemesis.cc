@@ -27,6 +27,16 @@ ReplicaProcess* running(SimNode& node) {
 
 }  // namespace
 
+namespace {
+
+// Spoiled, and nobody knows yet.
+bool is_damaged(Cluster& cluster, ReplicaId replica) {
+  const std::optional<uint32_t> slot = cluster.slot_of_replica(replica);
+  return slot && cluster.node(*slot).disk().is_damaged();
+}
+
+}  // namespace
+
 bool is_lost(Cluster& cluster, ReplicaId replica) {
   const std::optional<uint32_t> slot = cluster.slot_of_replica(replica);
   if (!slot) return true;
@@ -36,8 +46,9 @@ bool is_lost(Cluster& cluster, ReplicaId replica) {
 
 bool may_lose(Cluster& cluster, ReplicaId replica) {
   const auto survives = [&cluster, replica](const replication::Membership& config) {
-    return replication::joint_majority(
-        config, [&](ReplicaId voter) { return voter != replica && !is_lost(cluster, voter); });
+    return replication::joint_majority(config, [&](ReplicaId voter) {
+      return voter != replica && !is_lost(cluster, voter) && !is_damaged(cluster, voter);
+    });
   };
   if (!survives(cluster.observer().committed_config())) return false;
   for (uint32_t slot = 0; slot < cluster.slots(); ++slot) {
@@ -129,11 +140,16 @@ void Nemesis::fire(FaultClass fault, Chance& chance) {
     case FaultClass::kVolumeLoss:
     case FaultClass::kRot:
       return destroy_data(fault, chance);
+    case FaultClass::kTorn:
+      return cut_power(chance);
+    case FaultClass::kDamage:
+      return damage(chance);
     case FaultClass::kLoss:
     case FaultClass::kDuplicate:
     case FaultClass::kReorder:
     case FaultClass::kMisdelivery:
     case FaultClass::kClock:
+    case FaultClass::kBandwidth:
       return;  // Always on where they are on at all.
   }
 }
@@ -310,6 +326,27 @@ void Nemesis::destroy_data(FaultClass fault, Chance& chance) {
   node.kill(Loss::kPower, kNever);
   node.disk().rot(chance);
   node.start();
+}
+
+// While it writes.
+void Nemesis::cut_power(Chance& chance) {
+  const auto countdown = static_cast<uint32_t>(chance.log_uniform(1, 16) - 1);
+  const uint32_t victim = draw_victim(chance);
+  cluster_.node(victim).arm_kill(Step::kPersist, countdown, draw_downtime(chance), Loss::kPower);
+}
+
+// Found at a start, which often follows at once, or when the process reads there.
+void Nemesis::damage(Chance& chance) {
+  SimNode& node = cluster_.node(draw_victim(chance));
+  const Micros downtime = draw_downtime(chance);
+  const bool restarts = chance.with(0.4);
+  const ReplicaId replica = node.replica();
+  if (replica.value == 0 || is_lost(cluster_, replica) || !may_lose(cluster_, replica)) return;
+  if (!node.disk().damage(chance)) return;
+  if (restarts) return node.kill(Loss::kProcess, downtime);
+  // Somebody who falls behind makes it read what is in memory no more.
+  const uint32_t other = (node.slot() + 1) % cluster_.slots();
+  cluster_.node(other).kill(Loss::kProcess, downtime);
 }
 
 void Nemesis::force_checkpoint(Chance& chance) {

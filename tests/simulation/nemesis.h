@@ -54,6 +54,8 @@ class Nemesis final : public EventSink {
   void give_hint(Chance& chance);
   void put_to_sleep(Chance& chance);
   void destroy_data(FaultClass fault, Chance& chance);
+  void cut_power(Chance& chance);
+  void damage(Chance& chance);
   uint32_t draw_victim(Chance& chance);  // The leader more often than others.
   Micros draw_duration(FaultClass fault, Chance& chance);
   Micros draw_downtime(Chance& chance);

@@ -11,6 +11,20 @@ enum Code : uint32_t { kDeliver, kBroken, kOpened };
 constexpr Micros kLateDuplicateMean = 2 * kSecond;
 constexpr size_t kHeldMax = 128;
 
+constexpr Micros kBacklogMax = 5 * kSecond;  // What would wait longer is dropped.
+constexpr uint64_t kBandwidthSpread = 64;
+constexpr uint64_t kEnvelopeBytes = 64;
+constexpr uint64_t kEntryBytes = 40;
+
+uint64_t bytes_of(const replication::MessageBody& body) {
+  uint64_t bytes = kEnvelopeBytes;
+  const auto* append = std::get_if<replication::Append>(&body);
+  if (append == nullptr) return bytes;
+  for (const replication::Entry& entry : append->entries)
+    bytes += kEntryBytes + (entry.payload != nullptr ? entry.payload->size() : 0);
+  return bytes;
+}
+
 size_t stream_of(const replication::MessageBody& body) {
   if (std::holds_alternative<replication::Append>(body)) return Network::kLog;
   if (std::holds_alternative<replication::SnapOffer>(body)) return Network::kBulk;
@@ -35,6 +49,15 @@ Network::Network(EventQueue& queue, const Scenario& scenario, NetworkListener& l
   links_.reserve(slots_ * slots_);
   for (uint32_t from = 0; from < slots_; ++from)
     for (uint32_t to = 0; to < slots_; ++to) links_.emplace_back(scenario.seed, from, to);
+  if (model_.bytes_per_second_min == 0) return;
+  for (uint32_t from = 0; from < slots_; ++from) {
+    for (uint32_t to = 0; to < slots_; ++to) {
+      Chance chance(scenario.seed, Purpose::kBandwidth, 1 + from, to);
+      const uint64_t bandwidth = chance.log_uniform(model_.bytes_per_second_min,
+                                                    kBandwidthSpread * model_.bytes_per_second_min);
+      link(from, to).micros_per_byte = 1e6 / static_cast<double>(bandwidth);
+    }
+  }
 }
 
 bool Network::is_open(uint32_t from, uint32_t to) const {
@@ -49,6 +72,16 @@ bool Network::is_bulk_open(uint32_t from, uint32_t to) const {
 
 Micros Network::draw_delay(uint32_t from, uint32_t to) {
   return model_.delay_min + link(from, to).delay.exponential(model_.delay_mean);
+}
+
+Micros Network::carry(uint32_t from, uint32_t to, uint64_t bytes) {
+  Link& path = link(from, to);
+  if (path.micros_per_byte == 0) return 0;
+  const Micros begin = std::max(queue_.now(), path.free_at);
+  if (begin > queue_.now()) ++waited_for_bytes_;
+  if (begin > queue_.now() + kBacklogMax) return begin - queue_.now();
+  path.free_at = begin + static_cast<Micros>(static_cast<double>(bytes) * path.micros_per_byte);
+  return path.free_at - queue_.now();
 }
 
 void Network::send(uint32_t from, uint32_t to, replication::Envelope message) {
@@ -72,7 +105,9 @@ void Network::send(uint32_t from, uint32_t to, replication::Envelope message) {
 // A copy (`extra` > 0) keeps no order; nor does what is reordered.
 void Network::schedule(uint32_t from, uint32_t to, replication::Envelope message, Micros extra) {
   Link& path = link(from, to);
-  Micros at = queue_.now() + draw_delay(from, to) + extra;
+  const Micros carried = carry(from, to, bytes_of(message.body));
+  if (carried > kBacklogMax) return;
+  Micros at = queue_.now() + carried + draw_delay(from, to) + extra;
   const size_t stream = stream_of(message.body);
   at = std::max(at, path.clogged_until[stream]);
   const bool is_free = extra > 0 || (model_.reorder > 0 && path.reorder.with(model_.reorder));
@@ -156,6 +191,7 @@ void Network::heal() {
     for (uint32_t to = 0; to < slots_; ++to) {
       Link& path = link(from, to);
       for (Micros& until : path.clogged_until) until = 0;
+      path.micros_per_byte = 0;
       // Nothing that was sent before keeps what is sent now waiting.
       for (Micros& last : path.last_at) last = 0;
       path.blocks = std::min<uint32_t>(path.blocks, 1);

@@ -41,6 +41,8 @@ class Network final : public EventSink {
   bool is_open(uint32_t from, uint32_t to) const;       // For control messages.
   bool is_bulk_open(uint32_t from, uint32_t to) const;  // For pieces of a snapshot.
   Micros draw_delay(uint32_t from, uint32_t to);        // Of something that is no Raft message.
+  // How long so many bytes take that are sent now, behind what the link has to carry already.
+  Micros carry(uint32_t from, uint32_t to, uint64_t bytes);
 
   // --- Faults; blocks are counted, so that partitions may overlap --------------------------------
   void block(uint32_t from, uint32_t to, Blocking how);
@@ -56,6 +58,7 @@ class Network final : public EventSink {
 
   void on_event(const Event& event) override;
   uint64_t delivered() const { return delivered_; }
+  uint64_t waited_for_bytes() const { return waited_for_bytes_; }  // Messages.
 
  private:
   struct Link {
@@ -65,6 +68,8 @@ class Network final : public EventSink {
     Chance duplicate;
     Chance reorder;
     Chance misdelivery;
+    double micros_per_byte = 0;
+    Micros free_at = 0;  // When it has carried what was sent before.
     uint32_t blocks = 0;
     Blocking how = Blocking::kDrop;
     Micros clogged_until[kStreams] = {};
@@ -87,6 +92,7 @@ class Network final : public EventSink {
   std::vector<replication::Envelope> pool_;  // Messages on their way,
   std::vector<uint64_t> free_;               // and places in it that are free.
   uint64_t delivered_ = 0;
+  uint64_t waited_for_bytes_ = 0;
   Micros last_arrival_ = 0;
   Micros drained_at_ = 0;
 };

@@ -15,11 +15,27 @@ using replication::RoleKind;
 
 constexpr size_t kLogCheckedAlways = 48;  // Longer logs are checked in full now and then.
 
+OnDisk on_disk(const RaftCore& core, const DurableImage& disk) {
+  const LogIndex last = on_disk_up_to(
+      core.log(), [&disk](LogIndex index, Chain chain) { return disk.covers(index, chain); });
+  return {disk.hard.term, disk.hard.vote, last};
+}
+
 uint64_t place_key(uint64_t a, uint64_t b) {
   return mix(a, b);
 }
 
 }  // namespace
+
+const char* fault_mark_name(FaultMark mark) {
+  static constexpr const char* kNames[kFaultMarkCount] = {
+      "torn-tail-cut", "damage-at-start", "damage-while-running", "waited-for-bytes"};
+  return kNames[static_cast<size_t>(mark)];
+}
+
+void Observer::mark(FaultMark what, uint64_t times) {
+  fault_marks_[static_cast<size_t>(what)] += times;
+}
 
 void Observer::fail(std::string text) {
   if (failure_.empty()) failure_ = std::move(text);
@@ -29,6 +45,7 @@ void Observer::fail(std::string text) {
 
 void Observer::on_disk_created(ReplicaId replica, const DurableImage& disk) {
   disks_[replica] = &disk;
+  if (listener_ != nullptr) listener_->on_created(replica);
 }
 
 void Observer::on_start(const RaftCore& core) {
@@ -39,14 +56,17 @@ void Observer::on_start(const RaftCore& core) {
   view.vote = core.vote();
   view.first = core.log().first();
   views_[replica] = std::move(view);
+  if (listener_ != nullptr) listener_->on_start(core, on_disk(core, *views_[replica].disk));
   after_step(core);
 }
 
 void Observer::on_stop(ReplicaId replica) {
+  if (is_followed(replica)) listener_->on_stop(replica);
   views_.erase(replica);
 }
 
 void Observer::on_disk_lost(ReplicaId replica) {
+  if (is_followed(replica)) listener_->on_stop(replica);
   views_.erase(replica);
   const auto disk = disks_.find(replica);
   if (disk == disks_.end()) return;
@@ -58,8 +78,10 @@ void Observer::on_disk_lost(ReplicaId replica) {
 
 void Observer::after_step(const RaftCore& core) {
   const auto found = views_.find(core.config().self.replica);
-  if (found == views_.end() || failed()) return;
+  if (found == views_.end()) return;
   View& view = found->second;
+  if (listener_ != nullptr) listener_->on_step(core, on_disk(core, *view.disk));
+  if (failed()) return;
   check_delta(core, view);
   follow_log(core, view);
   follow_commit(core);
@@ -69,6 +91,25 @@ void Observer::after_step(const RaftCore& core) {
   if (!is_due) return;
   if (const Status status = core.check_invariants(); !status.ok())
     fail(fmt::format("replica {}: {}", core.config().self.replica.value, status.message()));
+}
+
+void Observer::on_receive(const RaftCore& core, const Envelope& message) {
+  const ReplicaId self = core.config().self.replica;
+  if (is_followed(self)) listener_->on_message(self, message);
+}
+
+void Observer::on_job_stable(const RaftCore& core, replication::JobId job) {
+  const ReplicaId self = core.config().self.replica;
+  if (is_followed(self)) listener_->on_job_written(self, job);
+}
+
+void Observer::on_staged(const RaftCore& core, LogIndex index) {
+  const ReplicaId self = core.config().self.replica;
+  if (is_followed(self)) listener_->on_snapshot(self, index);
+}
+
+void Observer::on_job(const RaftCore& core, const replication::PersistJob& job) {
+  if (is_followed(core.config().self.replica)) listener_->on_job(core, job);
 }
 
 void Observer::check_delta(const RaftCore& core, View& view) {
@@ -261,6 +302,7 @@ void Observer::on_send(const RaftCore& core, const Envelope& message) {
   const ReplicaId self = core.config().self.replica;
   const auto found = views_.find(self);
   if (found == views_.end()) return;
+  if (listener_ != nullptr) listener_->on_sent(self, message);
   const DurableImage& disk = *found->second.disk;
   const auto* vote = std::get_if<replication::VoteResp>(&message.body);
   const auto* append = std::get_if<replication::AppendResp>(&message.body);

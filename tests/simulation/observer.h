@@ -20,14 +20,23 @@
 #include <vector>
 
 #include "replication/raft_core.h"
+#include "tests/simulation/core_listener.h"
 #include "tests/simulation/durable_image.h"
 #include "tests/simulation/machine.h"
 
 namespace worldline::simulation {
 
+// What the faults of the later classes led to; a batch must reach them all.
+enum class FaultMark : uint8_t { kTornTail, kDamageAtStart, kDamageWhileRunning, kWaitedForBytes };
+inline constexpr size_t kFaultMarkCount = static_cast<size_t>(FaultMark::kWaitedForBytes) + 1;
+const char* fault_mark_name(FaultMark mark);
+
 class Observer {
  public:
+  using FaultMarks = std::array<uint64_t, kFaultMarkCount>;
   using Marks = std::array<uint64_t, replication::kNoteKindCount>;
+
+  void set_listener(CoreListener* listener) { listener_ = listener; }  // Borrowed; may be null.
 
   // --- Told by the nodes
   // --------------------------------------------------------------------------
@@ -37,9 +46,14 @@ class Observer {
   void on_disk_lost(ReplicaId replica);  // Its last image is remembered.
   void after_step(const replication::RaftCore& core);
   void on_send(const replication::RaftCore& core, const replication::Envelope& message);
+  void on_receive(const replication::RaftCore& core, const replication::Envelope& message);
+  void on_job_stable(const replication::RaftCore& core, replication::JobId job);
+  void on_staged(const replication::RaftCore& core, LogIndex index);
+  void on_job(const replication::RaftCore& core, const replication::PersistJob& job);
   void on_notes(const replication::Ready& ready);
   void on_apply(ReplicaId replica, const replication::Entry& entry, const MachineState& state);
   void on_install(ReplicaId replica, const replication::LogBoundary& at, const MachineState& state);
+  void mark(FaultMark what, uint64_t times = 1);
   void fail(std::string text);
 
   // --- Asked by the others
@@ -47,6 +61,7 @@ class Observer {
   bool failed() const { return !failure_.empty(); }
   const std::string& failure() const { return failure_; }
   const Marks& marks() const { return marks_; }
+  const FaultMarks& fault_marks() const { return fault_marks_; }
   LogIndex committed() const { return LogIndex{committed_.size()}; }
   Term highest_term() const { return highest_term_; }
   uint64_t leader_count() const { return leader_count_; }
@@ -99,8 +114,12 @@ class Observer {
                    const storage::Digest128& digest);
   void count_op(const replication::Entry& entry, const MachineState& state);
 
+  bool is_followed(ReplicaId replica) const { return listener_ && views_.contains(replica); }
+
+  CoreListener* listener_ = nullptr;
   std::string failure_;
   Marks marks_{};
+  FaultMarks fault_marks_{};
   std::map<ReplicaId, View> views_;
   std::map<ReplicaId, const DurableImage*> disks_;
   std::map<ReplicaId, DurableImage> lost_disks_;

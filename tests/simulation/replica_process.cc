@@ -55,6 +55,7 @@ void ReplicaProcess::receive(const Envelope& message) {
   tell_if_gone(message);
   speaker_ = message.from.replica;
   const bool was_asleep = core_.is_quiesced();
+  cluster_.observer().on_receive(core_, message);
   core_.recv(message);
   if (!was_asleep && core_.is_quiesced()) asleep_under_ = message.from.incarnation;
   if (hello_due_ && core_.leader().value != 0) {
@@ -66,6 +67,7 @@ void ReplicaProcess::receive(const Envelope& message) {
 }
 
 void ReplicaProcess::on_job_stable(replication::JobId job) {
+  cluster_.observer().on_job_stable(core_, job);
   core_.persisted(job);
   node_.did(Step::kStable);
   drain();
@@ -76,7 +78,7 @@ void ReplicaProcess::on_fetch() {
   const replication::FetchRequest request = fetches_.front();
   fetches_.pop_front();
   auto entries = node_.disk().read(request);
-  if (!entries.ok()) return cluster_.observer().fail(entries.status().message());
+  if (!entries.ok()) return node_.on_damage_read(entries.status());
   core_.fetched(request.peer, std::move(entries).value());
   drain();
 }
@@ -159,6 +161,7 @@ void ReplicaProcess::carry_out(Ready& ready) {
   }
   // The disk may complete nothing before this returns, so the order of the two is free.
   if (ready.persist) {
+    observer.on_job(core_, *ready.persist);
     DiskJob job;
     job.persist = std::move(ready.persist);
     node_.disk().submit(std::move(job));

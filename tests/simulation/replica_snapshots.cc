@@ -15,6 +15,7 @@ constexpr Micros kOfferRetry = 20 * kMillisecond;
 constexpr Micros kOfferTimeout = 1500 * kMillisecond;
 constexpr uint32_t kChunkStallsMax = 40;
 constexpr uint32_t kChunksMax = 6;
+constexpr uint64_t kChunkBytes = 4 * 1024;
 constexpr Micros kChunkDelay = 2 * kMillisecond;
 constexpr double kBusyShare = 0.1;
 constexpr double kFailedShare = 0.1;
@@ -172,7 +173,9 @@ void ReplicaProcess::on_chunk(uint64_t snap_id) {
     return send_result(slot, snap_id, SnapshotOutcome::kFailed);
   }
   if (flows) --incoming_->chunks_left;
-  node_.schedule(node_.chance().exponential(kChunkDelay) + 1,
+  const Micros carried =
+      flows ? cluster_.network().carry(offered->slot, node_.slot(), kChunkBytes) : 0;
+  node_.schedule(carried + node_.chance().exponential(kChunkDelay) + 1,
                  incoming_->chunks_left == 0 ? SimNode::kStaged : SimNode::kChunk, snap_id);
 }
 
@@ -183,6 +186,7 @@ void ReplicaProcess::on_staged(uint64_t snap_id) {
   incoming_.reset();
   node_.disk().add_checkpoint(cluster_.find_offer(snap_id)->checkpoint);
   node_.did(Step::kSnapshot);
+  cluster_.observer().on_staged(core_, meta.boundary.id.index);
   core_.snapshot_staged(meta);
   send_result(slot, snap_id, SnapshotOutcome::kOk);
   drain();

@@ -70,6 +70,8 @@ bool parse_option(std::string_view name, const char* value, CommandLine& command
     command.count = number();
   } else if (name == "--seconds") {
     command.seconds = number();
+  } else if (name == "--edition") {
+    command.run.edition = static_cast<uint32_t>(number());
   } else if (name == "--ms") {
     command.run.duration = number() * kMillisecond;
   } else if (name == "--voters") {
@@ -97,6 +99,8 @@ CommandLine parse(int argc, char** argv) {
     const std::string_view name = argv[i];
     if (name == "--trace") {
       command.run.with_trace = true;
+    } else if (name == "--model") {
+      command.run.with_model = true;
     } else if (name == "--shrink") {
       command.shrinks = true;
     } else if (name == "--no-liveness") {
@@ -142,6 +146,7 @@ void Tally::add(const Outcome& outcome) {
   gave_up += outcome.search_gave_up ? 1 : 0;
   virtual_time += outcome.virtual_time;
   for (size_t i = 0; i < marks.size(); ++i) marks[i] += outcome.marks[i];
+  for (size_t i = 0; i < fault_marks.size(); ++i) fault_marks[i] += outcome.fault_marks[i];
 }
 
 std::vector<std::string> Tally::unreached() const {
@@ -149,6 +154,8 @@ std::vector<std::string> Tally::unreached() const {
   for (size_t i = 0; i < marks.size(); ++i)
     if (marks[i] == 0)
       names.emplace_back(replication::note_name(static_cast<replication::NoteKind>(i)));
+  for (size_t i = 0; i < fault_marks.size(); ++i)
+    if (fault_marks[i] == 0) names.emplace_back(fault_mark_name(static_cast<FaultMark>(i)));
   return names;
 }
 
@@ -161,6 +168,8 @@ std::string print_tally(const Tally& tally) {
   for (size_t i = 0; i < tally.marks.size(); ++i)
     text += fmt::format(" {}={}", replication::note_name(static_cast<replication::NoteKind>(i)),
                         tally.marks[i]);
+  for (size_t i = 0; i < kFaultMarkCount; ++i)
+    text += fmt::format(" {}={}", fault_mark_name(static_cast<FaultMark>(i)), tally.fault_marks[i]);
   const std::vector<std::string> unreached = tally.unreached();
   text += fmt::format("\n{} marks not reached{}", unreached.size(), unreached.empty() ? "" : ":");
   for (const std::string& name : unreached) text += " " + name;
@@ -179,7 +188,7 @@ int run_command(int argc, char** argv) {
     fmt::print(stderr,
                "Usage: simulation [--seed N | --first N] [--count N] [--seconds S] [--shrink]\n"
                "  [--trace] [--class C] [--without C]... [--skip C:N]... [--ms N] [--voters N]\n"
-               "  [--spares N] [--clients N] [--no-liveness]\n");
+               "  [--spares N] [--clients N] [--no-liveness] [--edition N] [--model]\n");
     return 2;
   }
   if (command.shrinks) return run_shrinker(command.run, command.first);

@@ -28,6 +28,7 @@ struct Tally {
   uint64_t gave_up = 0;
   Micros virtual_time = 0;
   Observer::Marks marks{};
+  Observer::FaultMarks fault_marks{};
 
   void add(const Outcome& outcome);
   std::vector<std::string> unreached() const;  // Names of marks.

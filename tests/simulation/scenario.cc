@@ -10,26 +10,46 @@ namespace worldline::simulation {
 namespace {
 
 constexpr const char* kNames[kFaultClassCount] = {
-    "crash",      "pause",      "partition", "loss",       "duplicate", "reorder",    "slow_link",
-    "stream",     "misdeliver", "disk_slow", "disk_error", "clock",     "checkpoint", "membership",
-    "leadership", "hints",      "quiesce",   "volume",     "rot"};
+    "crash",      "pause",      "partition",  "loss",      "duplicate",  "reorder",
+    "slow_link",  "stream",     "misdeliver", "disk_slow", "disk_error", "clock",
+    "checkpoint", "membership", "leadership", "hints",     "quiesce",    "volume",
+    "rot",        "torn",       "damage",     "bandwidth"};
+
+constexpr double kLaterShare = 0.25;  // Of the mixtures that have a certain later class.
 
 uint32_t bit(FaultClass fault) {
   return 1u << static_cast<uint32_t>(fault);
 }
 
-uint32_t draw_classes(Chance& chance) {
+constexpr double kLaterSingleShare = 0.04;  // Of the runs with one class.
+
+// What the later classes add to a mixture.
+uint32_t draw_later_classes(uint64_t seed) {
+  uint32_t classes = 0;
+  for (size_t i = kFirstClassCount; i < kFaultClassCount; ++i)
+    if (Chance(seed, Purpose::kLaterClass, i).with(kLaterShare))
+      classes |= bit(static_cast<FaultClass>(i));
+  return classes;
+}
+
+uint32_t draw_classes(const RunOptions& options, Chance& chance) {
   // Checkpoints are no fault: without them the log only grows.
   const uint32_t always = chance.with(0.9) ? bit(FaultClass::kCheckpoint) : 0;
   const double swarm = chance.unit();
-  const auto single = static_cast<FaultClass>(chance.below(kFaultClassCount));
+  auto single = static_cast<FaultClass>(chance.below(kFirstClassCount));
   uint32_t mixture = 0;
   const double density = 0.15 + 0.5 * chance.unit();
-  for (size_t i = 0; i < kFaultClassCount; ++i) {
+  for (size_t i = 0; i < kFirstClassCount; ++i) {
     // Without a change of leaders the other classes show little.
     const bool moves_leaders = i <= static_cast<size_t>(FaultClass::kPartition);
     if (chance.with(moves_leaders ? std::max(density, 0.5) : density))
       mixture |= bit(static_cast<FaultClass>(i));
+  }
+  if (options.edition > 1) {
+    for (size_t i = kFirstClassCount; i < kFaultClassCount; ++i)
+      if (Chance(options.seed, Purpose::kLaterClass, i, 2).with(kLaterSingleShare))
+        single = static_cast<FaultClass>(i);
+    mixture |= draw_later_classes(options.seed);
   }
   if (swarm < 0.25) return always | bit(single);
   if (swarm < 0.5) return always | bit(FaultClass::kCrash);
@@ -47,7 +67,7 @@ void draw_topology(Chance& chance, Scenario& out) {
   out.voters = chance.pick(kVoters);
   const auto spares = static_cast<uint32_t>(1 + chance.below(3));
   const bool moves = out.has(FaultClass::kMembership) || out.has(FaultClass::kVolumeLoss) ||
-                     out.has(FaultClass::kRot);
+                     out.has(FaultClass::kRot) || out.has(FaultClass::kDamage);
   out.spares = moves ? spares : 0;
   constexpr uint32_t kHeartbeats[] = {1, 1, 2, 3, 3, 4};
   out.heartbeat_ticks = chance.pick(kHeartbeats);
@@ -78,6 +98,9 @@ void draw_limits(uint64_t seed, Scenario& out) {
   limits.retained_entries = draw(limits.retained_entries + 1, 1, 32) - 1;
   limits.retained_bytes = draw(limits.retained_bytes + 1, 1, 1024) - 1;
   limits.follower_retained_bytes_max = draw(limits.follower_retained_bytes_max, 1, 2048);
+  // What is in memory is not read, and damage not found.
+  Chance later(seed, Purpose::kLaterClass, static_cast<uint64_t>(FaultClass::kDamage), 3);
+  if (out.has(FaultClass::kDamage) && later.with(0.7)) limits.cached_bytes_max = 1;
 }
 
 void draw_network(Chance& chance, Scenario& out) {
@@ -97,6 +120,9 @@ void draw_network(Chance& chance, Scenario& out) {
   if (out.has(FaultClass::kReorder)) network.reorder = reorder;
   if (out.has(FaultClass::kMisdelivery)) network.misdelivery = misdelivery;
   if (out.has(FaultClass::kSlowLink)) network.delay_mean = slow;
+  if (out.has(FaultClass::kBandwidth))
+    network.bytes_per_second_min =
+        Chance(out.seed, Purpose::kBandwidth).log_uniform(4 * 1024, 256 * 1024);
 }
 
 void draw_disk(Chance& chance, Scenario& out) {
@@ -123,11 +149,17 @@ void draw_workload(const RunOptions& options, Chance& chance, Scenario& out) {
   work.weights[0] += 1;  // and read.
 }
 
+void draw_rate(size_t fault, Chance& chance, Scenario& out) {
+  const Micros interval = chance.log_uniform(100 * kMillisecond, 4 * kSecond);
+  const Micros duration = chance.log_uniform(200 * kMillisecond, 10 * kSecond);
+  if (out.has(static_cast<FaultClass>(fault))) out.rates[fault] = {interval, duration};
+}
+
 void draw_rates(Chance& chance, Scenario& out) {
-  for (size_t i = 0; i < kFaultClassCount; ++i) {
-    const Micros interval = chance.log_uniform(100 * kMillisecond, 4 * kSecond);
-    const Micros duration = chance.log_uniform(200 * kMillisecond, 10 * kSecond);
-    if (out.has(static_cast<FaultClass>(i))) out.rates[i] = {interval, duration};
+  for (size_t i = 0; i < kFirstClassCount; ++i) draw_rate(i, chance, out);
+  for (size_t i = kFirstClassCount; i < kFaultClassCount; ++i) {
+    Chance later(out.seed, Purpose::kLaterClass, i, 1);
+    draw_rate(i, later, out);
   }
   const double drift = chance.pick({0.001, 0.01, 0.1});
   if (out.has(FaultClass::kClock)) out.clock_drift = drift;
@@ -152,7 +184,7 @@ Scenario draw_scenario(const RunOptions& options) {
   Chance chance(options.seed, Purpose::kScenario);
   Scenario out;
   out.seed = options.seed;
-  out.classes = apply_options(draw_classes(chance), options);
+  out.classes = apply_options(draw_classes(options, chance), options);
   draw_topology(chance, out);
   if (options.voters_max) out.voters = std::min(out.voters, *options.voters_max);
   if (options.spares_max) out.spares = std::min(out.spares, *options.spares_max);
@@ -167,12 +199,15 @@ Scenario draw_scenario(const RunOptions& options) {
 
 std::string repro_line(const RunOptions& options) {
   std::string line = fmt::format("simulation --seed {}", options.seed);
+  if (options.edition != RunOptions{}.edition)
+    line += fmt::format(" --edition {}", options.edition);
   if (options.duration) line += fmt::format(" --ms {}", *options.duration / kMillisecond);
   if (options.voters_max) line += fmt::format(" --voters {}", *options.voters_max);
   if (options.spares_max) line += fmt::format(" --spares {}", *options.spares_max);
   if (options.clients_max) line += fmt::format(" --clients {}", *options.clients_max);
   if (options.only) line += fmt::format(" --class {}", fault_class_name(*options.only));
   if (!options.with_liveness) line += " --no-liveness";
+  if (options.with_model) line += " --model";
   for (const FaultClass fault : options.without)
     line += fmt::format(" --without {}", fault_class_name(fault));
   for (const Decision& decision : options.skipped)

@@ -39,8 +39,14 @@ enum class FaultClass : uint8_t {
   kQuiesce,
   kVolumeLoss,
   kRot,
+  // Later classes: each draws everything from generators of its own, so that adding one shifts no
+  // other. A run of edition 1 knows none of them.
+  kTorn,       // Power failures tear the write that is under way.
+  kDamage,     // Any sector may be spoiled, also under a running process.
+  kBandwidth,  // Links that are slow by the byte.
 };
-inline constexpr size_t kFaultClassCount = static_cast<size_t>(FaultClass::kRot) + 1;
+inline constexpr size_t kFaultClassCount = static_cast<size_t>(FaultClass::kBandwidth) + 1;
+inline constexpr size_t kFirstClassCount = static_cast<size_t>(FaultClass::kRot) + 1;
 const char* fault_class_name(FaultClass fault);
 std::optional<FaultClass> parse_fault_class(std::string_view name);
 
@@ -54,6 +60,7 @@ struct Decision {
 // What the caller fixes or takes away; the command line and the shrinker speak this.
 struct RunOptions {
   uint64_t seed = 1;
+  uint32_t edition = 2;  // 1: the runs of this seed before there were later fault classes.
   std::optional<Micros> duration;  // At most this; never longer than what the seed drew.
   std::optional<uint32_t> voters_max;
   std::optional<uint32_t> spares_max;
@@ -63,6 +70,7 @@ struct RunOptions {
   std::vector<Decision> skipped;    // Decisions that are drawn but not carried out. Sorted.
   bool with_trace = false;          // Print what happens.
   bool with_liveness = true;        // End with the liveness phase.
+  bool with_model = false;          // Every step is held against the abstract model too.
 };
 // The command that repeats the run.
 std::string repro_line(const RunOptions& options);
@@ -75,6 +83,7 @@ struct NetworkModel {
   double late_duplicate = 0;  // Of the duplicates: seconds later.
   double reorder = 0;
   double misdelivery = 0;
+  uint64_t bytes_per_second_min = 0;  // Of the slowest link; 0 = bytes cost nothing.
   uint32_t link_messages_max = 256;
 };
 struct DiskModel {

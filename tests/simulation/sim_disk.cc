@@ -6,12 +6,14 @@
 
 #include "base/check.h"
 #include "storage/log/entry_codec.h"
+#include "storage/log/row_codec.h"
 
 namespace worldline::simulation {
 namespace {
 
 constexpr size_t kCheckpointsKept = 2;
 constexpr double kUnsyncedPartSurvives = 0.5;
+constexpr double kTornShare = 0.8;  // Of the power failures during a write.
 
 replication::CheckpointPlace place_of(const Checkpoint& checkpoint) {
   return {{storage::CheckpointId{checkpoint.id}, {}}, checkpoint.state.digest()};
@@ -25,7 +27,9 @@ SimDisk::SimDisk(uint32_t slot, EventQueue& queue, const Scenario& scenario, Dis
       model_(scenario.disk),
       chance_(scenario.seed, Purpose::kDisk, slot),
       crash_chance_(scenario.seed, Purpose::kCrashImage, slot),
-      disk_(std::make_shared<storage::MemoryDisk>()) {}
+      tear_chance_(scenario.seed, Purpose::kTear, slot),
+      disk_(std::make_shared<SectorDisk>()),
+      tears_(scenario.has(FaultClass::kTorn)) {}
 
 // --- Between lives -------------------------------------------------------------------------------
 
@@ -64,6 +68,7 @@ Result<Mounted> SimDisk::mount(uint64_t incarnation) {
   WL_CHECK(store_ == nullptr);
   WL_CHECK(has_replica());
   ++life_;
+  WL_RETURN_IF_ERROR(disk_->recover());
   auto store = std::make_unique<storage::LogStore>(disk_->open());
   WL_RETURN_IF_ERROR(store->write_marker(incarnation));
   WL_ASSIGN_OR_RETURN(const storage::VerifiedGroup group, storage::verify_group(*store, kGroup));
@@ -77,6 +82,7 @@ Result<Mounted> SimDisk::mount(uint64_t incarnation) {
                     image_.hard.term.value, image_.hard.vote.value));
   image_ = loaded;
   is_image_certain_ = true;
+  is_damaged_ = false;  // Verified from end to end.
   Mounted mounted;
   WL_ASSIGN_OR_RETURN(mounted.state, replication::restore_state(*store, group));
   if (mounted.state.applied.value > 0) {
@@ -97,13 +103,18 @@ void SimDisk::unmount(Loss loss) {
     size_t kept = 0;
     if (luck < 0.3) kept = writing_;
     if (luck > 0.7) kept = crash_chance_.below(jobs_.size() + 1);
-    perform(kept);
+    if (tears_ && loss == Loss::kPower && writing_ > 0 && tear_chance_.with(kTornShare)) {
+      tear_write();
+    } else {
+      perform(kept);
+    }
   }
   store_.reset();
   adapter_.reset();
   jobs_.clear();
   writing_ = 0;
   fails_next_ = false;
+  spoils_next_read_ = false;
   if (loss == Loss::kPower) {
     disk_->crash(crash_chance_);
   } else {
@@ -111,21 +122,42 @@ void SimDisk::unmount(Loss loss) {
   }
 }
 
+// The mirror has what all sectors of are there; what recovery finds must be the same.
+void SimDisk::tear_write() {
+  const std::vector<storage::QueuedJob> batch = batch_of(writing_);
+  if (batch.empty()) return;
+  disk_->set_next_write(SectorDisk::NextWrite::kTorn, &tear_chance_);
+  store_->write(batch).ignore("it fails with the power");
+  if (!disk_->last_write_survived()) return;
+  for (const storage::QueuedJob& queued : batch) image_.apply(queued.job);
+}
+
 void SimDisk::wipe() {
   WL_CHECK(store_ == nullptr);
-  disk_ = std::make_shared<storage::MemoryDisk>();
+  disk_ = std::make_shared<SectorDisk>();
   replica_ = tombstone_ = {};
   image_ = {};
   checkpoints_.clear();
   is_image_certain_ = true;
+  is_damaged_ = false;
 }
 
-// The mark makes sure that no later start trusts the replica again.
+// The mark makes sure that no later start trusts the replica again. What was not written yet never
+// will be.
 void SimDisk::quarantine(const Status& damage) {
-  WL_CHECK(store_ == nullptr);
-  storage::LogStore store(disk_->open());
-  const Status status = store.quarantine(kGroup, replica_, damage);
-  if (!status.ok()) owner_.on_disk_broken_rule(status.message());
+  ++life_;
+  is_damaged_ = false;  // It is found.
+  if (store_ == nullptr) {
+    disk_->set_damage_aside();
+    store_ = std::make_unique<storage::LogStore>(disk_->open());
+  }
+  const bool was_sound = store_->failure().ok();
+  const Status status = store_->quarantine(kGroup, replica_, damage);
+  if (was_sound && !status.ok()) owner_.on_disk_broken_rule(status.message());
+  store_.reset();
+  adapter_.reset();
+  jobs_.clear();
+  writing_ = 0;
 }
 
 void SimDisk::destroy_replica() {
@@ -141,15 +173,69 @@ void SimDisk::destroy_replica() {
 }
 
 bool SimDisk::rot(Chance& chance) {
-  storage::MemoryDisk::Table& table =
-      disk_->table(chance.with(0.7) ? storage::Family::kLog : storage::Family::kHard);
-  if (table.empty()) return false;
-  auto row = table.begin();
-  std::advance(row, static_cast<std::ptrdiff_t>(chance.below(table.size())));
+  SectorDisk::Table* table =
+      disk_->rows_at_rest(chance.with(0.7) ? storage::Family::kLog : storage::Family::kHard);
+  if (table == nullptr || table->empty()) return false;
+  auto row = table->begin();
+  std::advance(row, static_cast<std::ptrdiff_t>(chance.below(table->size())));
   if (row->second.empty()) return false;
   char& byte = row->second[chance.below(row->second.size())];
   byte = static_cast<char>(byte ^ static_cast<char>(1u << chance.below(8)));
   return true;
+}
+
+// A bit flips, a sector cannot be read any more, or a write meant for elsewhere went here.
+bool SimDisk::damage_row(Chance& chance) {
+  SectorDisk::Table* table =
+      disk_->rows_at_rest(chance.with(0.8) ? storage::Family::kLog : storage::Family::kHard);
+  if (table == nullptr || table->empty()) return false;
+  const auto draw_row = [table, &chance] {
+    auto row = table->begin();
+    std::advance(row, static_cast<std::ptrdiff_t>(chance.below(table->size())));
+    return row;
+  };
+  const auto row = draw_row();
+  const std::string before = row->second;
+  if (before.empty()) return false;
+  const size_t at = chance.below(before.size());
+  switch (chance.below(3)) {
+    case 0:
+      row->second[at] ^= static_cast<char>(1u << chance.below(8));
+      break;
+    case 1:
+      std::fill_n(row->second.begin() + static_cast<std::ptrdiff_t>(at),
+                  std::min<size_t>(before.size() - at, 512), '\0');
+      break;
+    default:
+      row->second = draw_row()->second;
+  }
+  disk_->show_rows();
+  return row->second != before;
+}
+
+void SimDisk::spoil_entry(LogIndex index) {
+  SectorDisk::Table* table = disk_->rows_at_rest(storage::Family::kLog);
+  if (table == nullptr) return;
+  const storage::LogKey key = storage::entry_key(kGroup, index);
+  const auto row = table->find(std::string(as_text(key.span())));
+  if (row == table->end() || row->second.empty()) return;
+  row->second.back() ^= 1;
+  spoils_next_read_ = false;
+  disk_->show_rows();
+}
+
+bool SimDisk::damage(Chance& chance) {
+  if (!has_replica() || is_damaged_) return false;
+  const double where = chance.unit();
+  if (where < 0.4) {
+    spoils_next_read_ = is_damaged_ = true;
+  } else if (where < 0.7) {
+    is_damaged_ = damage_row(chance);
+  } else {
+    is_damaged_ = disk_->spoil_sector(chance) == SectorDisk::Verdict::kDamaged;
+    if (!is_damaged_) disk_->undo_damage();
+  }
+  return is_damaged_;
 }
 
 DurableImage SimDisk::load_image(storage::LogStore& store,
@@ -217,7 +303,8 @@ void SimDisk::on_event(const Event& event) {
 bool SimDisk::perform(size_t count) {
   if (fails_next_) {
     const bool survives = chance_.with(kUnsyncedPartSurvives);
-    disk_->set_faults({survives ? 0u : 1u, survives ? 1u : 0u});
+    disk_->set_next_write(survives ? SectorDisk::NextWrite::kUnsynced
+                                   : SectorDisk::NextWrite::kRefused);
     is_image_certain_ = false;
   }
   if (!write_jobs(count)) return false;
@@ -226,7 +313,7 @@ bool SimDisk::perform(size_t count) {
   return store_->failure().ok();
 }
 
-bool SimDisk::write_jobs(size_t count) {
+std::vector<storage::QueuedJob> SimDisk::batch_of(size_t count) {
   std::vector<storage::QueuedJob> batch;
   LogIndex boundary = image_.boundary;
   for (size_t i = 0; i < count; ++i) {
@@ -237,6 +324,11 @@ bool SimDisk::write_jobs(size_t count) {
     if (job->boundary) boundary = job->boundary->index;
     batch.push_back({storage::LogTicket{i + 1}, std::move(*job)});
   }
+  return batch;
+}
+
+bool SimDisk::write_jobs(size_t count) {
+  const std::vector<storage::QueuedJob> batch = batch_of(count);
   if (batch.empty()) return true;
   if (!store_->write(batch).ok()) return false;
   for (const storage::QueuedJob& queued : batch) image_.apply(queued.job);
@@ -301,9 +393,9 @@ CheckpointPtr SimDisk::counting_checkpoint() const {
   return nullptr;
 }
 
-Result<std::vector<replication::Entry>> SimDisk::read(
-    const replication::FetchRequest& request) const {
+Result<std::vector<replication::Entry>> SimDisk::read(const replication::FetchRequest& request) {
   if (store_ == nullptr) return std::vector<replication::Entry>();
+  if (spoils_next_read_) spoil_entry(request.first);
   return replication::read_entries(*store_, kGroup, request);
 }
 

@@ -1,10 +1,10 @@
 // tests/simulation/sim_disk.h
 //
-// One node's disk: the real log store over a MemoryDisk, written by a queue with latency, and the
+// One node's disk: the real log store over a SectorDisk, written by a queue with latency, and the
 // checkpoints beside it. It outlives the processes that use it.
 //
 // Crash: of the jobs that were handed over but not completed, a prefix is on the disk, from none to
-// all [S 08/1.10]; unsynced truncation of the log may be lost. A failed write stops the process for
+// all [S 08/1.10]; the write that was under way may be torn. A failed write stops the process for
 // good. Every start verifies the log as a real node does and compares it with the mirror.
 //
 // Ownership: one SimNode, which is its owner and outlives it. Units: microseconds.
@@ -16,11 +16,11 @@
 #include <vector>
 
 #include "replication/log_adapter.h"
-#include "storage/log/memory_disk.h"
 #include "tests/simulation/chance.h"
 #include "tests/simulation/durable_image.h"
 #include "tests/simulation/machine.h"
 #include "tests/simulation/scenario.h"
+#include "tests/simulation/sector_disk.h"
 
 namespace worldline::simulation {
 
@@ -71,9 +71,13 @@ class SimDisk final : public EventSink {
   Result<Mounted> mount(uint64_t incarnation);
   void unmount(Loss loss);
   void wipe();                            // The volume is lost.
-  void quarantine(const Status& damage);  // After mount() refused it.
+  void quarantine(const Status& damage);  // After mount() refused it, or under a process.
   void destroy_replica();                 // With a tombstone. No process may use it any more.
   bool rot(Chance& chance);               // Flips one bit at rest; false if there is nothing.
+  // Any damage at rest that recovery can tell from a torn write; also under a process, which finds
+  // it when it reads there.
+  bool damage(Chance& chance);
+  bool is_damaged() const { return is_damaged_; }  // And nobody found it yet, or it is undone.
   bool has_replica() const { return replica_.value != 0; }
   ReplicaId replica() const { return replica_; }
   ReplicaId tombstone() const { return tombstone_; }  // Lowest replica allowed; 0 = any.
@@ -83,9 +87,11 @@ class SimDisk final : public EventSink {
   void submit(DiskJob job);
   void add_checkpoint(CheckpointPtr checkpoint);  // Durable from here on.
   CheckpointPtr counting_checkpoint() const;      // Of the stored boundary; null before the first.
-  Result<std::vector<replication::Entry>> read(const replication::FetchRequest& request) const;
+  Result<std::vector<replication::Entry>> read(const replication::FetchRequest& request);
   Micros oldest_write_age() const;  // 0 = nothing is being written.
+  bool is_writing() const { return writing_ > 0; }
   const DurableImage& durable() const { return image_; }
+  uint64_t torn_tails() const { return disk_->torn_tails(); }  // That recovery cut.
   Micros latency_mean() const { return model_.latency_mean; }
 
   // --- Faults
@@ -100,7 +106,11 @@ class SimDisk final : public EventSink {
   void begin(ReplicaId replica);
   void pump();
   bool perform(size_t count);  // False: the write failed.
+  void tear_write();
   bool write_jobs(size_t count);
+  std::vector<storage::QueuedJob> batch_of(size_t count);
+  bool damage_row(Chance& chance);
+  void spoil_entry(LogIndex index);
   std::optional<storage::LogJob> log_job_of(const DiskJob& job);
   void complete(size_t count);
   void truncate_prefix(LogIndex upto);
@@ -112,13 +122,17 @@ class SimDisk final : public EventSink {
   DiskModel model_;
   Chance chance_;
   Chance crash_chance_;
-  std::shared_ptr<storage::MemoryDisk> disk_;
+  Chance tear_chance_;
+  std::shared_ptr<SectorDisk> disk_;
   std::unique_ptr<storage::LogStore> store_;  // Null: not mounted.
   std::optional<replication::LogAdapter> adapter_;
   ReplicaId replica_;
   ReplicaId tombstone_;
   DurableImage image_;
   bool is_image_certain_ = true;
+  bool is_damaged_ = false;
+  bool spoils_next_read_ = false;           // A latent sector error where it will read next.
+  const bool tears_ = false;                // Power failures tear what is being written.
   std::vector<CheckpointPtr> checkpoints_;  // Ascending by index.
   std::deque<DiskJob> jobs_;
   size_t writing_ = 0;  // The first so many of jobs_ are in one write.

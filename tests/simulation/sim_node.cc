@@ -58,7 +58,9 @@ void SimNode::start() {
   peers_.assign(cluster_.slots(), {});
   for (PeerView& peer : peers_) peer.heard_at = cluster_.queue().now();
   if (!disk_.has_replica()) return;
+  const uint64_t torn = disk_.torn_tails();
   Result<Mounted> mounted = disk_.mount(incarnation_);
+  if (disk_.torn_tails() > torn) cluster_.observer().mark(FaultMark::kTornTail);
   if (!mounted.ok()) return quarantine_after(mounted.status());
   process_ = std::make_unique<ReplicaProcess>(*this, cluster_, cluster_.core_config(*this),
                                               std::move(mounted).value());
@@ -70,14 +72,31 @@ void SimNode::start() {
 
 // Damage is never cut away: the replica answers as one in quarantine and is replaced [S 08/3.7].
 void SimNode::quarantine_after(const Status& damage) {
-  const bool is_expected = cluster_.scenario().has(FaultClass::kRot);
-  if (!is_expected)
+  if (!expects_damage())
     return cluster_.observer().fail(
         fmt::format("slot {}: the log does not pass recovery: {}", slot_, damage.message()));
+  cluster_.observer().mark(FaultMark::kDamageAtStart);
   disk_.quarantine(damage);
   cluster_.observer().on_disk_lost(replica());
   process_ =
       std::make_unique<ReplicaProcess>(*this, cluster_, cluster_.core_config(*this), Mounted{});
+  process_->core().quarantine();
+  process_->drain();
+}
+
+bool SimNode::expects_damage() const {
+  return cluster_.scenario().has(FaultClass::kRot) || cluster_.scenario().has(FaultClass::kDamage);
+}
+
+// [S 08/3.12]: what cannot be read is not asked for again; from now on it answers as one in
+// quarantine.
+void SimNode::on_damage_read(const Status& damage) {
+  if (!expects_damage())
+    return cluster_.observer().fail(
+        fmt::format("slot {}: the log cannot be read: {}", slot_, damage.message()));
+  cluster_.observer().mark(FaultMark::kDamageWhileRunning);
+  disk_.quarantine(damage);
+  cluster_.observer().on_disk_lost(replica());
   process_->core().quarantine();
   process_->drain();
 }
@@ -101,15 +120,17 @@ void SimNode::kill(Loss loss, Micros restart_after) {
   if (restart_after != kNever) schedule(restart_after, kRestart);
 }
 
-void SimNode::arm_kill(Step step, uint32_t countdown, Micros restart_after) {
-  armed_ = ArmedKill{step, countdown, restart_after};
+void SimNode::arm_kill(Step step, uint32_t countdown, Micros restart_after,
+                       std::optional<Loss> loss) {
+  armed_ = ArmedKill{step, countdown, restart_after, loss};
 }
 
 void SimNode::did(Step step) {
   if (!armed_ || armed_->step != step || armed_->countdown-- > 0) return;
-  const Micros restart_after = armed_->restart_after;
+  const ArmedKill kill = *armed_;
   armed_.reset();
-  schedule(0, kKill, restart_after, chance_.below(2));
+  const uint64_t loss = kill.loss ? (*kill.loss == Loss::kProcess ? 0 : 1) : chance_.below(2);
+  schedule(0, kKill, kill.restart_after, loss);
 }
 
 void SimNode::pause(Micros duration) {

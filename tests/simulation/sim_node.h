@@ -68,7 +68,8 @@ class SimNode final : public EventSink, public DiskOwner {
   void create_joining_replica(ReplicaId replica);
   void start();
   void kill(Loss loss, Micros restart_after);  // kNever = until start() or heal().
-  void arm_kill(Step step, uint32_t countdown, Micros restart_after);
+  void arm_kill(Step step, uint32_t countdown, Micros restart_after,
+                std::optional<Loss> loss = std::nullopt);
   void pause(Micros duration);
   void lose_volume();
   void heal();  // Runs again, with a good disk and a true clock, for good.
@@ -80,6 +81,7 @@ class SimNode final : public EventSink, public DiskOwner {
   void on_event(const Event& event) override;
   void on_arrival(replication::Envelope message);
   void on_request(const Request& request);
+  void on_damage_read(const Status& damage);  // Its process could not read its log.
   void did(Step step);
   Chance& chance() { return chance_; }
   enum class Opinion : uint8_t { kAlive, kUnsure, kDead };
@@ -103,6 +105,7 @@ class SimNode final : public EventSink, public DiskOwner {
   void resume();
   void deliver(const replication::Envelope& message);
   void quarantine_after(const Status& damage);
+  bool expects_damage() const;
 
   Cluster& cluster_;  // Borrowed; outlives this.
   const uint32_t slot_;
@@ -126,6 +129,7 @@ class SimNode final : public EventSink, public DiskOwner {
     Step step;
     uint32_t countdown;
     Micros restart_after;
+    std::optional<Loss> loss;  // None: drawn.
   };
   std::optional<ArmedKill> armed_;
   struct PeerView {

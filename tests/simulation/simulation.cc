@@ -4,6 +4,7 @@
 
 #include "tests/simulation/clients.h"
 #include "tests/simulation/cluster.h"
+#include "tests/simulation/core_trace.h"
 #include "tests/simulation/liveness.h"
 #include "tests/simulation/nemesis.h"
 #include "tests/simulation/placement.h"
@@ -25,6 +26,7 @@ class Simulation {
         repairer_(cluster_, scenario_) {}
 
   Outcome run() {
+    if (options_.with_model) observer_.set_listener(&core_trace_);
     cluster_.set_replies(&clients_);
     cluster_.start();
     clients_.start();
@@ -46,7 +48,7 @@ class Simulation {
 
  private:
   void work() {
-    while (!observer_.failed() && queue_.next_at() <= scenario_.duration) {
+    while (!observer_.failed() && !model_.refuses() && queue_.next_at() <= scenario_.duration) {
       if (queue_.delivered() > kEventsMax)
         return observer_.fail(fmt::format("more than {} events", kEventsMax));
       queue_.step();
@@ -55,6 +57,8 @@ class Simulation {
 
   void report(Outcome& outcome) {
     outcome.failure = observer_.failure();
+    if (model_.refuses()) outcome.failure = "the model refuses " + model_.refusal();
+    outcome.model_actions = model_.actions();
     outcome.trace_hash = trace_.hash();
     outcome.events = queue_.delivered();
     outcome.messages = cluster_.network().delivered();
@@ -65,13 +69,17 @@ class Simulation {
     outcome.leaders = observer_.leader_count();
     outcome.committed = observer_.committed().value;
     outcome.search_gave_up = clients_.budget_spent();
+    observer_.mark(FaultMark::kWaitedForBytes, cluster_.network().waited_for_bytes());
     outcome.marks = observer_.marks();
+    outcome.fault_marks = observer_.fault_marks();
     outcome.decisions = nemesis_.carried_out();
   }
 
   const RunOptions options_;
   const Scenario scenario_;
   EventQueue queue_;
+  AbstractModel model_;
+  CoreTrace core_trace_{model_};
   Observer observer_;
   Trace trace_;
   Cluster cluster_;

@@ -25,9 +25,11 @@ struct Outcome {
   uint64_t calls_unknown = 0;
   uint64_t leaders = 0;
   uint64_t committed = 0;
+  uint64_t model_actions = 0;   // That the abstract model allowed.
   bool was_recoverable = true;  // Else the liveness phase demanded nothing.
   bool search_gave_up = false;  // The linear order was not found, nor refuted, in time.
   Observer::Marks marks{};
+  Observer::FaultMarks fault_marks{};
   std::vector<Decision> decisions;  // What the nemesis did.
 
   bool ok() const { return failure.empty(); }

@@ -77,6 +77,7 @@ TEST(SimulationTest, WhatOnceFailedPasses) {
   for (const uint64_t seed : kRegressionSeeds) {
     RunOptions options;
     options.seed = seed;
+    options.edition = 1;
     check(options, tally);
   }
 }
