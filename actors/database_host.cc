@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "base/check.h"
 #include "runtime/schedule.h"
 #include "storage/snapshot.h"
@@ -11,6 +13,9 @@ namespace worldline::actors {
 namespace {
 
 using Kind = runtime::CallResultKind;
+
+constexpr int64_t kLatenessMicrosMax = 30'000;  // Of a scheduled call [S 03/4.11],
+constexpr int64_t kWarnMicros = 1'000'000;      // told once per second at most.
 
 Verdict verdict_of(Kind kind) {
   switch (kind) {
@@ -72,6 +77,10 @@ void count_checkpoint(DatabaseCounters& counters, const Status& status) {
     add(counters.checkpoint_failures_in_row, 1);
 }
 
+Status shutting_down() {
+  return Status::unavailable("the database is shutting down");
+}
+
 int64_t micros_since(std::chrono::steady_clock::time_point start, const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::microseconds>(clock.steady() - start).count();
 }
@@ -88,15 +97,15 @@ HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   const auto started = parts_.clock->steady();
   parts_.counters->meter.queue_lengths.observe(works.size());
   if (parts_.disk->accepts_writes) resume_put_off();
+  if (std::exchange(schedules_are_lost_, false))
+    parts_.ports->rearm(executor_->schedules(next_timestamp()));
   for (auto& work : works) {
-    if (stopped_) {
-      refuse_work(work, Status::unavailable("the database is shutting down"));
-      continue;
-    }
+    if (refuse_at_stop(work)) continue;
     if (!parts_.disk->accepts_writes && put_off(work)) continue;
     std::visit([this](auto& one) { on(one); }, work);
   }
   seal();
+  tell_dropped();
   module_log_->flush();
   pinned_.reset();
   if (!stopped_) checkpoint_if_due(CheckpointPacer::Occasion::kRunning);
@@ -106,15 +115,46 @@ HostVerdict DatabaseHost::run(std::vector<HostWork>& works) {
   return stopped_ ? HostVerdict::kStopped : HostVerdict::kRunning;
 }
 
+bool DatabaseHost::refuse_at_stop(HostWork& work) {
+  if (!stopped_ && !parts_.runtime->refuses_calls()) return false;
+  // Sessions hear of each of their calls; closing them and stopping call nothing any more.
+  const bool is_told_inside = std::holds_alternative<SessionBatchWork>(work) ||
+                              std::holds_alternative<SessionCloseWork>(work) ||
+                              std::holds_alternative<StopWork>(work);
+  if (!stopped_ && is_told_inside) return false;
+  const Status why = shutting_down();
+  if (const auto* immediate = std::get_if<ImmediateWork>(&work))
+    drop_immediate(immediate->call.reducer, why);  // Lost on restart anyway [S 03/4.11].
+  refuse_work(work, why);
+  return true;
+}
+
+void DatabaseHost::drop_immediate(std::string_view reducer, const Status& why) {
+  add(parts_.counters->immediates_dropped, 1);
+  if (++dropped_.count == 1) dropped_.first = fmt::format("`{}`: {}", reducer, why.message());
+}
+
+void DatabaseHost::tell_dropped() {
+  if (dropped_.count == 0) return;
+  module_log_->append(runtime::host_log_record(
+      runtime::LogLevel::kError, parts_.clock->now(),
+      fmt::format("{} calls asked for with volatile_nonatomic_schedule_immediate were dropped, the "
+                  "first of {}",
+                  dropped_.count, dropped_.first)));
+  dropped_ = {};
+}
+
 bool DatabaseHost::put_off(HostWork& work) {
   if (auto* scheduled = std::get_if<ScheduledWork>(&work)) {
     put_off_.push_back(std::move(*scheduled));
     return true;
   }
+  if (const auto* immediate = std::get_if<ImmediateWork>(&work)) {
+    drop_immediate(immediate->call.reducer, DiskBoard::refusal());
+    return true;
+  }
   const bool is_call = std::holds_alternative<CallWork>(work);
-  if (!is_call && !std::holds_alternative<UpdateWork>(work) &&
-      !std::holds_alternative<ImmediateWork>(work))
-    return false;
+  if (!is_call && !std::holds_alternative<UpdateWork>(work)) return false;
   if (is_call) add(parts_.counters->calls_failed, 1);
   refuse_work(work, DiskBoard::refusal());
   return true;
@@ -203,7 +243,11 @@ void DatabaseHost::seal() {
 // What a call asks of the rest of the database, committed or not.
 void DatabaseHost::hand_over(runtime::CallResult& result) {
   if (!result.arm.empty()) parts_.ports->arm(std::move(result.arm));
-  for (auto& call : result.immediate) parts_.ports->call_later(std::move(call));
+  for (auto& call : result.immediate) {
+    const std::string reducer = call.reducer;
+    const Status queued = parts_.ports->call_later(std::move(call));
+    if (!queued.ok()) drop_immediate(reducer, queued);
+  }
 }
 
 // ---- Sessions ----------------------------------------------------------------------------------
@@ -219,6 +263,7 @@ runtime::CallResult DatabaseHost::connect(const Caller& caller, const schema::Co
 }
 
 void DatabaseHost::disconnect(const Caller& caller, const schema::ConnectionId& id) {
+  if (parts_.runtime->refuses_calls()) return;  // The next start does it.
   const Timestamp timestamp = next_timestamp();
   const auto started = parts_.clock->steady();
   auto result = executor_->client_disconnected({caller.identity, id}, timestamp);
@@ -257,11 +302,13 @@ void DatabaseHost::on(SessionBatchWork& work) {
 }
 
 void DatabaseHost::on(const From& from, const protocol::CallReducer& message) {
-  if (const Status room = parts_.disk->check_write(); !room.ok()) {
+  Status may_run = parts_.disk->check_write();
+  if (may_run.ok() && parts_.runtime->refuses_calls()) may_run = shutting_down();
+  if (!may_run.ok()) {
     TxItem refused;
     refused.caller = CallerRef{from.session, message.request_id};
     refused.verdict = Verdict::kInternalError;
-    refused.text = room.message();
+    refused.text = may_run.message();
     refused.timestamp = next_timestamp();
     return leave(std::move(refused));
   }
@@ -434,12 +481,34 @@ void DatabaseHost::on(ScheduledWork& work) {
         .lateness.observe(
             static_cast<uint64_t>(std::max<int64_t>(0, timestamp.micros - work.due.due.micros)));
   }
+  warn_of_schedule(work, result, timestamp);
+  schedules_are_lost_ |= result.kind == runtime::ScheduledResult::Kind::kPanicked;
   // Armed before the scheduler looks for its next entry.
   hand_over(result.call);
   if (!result.rearm.empty()) parts_.ports->arm(std::move(result.rearm));
   leave_tx(std::move(result.call.commit.tx_data), timestamp);
   leave_tx(std::move(result.removal.tx_data), timestamp);
   reply(std::move(work.done));
+}
+
+void DatabaseHost::warn_of_schedule(const ScheduledWork& work,
+                                    const runtime::ScheduledResult& result, Timestamp started) {
+  const auto& key = work.due.key;
+  const auto warn = [this, &key](std::string_view text) {
+    parts_.runtime->warn(fmt::format("{} database={} table={} schedule_id={}", text,
+                                     parts_.record.database.to_hex(), key.table.value, key.row_id));
+  };
+  if (result.kind == runtime::ScheduledResult::Kind::kPanicked)
+    return warn(fmt::format("scheduled function panicked: why=\"{}\"", result.call.message));
+  if (result.kind == runtime::ScheduledResult::Kind::kRan &&
+      (result.call.kind == Kind::kNoSuchReducer || result.call.kind == Kind::kInvalidArguments))
+    return warn(
+        fmt::format("a scheduled function cannot be called: why=\"{}\"", result.call.message));
+  const int64_t late = started.micros - work.due.due.micros;
+  if (late <= kLatenessMicrosMax || (warned_ && started.micros - warned_->micros < kWarnMicros))
+    return;
+  warned_ = started;
+  warn(fmt::format("a scheduled function starts late: late_ms={}", late / 1'000));
 }
 
 void DatabaseHost::on(ImmediateWork& work) {

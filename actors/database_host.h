@@ -19,7 +19,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -106,6 +109,15 @@ class DatabaseHost {
   Status load_stored_module();
   Status publish_first(Birth birth);
   void resume();
+
+  // What may not run any more because the database or the node stops. True: `work` is done with.
+  bool refuse_at_stop(HostWork& work);
+  // Immediate calls that will never run: told in the module's log once per drain, and counted.
+  void drop_immediate(std::string_view reducer, const Status& why);
+  void tell_dropped();
+  // What operators should know of a scheduled call, at most once per second.
+  void warn_of_schedule(const ScheduledWork& work, const runtime::ScheduledResult& result,
+                        Timestamp started);
 
   // On a full disk calls and updates are refused, and schedules wait. True: `work` is done with.
   bool put_off(HostWork& work);
@@ -205,6 +217,14 @@ class DatabaseHost {
   uint64_t hinted_sequence_ = 0;        // and those the tables above account for.
   std::vector<ScheduledWork> put_off_;  // Until there is space; the scheduler has one out at once.
   bool stopped_ = false;
+  bool schedules_are_lost_ = false;  // One of them failed inside the host: all are armed anew.
+
+  struct DroppedCalls {
+    uint64_t count = 0;
+    std::string first;  // Of these, the reducer and why.
+  };
+  DroppedCalls dropped_;             // Of this drain.
+  std::optional<Timestamp> warned_;  // Of a late schedule, last.
 
   // Checkpoints.
   std::shared_ptr<storage::CheckpointWriter> checkpoint_writer_;

@@ -109,6 +109,7 @@ Status DatabaseHost::lead(Term term) {
   else
     resume();
   seal();
+  tell_dropped();
   module_log_->flush();
   sample(parts_.clock->steady());
   return {};

@@ -28,8 +28,8 @@ class HostPorts {
   virtual void arm(std::vector<runtime::ScheduleNotice> notices) = 0;
   virtual void rearm(std::vector<runtime::ScheduleNotice> notices) = 0;
 
-  // Queues the call at the end of the host's own inbox.
-  virtual void call_later(runtime::ImmediateCall call) = 0;
+  // Queues the call at the end of the host's own inbox. kOverloaded: there is no room for it.
+  virtual Status call_later(runtime::ImmediateCall call) = 0;
 
   // Stores a checkpoint of the state after `covers` in the background; one at a time per database.
   // Where that is in the log is filled in on the way.

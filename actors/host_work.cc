@@ -38,14 +38,15 @@ void refuse_work(HostWork& work, const Status& why) {
   std::visit(Refuser{why}, work);
 }
 
-void WorkQueue::push(HostWork work, size_t bytes) {
+Status WorkQueue::offer(HostWork work, size_t bytes) {
   const Admission admission = is_essential(work) ? Admission::kAlways : Admission::kIfRoom;
   const Result<Wake> pushed = inbox_.push(work, bytes, admission);
   if (!pushed.ok()) {
     refuse_work(work, pushed.status());
-    return;
+    return pushed.status();
   }
   if (*pushed == Wake::kYes) wake_();
+  return {};
 }
 
 }  // namespace worldline::actors

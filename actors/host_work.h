@@ -122,6 +122,9 @@ using HostWork =
                  ScheduledWork, ImmediateWork, UpdateWork, PrePublishWork, SchemaWork, ProgramWork,
                  LogsWork, SnapshotHintWork, SampleWork, StopWork>;
 
+// What a piece of work takes in the inbox, beside what its sender counts.
+inline constexpr size_t kWorkBytes = 256;
+
 // Answers work that will never run.
 void refuse_work(HostWork& work, const Status& why);
 
@@ -133,7 +136,11 @@ class WorkQueue {
   void set_wake(std::function<void()> wake) { wake_ = std::move(wake); }
 
   // On failure the work is answered with the failure. House-keeping is never refused for its size.
-  void push(HostWork work, size_t bytes = 256);
+  void push(HostWork work, size_t bytes = kWorkBytes) {
+    offer(std::move(work), bytes).ignore("the work was answered with it");
+  }
+  // The same; for work without an answer the sender is told.
+  Status offer(HostWork work, size_t bytes);
   std::vector<HostWork> take(std::vector<HostWork> spare) { return inbox_.take(std::move(spare)); }
   size_t size() const { return inbox_.size(); }
   void close(const Status& why) { inbox_.close(why); }

@@ -70,6 +70,7 @@ class SampleWriter {
     const DatabaseCounters& c = counters_;
     counter("worldline_calls_committed_total", by_db(), value_of(c.calls_committed));
     counter("worldline_calls_failed_total", by_db(), value_of(c.calls_failed));
+    counter("worldline_immediate_calls_dropped_total", by_db(), value_of(c.immediates_dropped));
     counter("worldline_transactions_total", by_db(), value_of(c.transactions));
     counter("worldline_log_bytes_total", by_db(), value_of(c.log_bytes));
     counter("worldline_drain_micros_total", by_db(), value_of(c.call_micros));

@@ -75,8 +75,9 @@ class ActorPorts final : public HostPorts {
   void rearm(std::vector<runtime::ScheduleNotice> notices) override {
     self_->send(scheduler_, rearm_atom_v, freeze(std::move(notices)));
   }
-  void call_later(runtime::ImmediateCall call) override {
-    queue_->push(ImmediateWork{std::move(call)});
+  Status call_later(runtime::ImmediateCall call) override {
+    const size_t bytes = kWorkBytes + call.reducer.size() + call.args.size();
+    return queue_->offer(ImmediateWork{std::move(call)}, bytes);
   }
   void checkpoint(ProposalSeq covers, CheckpointJob job) override {
     shared_.replication->checkpoint(covers, std::move(job));

@@ -114,6 +114,9 @@ class Node::Impl final : public DatabaseLauncher, public CatalogRunner {
   ~Impl() override;
 
   Status open();
+  void wind_down(const runtime::WindDown& times) {
+    if (runtime_ != nullptr) runtime_->wind_down(times);
+  }
   Status stop(std::chrono::milliseconds timeout);
 
   // DatabaseLauncher
@@ -699,6 +702,9 @@ void Node::Impl::run(CatalogDesk::Change change, Callback<Status> done) {
 
 // All of them, also those that are booting: their publish was accepted.
 Status Node::Impl::stop_hosts(SteadyTime deadline) {
+  // A call that hangs gets half of the time, if wind_down() did not leave it less.
+  const SteadyTime now = std::chrono::steady_clock::now();
+  wind_down({now + (deadline - now) / 2, now + (deadline - now) * 3 / 4});
   std::unique_lock<std::mutex> lock(running_mutex_);
   stopping_ = true;
   for (const auto& [group, host] : hosts_)
@@ -761,6 +767,10 @@ void Node::distrust(const schema::Identity& database, storage::MarkKind kind,
 size_t Node::outage_count() const {
   return impl_->outage_count();
 }
+void Node::wind_down(const runtime::WindDown& times) {
+  impl_->wind_down(times);
+}
+
 Status Node::stop(std::chrono::milliseconds timeout) {
   return impl_->stop(timeout);
 }

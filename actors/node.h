@@ -25,6 +25,7 @@
 #include "base/status.h"
 #include "runtime/module_runtime.h"
 #include "runtime/runtime_types.h"
+#include "runtime/watchdog.h"
 #include "storage/log/checkpoint_trigger.h"
 #include "storage/log/disk_space_monitor.h"
 #include "storage/log/log_types.h"
@@ -33,7 +34,7 @@ namespace worldline::actors {
 
 struct NodeConfig {
   std::filesystem::path data_dir;        // Created if missing.
-  runtime::RuntimeConfig runtime;        // Script engine and lowering.
+  runtime::RuntimeConfig runtime;        // Script engine, lowering, warnings.
   runtime::ModuleLimits module_limits;   // Of every module.
   ReadLimits read_limits;                // Of every request that reads.
   storage::CheckpointPolicy checkpoint;  // When to write checkpoints.
@@ -63,6 +64,10 @@ class Node {
   // Takes a database that runs out of service for good, by order of whoever found its data wrong:
   // the same path as of a broken invariant [S 08/2]. Returns at once.
   void distrust(const schema::Identity& database, storage::MarkKind kind, const std::string& why);
+
+  // An orderly stop is coming: calls get less and less time, so that stop() need not wait for one
+  // that hangs and what waits behind it is answered. Returns at once.
+  void wind_down(const runtime::WindDown& times);
 
   // Refuses new databases, executes and answers what was accepted, closes sessions with 1001, then
   // writes checkpoints while there is time, and the clean-shutdown mark. kTimeout: some work did

@@ -17,6 +17,7 @@ namespace worldline::actors {
 struct DatabaseCounters {
   std::atomic<uint64_t> calls_committed{0};
   std::atomic<uint64_t> calls_failed{0};
+  std::atomic<uint64_t> immediates_dropped{0};
   std::atomic<uint64_t> transactions{0};
   std::atomic<uint64_t> log_bytes{0};
   std::atomic<uint64_t> call_micros{0};  // Time inside drains.

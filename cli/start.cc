@@ -88,6 +88,7 @@ actors::NodeConfig node_config(const StartOptions& options) {
   config.space.warning = space_limit(options.free_warn);
   config.space.almost_full = space_limit(options.free_soft);
   config.space.full = space_limit(options.free_hard);
+  config.runtime.on_warning = [](const std::string& line) { log_warning(line); };
   config.on_note = [](const std::string& line) { log_info(line); };
   config.on_alarm = [](const std::string& line) { log_error(line); };
   return config;
@@ -151,6 +152,9 @@ gateway::GatewayConfig gateway_config(const StartOptions& options, const actors:
 
 int stop_everything(gateway::Gateway& gateway, actors::Node& node, const Clock& clock,
                     const StartOptions& options) {
+  const StopShares shares(options.shutdown_timeout);
+  const auto now = std::chrono::steady_clock::now();
+  node.wind_down({now + shares.shorten_calls(), now + shares.refuse_calls()});
   StopParts parts;
   parts.answer_clients = [&gateway] { return gateway.stop(); };  // The node still answers.
   parts.stop_node = [&node](std::chrono::milliseconds limit) { return node.stop(limit); };

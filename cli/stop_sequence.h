@@ -24,6 +24,11 @@ struct StopShares {
   explicit StopShares(std::chrono::milliseconds total)
       : answers(total * 6 / 10), all_parts(total * 9 / 10) {}
 
+  // The last quarter of the clients' time belongs to answers alone, and what hangs may not take
+  // more than half: behind it others wait.
+  std::chrono::milliseconds shorten_calls() const { return answers / 2; }
+  std::chrono::milliseconds refuse_calls() const { return answers * 3 / 4; }
+
   std::chrono::milliseconds answers;    // For the clients.
   std::chrono::milliseconds all_parts;  // When the node must have stopped, from the beginning.
 };

@@ -92,6 +92,7 @@ class CallExecutor {
   CallResult finish(storage::Transaction& tx, const Invocation& invocation);
   CallResult commit(storage::Transaction& tx, Timestamp started);
   CallResult refuse(CallResultKind kind, std::string message) const;
+  CallResult call_scheduled(const std::string& function, Bytes args, Timestamp timestamp);
   CallResult fail(const Invocation& invocation, CallOutcome outcome);
   CallResult call_lifecycle(schema::Lifecycle event, storage::Transaction& tx,
                             const storage::TxInfo& info);

@@ -72,6 +72,9 @@ struct ScheduledResult {
   enum class Kind : uint8_t {
     kGone,  // The row no longer exists: it was cancelled.
     kRan,   // `call` says how it ended.
+    // Something broke inside the host [S 04/R19]: nothing was committed, the module is started
+    // anew before the next call, and the row is there still, but not armed.
+    kPanicked,
   };
   Kind kind = Kind::kGone;
   CallResult call;

@@ -17,7 +17,21 @@ Result<std::unique_ptr<ModuleRuntime>> ModuleRuntime::start(RuntimeConfig config
 }
 
 ModuleRuntime::ModuleRuntime(RuntimeConfig config, const Clock& clock)
-    : config_(std::move(config)), clock_(clock), watchdog_(std::make_unique<Watchdog>()) {}
+    : config_(std::move(config)),
+      clock_(clock),
+      watchdog_(std::make_unique<Watchdog>(config_.on_warning)) {}
+
+void ModuleRuntime::wind_down(const WindDown& times) {
+  watchdog_->wind_down(times);
+}
+
+bool ModuleRuntime::shortens_calls() const {
+  return watchdog_->shortens_calls();
+}
+
+bool ModuleRuntime::refuses_calls() const {
+  return watchdog_->refuses_calls();
+}
 
 ModuleRuntime::~ModuleRuntime() = default;
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@
 namespace worldline::runtime {
 
 class Watchdog;
+struct WindDown;
 
 struct RuntimeConfig {
   // TypeScript's compiler as one script (npm package typescript, lib/typescript.js); lowers bundles
@@ -31,6 +33,8 @@ struct RuntimeConfig {
   std::string lowering_cache;
   std::chrono::milliseconds lowering_budget{60'000};  // Wall time of one lowering.
   size_t lowering_heap_bytes = 1 * limits::GiB;       // 80 MB for a bundle of 0.5 MB.
+  // Lines for the server's log: long calls, schedules. From any thread; must not block. Per node.
+  std::function<void(const std::string&)> on_warning;
   int engine_threads = 1;  // Background threads of the engine (compiler, garbage collector).
 };
 
@@ -45,6 +49,14 @@ class ModuleRuntime {
   const RuntimeConfig& config() const { return config_; }
   const Clock& clock() const { return clock_; }
   Watchdog& watchdog() { return *watchdog_; }
+  void warn(const std::string& line) const {
+    if (config_.on_warning) config_.on_warning(line);
+  }
+
+  // An orderly stop: what runs too long then is ended as if over budget.
+  void wind_down(const WindDown& times);
+  bool shortens_calls() const;
+  bool refuses_calls() const;
 
  private:
   ModuleRuntime(RuntimeConfig config, const Clock& clock);

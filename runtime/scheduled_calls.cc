@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -37,22 +38,26 @@ ScheduledResult CallExecutor::run_scheduled(const ScheduledCall& call, Timestamp
   const auto ref = table == nullptr ? std::nullopt : find_row(*table, call.schedule_id);
   if (!ref) return result;
   const auto before = read_schedule_row(table->schema(), table->row(*ref));
-  if (!before) return result;
   result.kind = ScheduledResult::Kind::kRan;
+  if (!before) {
+    result.call = refuse(CallResultKind::kInvalidArguments, "its row has no readable time");
+    return result;
+  }
   const Bytes row = table->row(*ref);
   const ByteBuffer args(row.begin(), row.end());  // The parameter is the row as it is at this time.
   const std::string function = table->schema().schedule->function;
   const Timestamp timestamp = std::max(now, call.due);
-  if (reducers_.find(function) == nullptr)  // Nobody outside asked: no line in the module's log.
-    result.call = refuse(CallResultKind::kNoSuchReducer, std::string(kNoSuchReducerText));
-  else
-    result.call = run({.reducer = function,
-                       .encoding = ArgsEncoding::kBsatn,
-                       .args = args,
-                       .caller = program_.database,
-                       .connection = {},
-                       .timestamp = timestamp,
-                       .rights = CallerRights::kInternal});
+  // The one place that expects an exception: of one function nobody waits for, and in an interval.
+  try {
+    result.call = call_scheduled(function, args, timestamp);
+  } catch (const std::exception& panic) {
+    set_instance(nullptr);  // Whatever state it was in.
+    result.kind = ScheduledResult::Kind::kPanicked;
+    result.call = refuse(CallResultKind::kFatal, panic.what());
+    return result;
+  }
+  // Ended by the stop of the node: due again at the next start.
+  if (result.call.kind == CallResultKind::kBudget && runtime_.shortens_calls()) return result;
   // Success or failure alike. A row whose time the reducer changed was armed by the commit.
   const auto after = read_row(state_.view(), call);
   if (!after || after->at != before->at) return result;
@@ -64,6 +69,23 @@ ScheduledResult CallExecutor::run_scheduled(const ScheduledCall& call, Timestamp
   }
   result.removal = remove_one_shot(call, Timestamp{timestamp.micros + 1});
   return result;
+}
+
+// Nobody outside asked: refusals are no lines in the module's log.
+CallResult CallExecutor::call_scheduled(const std::string& function, Bytes args,
+                                        Timestamp timestamp) {
+  const ReducerEntry* const reducer = reducers_.find(function);
+  if (reducer == nullptr)
+    return refuse(CallResultKind::kNoSuchReducer, std::string(kNoSuchReducerText));
+  if (const auto decoded = bsatn_arguments(*reducer, args); !decoded.ok())
+    return refuse(CallResultKind::kInvalidArguments, decoded.status().message());
+  return run({.reducer = function,
+              .encoding = ArgsEncoding::kBsatn,
+              .args = args,
+              .caller = program_.database,
+              .connection = {},
+              .timestamp = timestamp,
+              .rights = CallerRights::kInternal});
 }
 
 storage::CommitResult CallExecutor::remove_one_shot(const ScheduledCall& call, Timestamp when) {

@@ -1,6 +1,9 @@
 #include "runtime/watchdog.h"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
 
 #include "base/check.h"
 
@@ -8,14 +11,17 @@ namespace worldline::runtime {
 namespace {
 
 using std::chrono::milliseconds;
+using SteadyTime = WatchSlot::SteadyTime;
 
 constexpr milliseconds kTickMax{250};
 constexpr milliseconds kTickMin{1};
+constexpr milliseconds kTickAtStop{5};              // Once calls are short.
 constexpr std::chrono::seconds kHeapCheckEvery{5};  // [S 03/3.11]
 
 }  // namespace
 
-WatchSlot::WatchSlot(Stopper& stopper, milliseconds budget) : stopper_(stopper), budget_(budget) {
+WatchSlot::WatchSlot(Stopper& stopper, milliseconds budget, std::string label)
+    : stopper_(stopper), budget_(budget), label_(std::move(label)) {
   WL_CHECK(budget.count() > 0);
 }
 
@@ -37,7 +43,7 @@ void WatchSlot::stop_now() noexcept {
   stop_if(state_.load(std::memory_order_acquire));
 }
 
-void WatchSlot::look(SteadyTime now) noexcept {
+int64_t WatchSlot::look(SteadyTime now, milliseconds budget_max) noexcept {
   if (now - heap_checked_at_ >= kHeapCheckEvery) {
     heap_checked_at_ = now;
     heap_check_.store(true, std::memory_order_relaxed);
@@ -46,12 +52,17 @@ void WatchSlot::look(SteadyTime now) noexcept {
   if (state != seen_) {
     seen_ = state;
     seen_at_ = now;
-    return;
+    told_seconds_ = 0;
   }
-  if (now - seen_at_ >= budget_) stop_if(state);
+  if (now - seen_at_ >= std::min(budget_, budget_max)) stop_if(state);
+  const int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now - seen_at_).count();
+  if ((state & kRunning) == 0 || seconds == told_seconds_) return 0;
+  told_seconds_ = seconds;
+  return seconds;
 }
 
-Watchdog::Watchdog() : thread_([this] { run(); }) {}
+Watchdog::Watchdog(std::function<void(const std::string&)> warn)
+    : warn_(std::move(warn)), thread_([this] { run(); }) {}
 
 Watchdog::~Watchdog() {
   {
@@ -76,22 +87,50 @@ void Watchdog::remove(WatchSlot& slot) {
   std::erase(slots_, &slot);
 }
 
-milliseconds Watchdog::tick() const {
+void Watchdog::wind_down(const WindDown& times) {
+  WL_CHECK(times.shorten_at <= times.refuse_at);
+  {
+    const std::scoped_lock lock(mutex_);
+    wind_down_.shorten_at = std::min(wind_down_.shorten_at, times.shorten_at);
+    wind_down_.refuse_at = std::min(wind_down_.refuse_at, times.refuse_at);
+  }
+  changed_.notify_all();
+}
+
+milliseconds Watchdog::tick(SteadyTime now) const {
+  const SteadyTime end = wind_down_.shorten_at;
+  if (now >= end) return kTickAtStop;
   milliseconds shortest = kTickMax;
   for (const WatchSlot* slot : slots_) shortest = std::min(shortest, slot->budget_ / 10);
+  if (end != SteadyTime::max())
+    shortest = std::min(shortest, std::chrono::ceil<milliseconds>(end - now));
   return std::max(shortest, kTickMin);
+}
+
+void Watchdog::look_at_all(SteadyTime now) {
+  milliseconds budget_max = milliseconds::max();
+  if (now >= wind_down_.shorten_at) {
+    shortens_.store(true, std::memory_order_relaxed);
+    budget_max = kShortBudget;
+  }
+  if (now >= wind_down_.refuse_at) {
+    refuses_.store(true, std::memory_order_relaxed);
+    budget_max = milliseconds(0);
+  }
+  for (WatchSlot* slot : slots_)
+    if (const int64_t seconds = slot->look(now, budget_max); seconds > 0 && warn_)
+      warn_(fmt::format("a call is running: seconds={} {}", seconds, slot->label_));
 }
 
 void Watchdog::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (slots_.empty()) {
+    if (slots_.empty() && wind_down_.refuse_at == SteadyTime::max()) {
       changed_.wait(lock);
       continue;
     }
-    changed_.wait_for(lock, tick());
-    const auto now = std::chrono::steady_clock::now();
-    for (WatchSlot* slot : slots_) slot->look(now);
+    changed_.wait_for(lock, tick(std::chrono::steady_clock::now()));
+    look_at_all(std::chrono::steady_clock::now());
   }
 }
 

@@ -1,12 +1,14 @@
 // runtime/watchdog.h
 //
-// Watchdog ends calls that run longer than their budget. Each instance has a WatchSlot; entering a
-// call is one relaxed store, leaving it one exchange. A thread looks at the slots now and then.
+// Watchdog ends calls that run longer than their budget, and tells of calls that run for seconds.
+// Each instance has a WatchSlot; entering a call is one relaxed store, leaving it one exchange. A
+// thread looks at the slots now and then.
 //
 // Invariants: Stopper::stop() is called only while the slot's call runs, at most once per call; the
 // call's end waits for a stop in progress, so a stop never hits the next call.
 // Thread: begin/end on the slot's thread, everything else on any. The watchdog's own thread calls
 // stop(). One mutex guards the list of slots.
+// wind_down() serves an orderly stop: calls are given less and less time.
 // Units: a call is ended between one budget and 1.1 budgets (but 250 ms at most) after its start.
 #pragma once
 
@@ -14,7 +16,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -28,8 +32,11 @@ class Stopper {
 
 class WatchSlot {
  public:
-  // `stopper` is borrowed and outlives the slot. REQUIRES: budget > 0.
-  WatchSlot(Stopper& stopper, std::chrono::milliseconds budget);
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  // `stopper` is borrowed and outlives the slot; `label` names it in warnings.
+  // REQUIRES: budget > 0.
+  WatchSlot(Stopper& stopper, std::chrono::milliseconds budget, std::string label = {});
   WatchSlot(const WatchSlot&) = delete;
   WatchSlot& operator=(const WatchSlot&) = delete;
 
@@ -45,6 +52,10 @@ class WatchSlot {
   // Stops the running call at once, if there is one. Any thread.
   void stop_now() noexcept;
 
+  // For the watchdog's thread only, or a test's. Ends the call if it is over its budget or over
+  // `budget_max`. Returns for how many seconds the call has run, each number once, else 0.
+  int64_t look(SteadyTime now, std::chrono::milliseconds budget_max) noexcept;
+
   // True about every five seconds: time to look at the heap. Resets itself.
   bool take_heap_check() noexcept {
     if (!heap_check_.load(std::memory_order_relaxed)) return false;
@@ -57,26 +68,36 @@ class WatchSlot {
   static constexpr uint64_t kRunning = 1;
   static constexpr uint64_t kStopping = 2;
   static constexpr uint64_t kSerialStep = 4;
-  using SteadyTime = std::chrono::steady_clock::time_point;
 
   bool wait_for_stop() noexcept;
   void stop_if(uint64_t seen) noexcept;
-  void look(SteadyTime now) noexcept;  // Watchdog thread only.
 
   Stopper& stopper_;
   const std::chrono::milliseconds budget_;
+  const std::string label_;
   uint64_t serial_ = 0;               // Slot's thread only.
   std::atomic<uint64_t> state_{0};    // serial | flags.
   std::atomic<uint64_t> stopped_{0};  // The state whose stop has been delivered.
   std::atomic<bool> heap_check_{false};
-  uint64_t seen_ = 0;  // Watchdog thread only, like the two below.
+  uint64_t seen_ = 0;  // Watchdog thread only, like the three below.
   SteadyTime seen_at_{};
+  int64_t told_seconds_ = 0;  // Of the call that was seen.
   SteadyTime heap_checked_at_{};
 };
 
+// What an orderly stop leaves to calls.
+struct WindDown {
+  using SteadyTime = WatchSlot::SteadyTime;
+  SteadyTime shorten_at = SteadyTime::max();  // From then on a call has kShortBudget,
+  SteadyTime refuse_at = SteadyTime::max();   // and from then on none is run. Not before the other.
+};
+
+inline constexpr std::chrono::milliseconds kShortBudget{200};
+
 class Watchdog {
  public:
-  Watchdog();
+  // `warn` gets a line about once per second while a call runs; on the watchdog's thread.
+  explicit Watchdog(std::function<void(const std::string&)> warn = {});
   ~Watchdog();  // REQUIRES: no slots. Waits for the thread.
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -84,13 +105,24 @@ class Watchdog {
   void add(WatchSlot& slot);
   void remove(WatchSlot& slot);  // Afterwards the slot is not touched any more.
 
+  // Of several the earlier times hold.
+  void wind_down(const WindDown& times);
+  bool shortens_calls() const { return shortens_.load(std::memory_order_relaxed); }
+  // Calls that begin all the same are ended at sight.
+  bool refuses_calls() const { return refuses_.load(std::memory_order_relaxed); }
+
  private:
   void run();
-  std::chrono::milliseconds tick() const;  // REQUIRES: mutex_ held.
+  std::chrono::milliseconds tick(WatchSlot::SteadyTime now) const;  // REQUIRES: mutex_ held.
+  void look_at_all(WatchSlot::SteadyTime now);                      // Likewise.
 
+  const std::function<void(const std::string&)> warn_;
+  std::atomic<bool> shortens_{false};  // What the times below have come to.
+  std::atomic<bool> refuses_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<WatchSlot*> slots_;  // Guarded by mutex_.
+  WindDown wind_down_;             // Guarded by mutex_.
   bool stopping_ = false;          // Guarded by mutex_.
   std::thread thread_;
 };

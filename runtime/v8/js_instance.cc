@@ -44,7 +44,7 @@ JsInstance::JsInstance(ModuleRuntime& runtime, const ModuleProgram& program,
       js_({.heap_bytes = limits.heap_bytes, .stack_bytes = limits.stack_bytes}),
       calls_(program.database, log, runtime.clock()),
       host_(js_, calls_),
-      watch_(js_, limits.call_budget) {
+      watch_(js_, limits.call_budget, fmt::format("database={}", program.database.to_hex())) {
   runtime_.watchdog().add(watch_);
 }
 

@@ -65,6 +65,8 @@ INSTANTIATE_TEST_SUITE_P(S09, StopOrderTest, testing::ValuesIn(kStopCases),
 
 TEST(StopSharesTest, AnswersEndBeforeTheNodeMustHaveStopped) {
   const StopShares shares(kTotal);
+  EXPECT_LT(shares.shorten_calls(), shares.refuse_calls());
+  EXPECT_LT(shares.refuse_calls(), shares.answers) << "refusals are answers too";
   EXPECT_LT(shares.answers, shares.all_parts);
   EXPECT_LT(shares.all_parts, kTotal) << "closing what is open takes time too";
 }

@@ -2,6 +2,8 @@
 // lifecycle bookkeeping, schedules, publishing [S 03/4.1-4.3, 4.11].
 #include "runtime/call_executor.h"
 
+#include <stdexcept>
+
 #include <gtest/gtest.h>
 
 #include "storage/module_tables.h"
@@ -289,6 +291,71 @@ TEST_F(CallExecutorTest, OneShotThatMovesItselfIsKept) {
   EXPECT_FALSE(result.removal.tx_data);
   ASSERT_EQ(result.call.arm.size(), 1u);
   EXPECT_EQ(db.row_count("tick"), 1u);
+}
+
+// The schema may be ahead of the module: the row goes as after any failure, and nobody outside is
+// told of an "external attempt".
+TEST_F(CallExecutorTest, ScheduledFunctionTheModuleLacksIsAFailureLikeAnother) {
+  const CallResult armed = schedule(ScheduleAt::Kind::kTime, 5, "once");
+  const CallResult again = schedule(ScheduleAt::Kind::kInterval, 1'000'000, "again");
+  const ModuleProgram program = js_program(raw_module("reducer('other', () => {});"));
+  auto described = describe_module(test_runtime(), program, {}, db.log);
+  ASSERT_TRUE(described.ok()) << described.status().message();
+  ASSERT_TRUE(db.executor->install(program, std::move(*described)).ok());
+  db.log.clear();
+  const auto run = [this](const CallResult& call) {
+    const ScheduleNotice& notice = call.arm.at(0);
+    return db.executor->run_scheduled({notice.table, notice.schedule_id, notice.due},
+                                      db.next_timestamp());
+  };
+  const ScheduledResult once = run(armed);
+  EXPECT_EQ(once.kind, ScheduledResult::Kind::kRan);
+  EXPECT_EQ(once.call.kind, CallResultKind::kNoSuchReducer);
+  EXPECT_TRUE(once.removal.tx_data);
+  const ScheduledResult repeated = run(again);
+  EXPECT_EQ(repeated.call.kind, CallResultKind::kNoSuchReducer);
+  EXPECT_EQ(repeated.rearm.size(), 1u);
+  EXPECT_EQ(db.row_count("tick"), 1u);
+  EXPECT_TRUE(db.log.messages().empty()) << db.log.all();
+}
+
+// A host whose own code fails in the middle of a call.
+class BrokenInstance final : public ModuleInstance {
+ public:
+  Result<ByteBuffer> describe() override { return Status::internal("broken"); }
+  CallOutcome call_reducer(const ReducerCall&, CallContext& context) override {
+    const storage::TableView* const table = context.tx->view().find_table("line");
+    ByteBuffer row;
+    append_le(row, uint32_t{77});
+    append_le(row, uint32_t{0});
+    EXPECT_TRUE(context.tx->insert(table->schema().id, row).ok());
+    throw std::runtime_error("out of order");
+  }
+  HeapStats heap_stats() const override { return {}; }
+  bool must_be_replaced() const override { return false; }
+  void terminate() override {}
+};
+
+TEST_F(CallExecutorTest, FaultOfTheHostInAScheduledCallEndsThatCallAlone) {
+  const CallResult armed = schedule(ScheduleAt::Kind::kInterval, 1'000'000, "again");
+  const uint64_t lines = db.row_count("line");
+  DescribedModule broken;
+  broken.def = db.executor->module_def();
+  broken.instance = std::make_unique<BrokenInstance>();
+  ASSERT_TRUE(db.executor->install(db.executor->program(), std::move(broken)).ok());
+  const ScheduleNotice& notice = armed.arm.at(0);
+  const ScheduledCall call{notice.table, notice.schedule_id, notice.due};
+  const ScheduledResult result = db.executor->run_scheduled(call, db.next_timestamp());
+  EXPECT_EQ(result.kind, ScheduledResult::Kind::kPanicked);
+  EXPECT_EQ(result.call.message, "out of order");
+  EXPECT_TRUE(result.rearm.empty()) << "this one is not queued again";
+  EXPECT_FALSE(db.has_open_transaction());
+  EXPECT_EQ(db.row_count("line"), lines);
+  EXPECT_EQ(db.row_count("tick"), 1u) << "the row is armed when the schedules are loaded again";
+  EXPECT_EQ(db.executor->schedules(db.next_timestamp()).size(), 1u);
+  EXPECT_TRUE(db.call("add", ArgsWriter().add(uint32_t{5})).committed()) << "a fresh instance";
+  EXPECT_EQ(db.executor->run_scheduled(call, db.next_timestamp()).kind,
+            ScheduledResult::Kind::kRan);
 }
 
 // ---- Publishing ----

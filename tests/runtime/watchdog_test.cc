@@ -45,6 +45,80 @@ TEST(Watchdog, NeverStopsShortCalls) {
   EXPECT_EQ(stopper.count(), 0);
 }
 
+TEST(Watchdog, EndsEveryCallOnceTheyAreRefused) {
+  CountingStopper stopper;
+  Watchdog watchdog;
+  WatchSlot slot(stopper, std::chrono::hours(1));
+  watchdog.add(slot);
+  EXPECT_FALSE(watchdog.shortens_calls());
+  slot.begin();
+  const auto now = std::chrono::steady_clock::now();
+  watchdog.wind_down({now, now});
+  for (int calls = 1; calls <= 3; ++calls) {
+    while (stopper.count() < calls) std::this_thread::yield();
+    EXPECT_TRUE(slot.end());
+    slot.begin();
+  }
+  EXPECT_TRUE(watchdog.shortens_calls());
+  EXPECT_TRUE(watchdog.refuses_calls());
+  slot.end();
+  watchdog.remove(slot);
+}
+
+TEST(Watchdog, LeavesShortCallsTheirTimeWhenCallsAreShortened) {
+  CountingStopper stopper;
+  Watchdog watchdog;
+  const auto now = std::chrono::steady_clock::now();
+  watchdog.wind_down({now, WatchSlot::SteadyTime::max()});
+  watchdog.wind_down({now + std::chrono::hours(1), WatchSlot::SteadyTime::max()});
+  WatchSlot slot(stopper, std::chrono::hours(1));
+  watchdog.add(slot);
+  while (!watchdog.shortens_calls()) std::this_thread::yield();
+  for (int i = 0; i < 100'000; ++i) {
+    slot.begin();
+    ASSERT_FALSE(slot.end());
+  }
+  slot.begin();
+  while (stopper.count() == 0) std::this_thread::yield();
+  EXPECT_TRUE(slot.end());
+  EXPECT_FALSE(watchdog.refuses_calls());
+  watchdog.remove(slot);
+}
+
+TEST(Watchdog, RefusesCallsAlsoWhenNoneIsWatched) {
+  Watchdog watchdog;
+  const auto now = std::chrono::steady_clock::now();
+  watchdog.wind_down({now, now});
+  while (!watchdog.refuses_calls()) std::this_thread::yield();
+}
+
+TEST(Watchdog, TellsOfALongCallOncePerSecond) {
+  CountingStopper stopper;
+  WatchSlot slot(stopper, milliseconds(3500));
+  const WatchSlot::SteadyTime start{std::chrono::hours(1)};
+  const auto look = [&slot, start](int64_t millis) {
+    return slot.look(start + milliseconds(millis), milliseconds::max());
+  };
+  EXPECT_EQ(look(0), 0);
+  EXPECT_EQ(look(5000), 0) << "nothing runs";
+  slot.begin();
+  const std::pair<int64_t, int64_t> looks[] = {{6000, 0}, {6250, 0}, {6999, 0}, {7000, 1},
+                                               {7250, 1}, {8100, 2}, {9000, 3}};
+  int64_t told = 0;
+  for (const auto& [at, seconds] : looks) {
+    EXPECT_EQ(look(at), seconds == told ? 0 : seconds) << at;
+    told = seconds;
+  }
+  EXPECT_EQ(stopper.count(), 0);
+  look(9500);
+  EXPECT_EQ(stopper.count(), 1);
+  EXPECT_TRUE(slot.end());
+  slot.begin();
+  EXPECT_EQ(look(9600), 0) << "another call";
+  EXPECT_EQ(look(10600), 1);
+  EXPECT_FALSE(slot.end());
+}
+
 TEST(Watchdog, StopNowHitsOnlyARunningCall) {
   CountingStopper stopper;
   WatchSlot slot(stopper, milliseconds(1000));
