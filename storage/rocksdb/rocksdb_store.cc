@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +15,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
@@ -60,6 +64,33 @@ Status status_of(const rocksdb::Status& status) {
   return Status::io_error("{}", status.ToString());
 }
 
+// A block that rotted fails every compaction that meets it, and RocksDB takes no write after that,
+// of whatever group. Here such a failure is only noted: what the block belongs to finds it when it
+// reads, and the store stops compacting, or it would try for ever.
+class CompactionGuard final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    if (reason != rocksdb::BackgroundErrorReason::kCompaction || !error->IsCorruption()) return;
+    const std::lock_guard lock(mutex_);
+    damage_ = error->ToString();
+    *error = rocksdb::Status::OK();
+    is_damaged_.store(true, std::memory_order_release);
+  }
+
+  // The first time it is asked after a failure: what was met.
+  std::optional<std::string> take_damage() {
+    if (!is_damaged_.load(std::memory_order_acquire)) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    is_damaged_.store(false, std::memory_order_relaxed);
+    return damage_;
+  }
+
+ private:
+  std::atomic<bool> is_damaged_{false};
+  std::mutex mutex_;
+  std::string damage_;  // Guarded by mutex_.
+};
+
 // All handles of one database. RocksDB aborts if handles outlive it, so their order is fixed here.
 class Handles {
  public:
@@ -76,10 +107,11 @@ class Handles {
     status.PermitUncheckedError();
   }
 
-  rocksdb::Status open(const rocksdb::DBOptions& options, const std::string& path,
+  rocksdb::Status open(rocksdb::DBOptions options, const std::string& path,
                        const std::vector<rocksdb::ColumnFamilyDescriptor>& descriptors,
                        std::span<const Family> families) {
     rocksdb::DB* database = nullptr;
+    options.listeners.push_back(guard_);
     rocksdb::Status status = rocksdb::DB::Open(options, path, descriptors, &owned_, &database);
     database_.reset(database);
     if (!status.ok()) return status;
@@ -95,7 +127,21 @@ class Handles {
   }
   const std::vector<rocksdb::ColumnFamilyHandle*>& all() const { return owned_; }
 
+  // Ends compactions until the next open() if one met damage; what it was, then. RocksDB does not
+  // slow writers down for files that nobody is to compact.
+  std::optional<std::string> heed_damage() {
+    auto damage = guard_->take_damage();
+    if (!damage) return std::nullopt;
+    for (rocksdb::ColumnFamilyHandle* handle : owned_) {
+      const rocksdb::Status status =
+          database_->SetOptions(handle, {{"disable_auto_compactions", "true"}});
+      if (!status.ok()) *damage += "; " + status.ToString();
+    }
+    return damage;
+  }
+
  private:
+  const std::shared_ptr<CompactionGuard> guard_ = std::make_shared<CompactionGuard>();
   std::unique_ptr<rocksdb::DB> database_;
   std::vector<rocksdb::ColumnFamilyHandle*> owned_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> by_family_{};
@@ -195,6 +241,8 @@ class RocksdbStore final : public KeyValueStore {
 
   Status apply(WriteBatch& batch, Sync sync_now) override {
     WL_RETURN_IF_ERROR(failure());
+    if (const auto damage = handles_->heed_damage(); damage && options_.on_note)
+      options_.on_note(options_.path + ": files are not merged until the next start: " + *damage);
     auto& own = static_cast<RocksdbBatch&>(batch);
     rocksdb::WriteOptions options;
     options.sync = !is_checkpoint() && sync_now == Sync::kYes;

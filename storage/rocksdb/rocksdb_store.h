@@ -3,6 +3,8 @@
 // KeyValueStore on RocksDB, with the settings the log's guarantees rest on [S 08/3.6]. The only
 // place that knows RocksDB.
 //
+// Damage of a block takes no more than what reads it: others write on, their files unmerged.
+//
 // Thread: see KeyValueStore. Ownership: handles and database are closed by the destructor, in the
 //   order RocksDB asks for. Errors: kIoError, kCorruption (also for a log damaged in the middle:
 //   the database then does not open), kNotSupported.
@@ -30,7 +32,8 @@ struct RocksdbOptions {
   DatabaseRole role = DatabaseRole::kLog;
   std::string path;
   size_t memtable_bytes = 64 * 1024 * 1024;  // Per family log; the others are small.
-  // What a crash had left and what was done about it, for the log of the node.
+  // What a crash had left and what was done about it, and damage that a merge of files met, for the
+  // log of the node. Called while opening and writing.
   std::function<void(const std::string&)> on_note = nullptr;
   rocksdb::Env* env = nullptr;  // Borrowed; outlives the store. Null: the machine's files.
 };

@@ -115,6 +115,71 @@ TEST_F(RocksdbStoreTest, RefusesALogDamagedInTheMiddle) {
   }
 }
 
+// Bytes that compression leaves as they are, different for each `n`.
+ByteBuffer noise(uint32_t n) {
+  ByteBuffer out;
+  uint32_t state = n * 2'654'435'761U + 1;
+  for (int i = 0; i < 1000; ++i) {
+    state = state * 1'664'525U + 1'013'904'223U;
+    out.push_back(static_cast<Byte>(state >> 24));
+  }
+  return out;
+}
+
+// Flips a bit of `text` in the one table file that holds it.
+void rot(const fs::path& directory, Bytes text) {
+  for (const auto& file : fs::directory_iterator(directory)) {
+    if (file.path().extension() != ".sst") continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const size_t at = bytes.find(as_text(text));
+    if (at == std::string::npos) continue;
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    std::ofstream(file.path(), std::ios::binary) << bytes;
+    return;
+  }
+  FAIL() << "no table file holds the text";
+}
+
+// Each start adds a file, and from the fourth on they are merged: that meets the rotten block.
+TEST_F(RocksdbStoreTest, WritesOnBesideABlockThatRotted) {
+  constexpr uint32_t kKeys = 200;
+  constexpr uint32_t kWritesMax = 100'000;
+  std::vector<std::string> notes;
+  RocksdbOptions options;
+  options.path = (root_ / "log").string();
+  options.on_note = [&notes](const std::string& note) { notes.push_back(note); };
+  const auto key_of = [](uint32_t n) { return ByteBuffer{1, static_cast<Byte>(n)}; };
+  const auto write = [](KeyValueStore& store, Bytes key, Bytes value) {
+    const auto batch = store.new_batch();
+    batch->put(Family::kLog, key, value);
+    return store.apply(*batch, Sync::kNo);
+  };
+  {
+    const auto store = open_rocksdb(options);
+    ASSERT_TRUE(store.ok()) << store.status().message();
+    for (uint32_t n = 0; n < kKeys; ++n) ASSERT_TRUE(write(**store, key_of(n), noise(n)).ok());
+    ASSERT_TRUE((*store)->sync().ok());
+  }
+  ASSERT_TRUE(open_rocksdb(options).ok());  // Moves them from the write-ahead log to a file.
+  rot(root_ / "log", noise(kKeys / 2));
+  for (uint32_t start = 0; start < 8; ++start) {
+    const auto store = open_rocksdb(options);
+    ASSERT_TRUE(store.ok()) << store.status().message();
+    const bool is_last = start == 7;
+    for (uint32_t n = 0; n < (is_last ? kWritesMax : 10) && notes.empty(); ++n) {
+      const Status written = write(**store, key_of(start), noise(n));
+      ASSERT_TRUE(written.ok()) << "start " << start << ": " << written.message();
+    }
+    EXPECT_EQ((*store)->get(Family::kLog, key_of(kKeys / 2)).status().code(),
+              StatusCode::kCorruption)
+        << "whoever reads it is told";
+    EXPECT_TRUE((*store)->get(Family::kLog, key_of(kKeys - 1)).ok());
+  }
+  ASSERT_FALSE(notes.empty());
+  EXPECT_NE(notes[0].find("files are not merged until the next start"), std::string::npos);
+}
+
 TEST_F(RocksdbStoreTest, RefusesAMissingWriteAheadLog) {
   const auto store = write_ten(open_log());
   const fs::path copy = copy_of_log("missing");
