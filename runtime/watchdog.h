@@ -2,14 +2,14 @@
 //
 // Watchdog ends calls that run longer than their budget, and tells of calls that run for seconds.
 // Each instance has a WatchSlot; entering a call is one relaxed store, leaving it one exchange. A
-// thread looks at the slots now and then.
+// thread looks at the slots every 20 ms at least.
 //
 // Invariants: Stopper::stop() is called only while the slot's call runs, at most once per call; the
 // call's end waits for a stop in progress, so a stop never hits the next call.
 // Thread: begin/end on the slot's thread, everything else on any. The watchdog's own thread calls
 // stop(). One mutex guards the list of slots.
 // wind_down() serves an orderly stop: calls are given less and less time.
-// Units: a call is ended between one budget and 1.1 budgets (but 250 ms at most) after its start.
+// Units: a call is ended between one budget and 1.1 budgets (but 20 ms at most) after its start.
 #pragma once
 
 #include <atomic>
@@ -28,6 +28,9 @@ class Stopper {
  public:
   virtual ~Stopper() = default;
   virtual void stop() noexcept = 0;  // Asks the engine to end the running script. Any thread.
+  // Asks the engine to look at the memory of a script that runs for long, as soon as it can be
+  // interrupted; at the next one if it has ended. Any thread.
+  virtual void look_inside() noexcept = 0;
 };
 
 class WatchSlot {
@@ -53,7 +56,8 @@ class WatchSlot {
   void stop_now() noexcept;
 
   // For the watchdog's thread only, or a test's. Ends the call if it is over its budget or over
-  // `budget_max`. Returns for how many seconds the call has run, each number once, else 0.
+  // `budget_max`; has a call looked into from the second look at it on. Returns for how many
+  // seconds the call has run, each number once, else 0.
   int64_t look(SteadyTime now, std::chrono::milliseconds budget_max) noexcept;
 
   // True about every five seconds: time to look at the heap. Resets itself.

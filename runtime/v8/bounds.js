@@ -66,6 +66,11 @@
       'splice', 'toLocaleString', 'unshift'],
     checkList);
   guard(Array, 'from', (self, args) => checkList(args[0]));
+  // At least two characters for each element.
+  const parse = JSON.parse;
+  replace(JSON, 'parse', {
+    method(text, ...rest) { return apply(parse, JSON, [boundedText(text), ...rest]); },
+  }.method);
   for (const name of ['replaceAll', 'split']) {
     const original = String.prototype[name];
     replace(String.prototype, name, {

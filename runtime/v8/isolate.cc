@@ -1,6 +1,7 @@
 #include "runtime/v8/isolate.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include <libplatform/libplatform.h>
 #include <pthread.h>
@@ -12,6 +13,12 @@ namespace worldline::runtime {
 namespace {
 
 constexpr size_t kStackMarginBytes = 128 * limits::KiB;  // Left for C++ below the script.
+// Large objects of one script. A list of this size may grow once more: 1.5 * 640 MiB < 1 GiB, which
+// are 2^27 elements of 8 bytes. From there on it takes 28 million more elements to the end of the
+// process, and a look at the script before that.
+constexpr size_t kLargeObjectBytesMax = 640 * limits::MiB;
+static_assert(kLargeObjectBytesMax / 2 * 3 < limits::GiB);
+constexpr size_t kLargeGarbageMax = 256 * limits::MiB;  // Collected before anybody is ended.
 constexpr size_t kHeapLimitGrowthMax = 8;  // A builtin that allocates in a loop may need several.
 
 // A value that differs between threads; its address is the thread's mark.
@@ -57,6 +64,17 @@ void JsIsolate::stop() noexcept {
   isolate_->TerminateExecution();
 }
 
+void JsIsolate::look_inside() noexcept {
+  if (look_asked_.exchange(true, std::memory_order_relaxed)) return;
+  isolate_->RequestInterrupt(
+      [](v8::Isolate*, void* data) {
+        auto* const asked = static_cast<JsIsolate*>(data);
+        asked->look_asked_.store(false, std::memory_order_relaxed);
+        asked->check_large_objects();
+      },
+      this);
+}
+
 void JsIsolate::cancel_stop() {
   // Promise jobs the ended call left must not run in the next one: run while ending, the queue is
   // thrown away.
@@ -98,7 +116,29 @@ void JsIsolate::check_memory() {
   if (kept_bytes() <= limits_.heap_bytes) return;
   // Buffers are freed in the background: only a collection behind the collection tells.
   isolate_->LowMemoryNotification();
-  if (kept_bytes() <= limits_.heap_bytes) return;
+  if (kept_bytes() > limits_.heap_bytes) end_for_memory();
+}
+
+size_t JsIsolate::large_object_bytes() const {
+  size_t sum = 0;
+  for (size_t space = 0; space < isolate_->NumberOfHeapSpaces(); ++space) {
+    v8::HeapSpaceStatistics stats;
+    if (isolate_->GetHeapSpaceStatistics(&stats, space) &&
+        std::string_view(stats.space_name()).ends_with("large_object_space"))
+      sum += stats.space_used_size();
+  }
+  return sum;
+}
+
+void JsIsolate::check_large_objects() {
+  const size_t bytes = large_object_bytes();
+  if (bytes <= kLargeObjectBytesMax) return;
+  // on_collected() tells what is left; one collection for each 256 MiB is what V8 spends too.
+  if (bytes >= large_bytes_collected_ + kLargeGarbageMax) isolate_->LowMemoryNotification();
+  if (large_bytes_collected_ > kLargeObjectBytesMax) end_for_memory();
+}
+
+void JsIsolate::end_for_memory() {
   ++heap_limit_hits_;
   raised_heap_limit_ = std::max(raised_heap_limit_, limits_.heap_bytes);
   isolate_->TerminateExecution();
@@ -107,6 +147,7 @@ void JsIsolate::check_memory() {
 // Nothing may be collected from in here: the check runs as soon as the script can be interrupted.
 void JsIsolate::on_collected(v8::Isolate* isolate, v8::GCType, v8::GCCallbackFlags, void* self) {
   auto* const owner = static_cast<JsIsolate*>(self);
+  owner->large_bytes_collected_ = owner->large_object_bytes();
   if (owner->memory_check_asked_ || owner->kept_bytes() <= owner->limits_.heap_bytes) return;
   owner->memory_check_asked_ = true;
   isolate->RequestInterrupt(

@@ -6,7 +6,10 @@
 // Invariants: near the heap limit the script is ended and the limit raised for the clean-up;
 // array buffers fail with a RangeError beyond the same limit; heap, array buffers and WebAssembly
 // memories together are looked at after each full collection, and a script that keeps more than the
-// limit is ended. After stop() the running script unwinds without running `catch` or `finally`.
+// limit is ended. So is one that keeps 640 MiB in large objects when it is looked into: V8 ends the
+// process when a list that grows (to 1.5 times its length, and 16) wants more than 2^27 elements,
+// and for one list it looks at no limit before. After stop() the running script unwinds without
+// running `catch` or `finally`.
 // Ownership and thread: entered by one thread at a time; the stack limit follows the thread. stop()
 // may come from any thread.
 // Units: bytes.
@@ -50,6 +53,7 @@ class JsIsolate final : public Stopper {
   JsIsolate& operator=(const JsIsolate&) = delete;
 
   void stop() noexcept override;
+  void look_inside() noexcept override;
 
   // Runs the promise jobs the script left, as the end of the outermost call does by default in V8.
   // Explicit because V8 would run them even after a stop, when nothing could stop them any more.
@@ -77,8 +81,11 @@ class JsIsolate final : public Stopper {
   static void on_collected(v8::Isolate* isolate, v8::GCType type, v8::GCCallbackFlags flags,
                            void* self);
   size_t kept_bytes() const;
+  size_t large_object_bytes() const;  // Garbage included.
   void check_memory();
-  void follow_thread();  // Sets the stack limit for the calling thread.
+  void check_large_objects();
+  void end_for_memory();  // Ends the script as at the heap limit.
+  void follow_thread();   // Sets the stack limit for the calling thread.
 
   const Limits limits_;
   std::atomic<size_t> array_buffer_bytes_{0};
@@ -88,6 +95,8 @@ class JsIsolate final : public Stopper {
   size_t raised_heap_limit_ = 0;
   uint64_t heap_limit_hits_ = 0;
   bool memory_check_asked_ = false;
+  std::atomic<bool> look_asked_{false};
+  size_t large_bytes_collected_ = 0;   // large_object_bytes() after the last full collection.
   const void* thread_mark_ = nullptr;  // Of the thread the stack limit was set for.
 };
 

@@ -526,6 +526,8 @@ const BoundCase kBounds[] = {
     {"Match", "text().match(/x/g)"},
     {"MatchDirectly", "/x/g[Symbol.match]({ toString: text })"},
     {"Replace", "text().replace(/x/g, 'y')"},
+    {"ParseAsJson", "JSON.parse(text())"},
+    {"ParseObjectAsJson", "JSON.parse({ toString: text })"},
     {"ReplaceAll", "text().replaceAll('x', () => 'y')"},
     {"ArrayFromText", "Array.from(text())"},
     {"KeysOfText", "Object.keys(text())"},

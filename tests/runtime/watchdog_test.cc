@@ -11,9 +11,12 @@ using std::chrono::milliseconds;
 class CountingStopper final : public Stopper {
  public:
   void stop() noexcept override { count_.fetch_add(1); }
+  void look_inside() noexcept override { looks_.fetch_add(1); }
   int count() const { return count_.load(); }
+  int looks() const { return looks_.load(); }
 
  private:
+  std::atomic<int> looks_{0};
   std::atomic<int> count_{0};
 };
 
@@ -117,6 +120,29 @@ TEST(Watchdog, TellsOfALongCallOncePerSecond) {
   EXPECT_EQ(look(9600), 0) << "another call";
   EXPECT_EQ(look(10600), 1);
   EXPECT_FALSE(slot.end());
+}
+
+TEST(Watchdog, LooksIntoCallsItSeesTwice) {
+  CountingStopper stopper;
+  WatchSlot slot(stopper, milliseconds(1000));
+  const WatchSlot::SteadyTime start{std::chrono::hours(1)};
+  const auto look = [&slot, &stopper, start](int64_t millis) {
+    slot.look(start + milliseconds(millis), milliseconds::max());
+    return stopper.looks();
+  };
+  EXPECT_EQ(look(0), 0);
+  EXPECT_EQ(look(20), 0) << "nothing runs";
+  slot.begin();
+  EXPECT_EQ(look(40), 0) << "it may have begun just before";
+  EXPECT_EQ(look(60), 1);
+  EXPECT_EQ(look(80), 2);
+  EXPECT_FALSE(slot.end());
+  slot.begin();
+  EXPECT_EQ(look(100), 2) << "another call";
+  EXPECT_FALSE(slot.end());
+  EXPECT_EQ(look(120), 2);
+  EXPECT_EQ(look(140), 2);
+  EXPECT_EQ(stopper.count(), 0);
 }
 
 TEST(Watchdog, StopNowHitsOnlyARunningCall) {
