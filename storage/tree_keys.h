@@ -1,7 +1,8 @@
 // storage/tree_keys.h
 //
 // The kinds of key a tree is instantiated for. A kind says how a key is stored in a node, what one
-// searches with (the probe), and how they compare.
+// searches with (the probe), and how they compare. The head of a key is a number that orders keys
+// as far as it differs: a search looks at heads first.
 //
 // WordKeys: numbers of up to 64 bits; stored as they are.
 // FixedKeys<N>: normalised byte strings of exactly N bytes, such as a connection id (16) or an
@@ -34,6 +35,8 @@ struct WordKeys {
 
   static Stored store(Probe probe) { return probe; }
   static Probe probe_of(const Stored& key) { return key; }
+  static uint64_t head(const Stored& key) { return key; }
+  static uint64_t head_of(Probe probe) { return probe; }
   static void add_ref(const Stored&) {}
   static void release(const Stored&) {}
   static std::strong_ordering compare(const Stored& key, Probe probe) { return key <=> probe; }
@@ -74,6 +77,8 @@ struct FixedKeys {
     std::memcpy(key.rest.data(), probe.all.data() + kKeyHeadBytes, key.rest.size());
     return key;
   }
+  static uint64_t head(const Stored& key) { return key.head; }
+  static uint64_t head_of(const Probe& probe) { return probe.head; }
   static void add_ref(const Stored&) {}
   static void release(const Stored&) {}
   static std::strong_ordering compare(const Stored& key, const Probe& probe) {
@@ -122,6 +127,8 @@ struct ByteKeys {
       store_le(key.rest.data() + (kPrefixBytes - kHeadBytes), Blob::create(probe.all));
     return key;
   }
+  static uint64_t head(const Stored& key) { return key.head; }
+  static uint64_t head_of(const Probe& probe) { return probe.head; }
   static void add_ref(const Stored& key) {
     if (key.is_long()) key.blob()->add_ref();
   }
