@@ -2,6 +2,7 @@
 // used, and come back from any thread [architecture 8].
 #include "storage/tx_data_pool.h"
 
+#include <set>
 #include <thread>
 
 #include "tests/storage/storage_fixture.h"
@@ -59,6 +60,39 @@ TEST(TxDataPool, LetsChangeSetsOutliveIt) {
   expect_built(*tx, 1, 1);
   tx = nullptr;
   EXPECT_TRUE(watched.expired());
+}
+
+// After a burst the few that are in use must not change places with the many that are not.
+TEST(TxDataPool, TakesFirstWhatCameBackLast) {
+  TxDataPool pool;
+  TxDataBuilder builder(&pool);
+  std::vector<TxDataPtr> burst;
+  for (uint64_t n = 0; n < 100; ++n) burst.push_back(build(builder, n, 1));
+  burst.clear();
+  std::set<const TxData*> used;
+  for (uint64_t n = 0; n < 1000; ++n) {
+    const TxDataPtr tx = build(builder, n, 1);
+    expect_built(*tx, n, 1);
+    used.insert(tx.get());
+  }
+  EXPECT_LE(used.size(), 2u);
+}
+
+TEST(TxDataPool, FreesWhatComesBackWhenItIsGoneOrFull) {
+  std::vector<TxDataPtr> left;
+  {
+    TxDataPool pool;
+    TxDataBuilder builder(&pool);
+    std::vector<TxDataPtr> burst;
+    for (uint64_t n = 0; n < 2 * TxDataPool::kIdleMax; ++n) burst.push_back(build(builder, n, 1));
+    left.assign(burst.begin(), burst.begin() + 5);
+    burst.clear();  // Half of them find no place.
+    for (uint64_t n = 0; n < 2 * TxDataPool::kIdleMax; ++n) {
+      burst.push_back(build(builder, n, 1));
+      expect_built(*burst.back(), n, 1);
+    }
+  }
+  for (uint64_t n = 0; n < left.size(); ++n) expect_built(*left[n], n, 1);
 }
 
 TEST(TxDataPool, TakesChangeSetsBackFromAnyThread) {
