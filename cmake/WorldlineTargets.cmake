@@ -11,6 +11,11 @@ if(WORLDLINE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(worldline_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
 
+# Says that a type of a .cc file is used outside it, which GCC cannot tell once the file is included.
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(worldline_warnings INTERFACE -Wno-subobject-linkage)
+endif()
+
 # Tests and benchmarks inline whole containers into one function, where GCC's analysis of copies
 # inside the standard library gives false alarms; product code keeps this warning.
 set(WORLDLINE_TEST_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
