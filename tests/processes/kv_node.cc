@@ -302,7 +302,7 @@ void KvNode::on_time(BootTime at) {
 void KvNode::judge_disk() {
   const storage::SteadyTime at = clock_.steady();
   stalls_.observe(writing_since_, at);
-  disk_ = {space_.level(), stalls_.level(), slowness_.is_slow(at)};
+  disk_ = {space_.level(), stalls_.level(), slowness_.is_slow(at), snapshots_->checkpoints_fail()};
   node_->on_disk({disk_.may_lead(), disk_.may_heartbeat(), !disk_.accepts_appends()});
   is_disk_hopeless_ = disk_.stall == storage::StallLevel::kAbort;
   node_->set_pressure(disk_.pressure_per_cent(), 0);

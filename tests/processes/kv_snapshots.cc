@@ -78,6 +78,7 @@ void KvSnapshots::cut(GroupReplica& replica, const KvState& state) {
 void KvSnapshots::written(const replication::LogBoundary& boundary,
                           const Result<storage::Checkpoint>& made) {
   is_writing_ = false;
+  failures_in_row_ = made.ok() ? 0 : failures_in_row_ + 1;
   if (!made.ok()) return say("checkpoint", made.status());
   const GroupReplica* replica = parts_.replica();
   const bool is_overtaken = newest_ >= boundary.id.index || service_.staged(kGroup) != nullptr ||

@@ -53,6 +53,8 @@ class KvSnapshots final : private replication::SnapshotHost, private replication
   replication::CheckpointPlace staged_place() const;  // REQUIRES: a snapshot is being installed.
   Result<KvState> install(const replication::SnapshotMeta& meta);
 
+  // So often in a row that the node must lead no longer [S 08/3.12].
+  bool checkpoints_fail() const { return failures_in_row_ >= storage::kCheckpointFailuresMax; }
   uint64_t cut_count() const { return cut_count_; }
   uint64_t newest_bytes() const { return newest_bytes_; }
 
@@ -87,6 +89,7 @@ class KvSnapshots final : private replication::SnapshotHost, private replication
   const Parts parts_;
   replication::SnapshotService service_;
   bool is_writing_ = false;
+  uint32_t failures_in_row_ = 0;
   std::optional<Written> writing_;  // Whole, and its boundary is with the log writer.
   bool wants_cut_ = false;
   LogIndex newest_;  // Of the checkpoint that counts.
