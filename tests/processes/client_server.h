@@ -4,7 +4,8 @@
 // `NUMBER TEXT`, in any order.
 //
 // Limits: kConnectionsMax connections, kLineBytesMax per line, kUnsentBytesMax of unread answers;
-//   beyond them the connection is closed. Thread: one of its own; reply() from any.
+//   beyond them the connection is closed. Thread: one of its own;
+//   reply() and flush() from one other.
 #pragma once
 
 #include <functional>
@@ -32,13 +33,15 @@ struct ClientRequest {
 
 class ClientServer {
  public:
-  using Handler = std::function<void(ClientRequest)>;  // On the server's thread.
+  // On the server's thread: all that came with one wake, of all connections.
+  using Handler = std::function<void(std::vector<ClientRequest>)>;
   static Result<std::unique_ptr<ClientServer>> start(const std::string& host, uint16_t port,
                                                      Handler handler);
   ~ClientServer();
 
-  // Dropped if the connection is gone.
+  // One other thread. Leaves with flush(), one write per connection; dropped if it is gone.
   void reply(const ClientRequest& to, const std::string& text);
+  void flush();
 
  private:
   struct Connection {
@@ -52,7 +55,9 @@ class ClientServer {
   void accept_all();
   void read(uint64_t id, Connection& connection);
   void take_lines(uint64_t id, Connection& connection);
+  void hand_over();
   void write_all();
+  void send_to(uint64_t id, Connection& connection, const std::string& text);
   bool write(Connection& connection);
   void close(uint64_t id);
 
@@ -62,10 +67,14 @@ class ClientServer {
   int wake_ = -1;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;  // The thread's.
   uint64_t last_id_ = 1;
+  std::vector<ClientRequest> arrived_;  // Since the last wake. The thread's.
+
+  using Answer = std::pair<uint64_t, std::string>;  // To a connection.
+  std::vector<Answer> replied_;                     // Of the thread that replies.
 
   std::mutex mutex_;
-  std::map<uint64_t, std::string> answers_;  // Guarded by mutex_.
-  bool is_stopping_ = false;                 // Guarded by mutex_.
+  std::vector<Answer> answers_;  // Guarded by mutex_.
+  bool is_stopping_ = false;     // Guarded by mutex_.
   std::thread thread_;
 };
 

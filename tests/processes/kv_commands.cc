@@ -46,7 +46,8 @@ void KvNode::handle(const ClientRequest& request) {
 // PUT key id | CAS key expected id | GET key
 void KvNode::handle_data(const ClientRequest& request, GroupReplica* here) {
   const std::vector<std::string>& words = request.words;
-  Reply reply = [this, request](const std::string& text) { clients_->reply(request, text); };
+  Reply reply = [this, to = ClientRequest{request.connection, request.number, {}}](
+                    const std::string& text) { clients_->reply(to, text); };
   if (here == nullptr || !here->is_running()) return reply("NO_REPLICA");
   if (!disk_.accepts_appends() && words[0] != "GET") return reply("FULL");
   if (words.size() < 2 || !is_word(words[1], kKeyBytesMax)) return reply("ERR a key is needed");

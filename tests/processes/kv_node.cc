@@ -87,11 +87,13 @@ Status KvNode::start() {
   start_writer();
   WL_RETURN_IF_ERROR(create_group());
   WL_RETURN_IF_ERROR(start_peers());
-  WL_ASSIGN_OR_RETURN(
-      clients_,
-      ClientServer::start(options_.client_host, options_.client_port, [this](ClientRequest one) {
-        loop_.post([this, one = std::move(one)] { handle(one); });
-      }));
+  WL_ASSIGN_OR_RETURN(clients_, ClientServer::start(options_.client_host, options_.client_port,
+                                                    [this](std::vector<ClientRequest> all) {
+                                                      loop_.post([this, all = std::move(all)] {
+                                                        for (const ClientRequest& one : all)
+                                                          handle(one);
+                                                      });
+                                                    }));
   return {};
 }
 
@@ -275,6 +277,7 @@ void KvNode::turn() {
   on_time(now());
   settle();
   peers_->flush();
+  clients_->flush();
 }
 
 void KvNode::set_wall_clock() {
