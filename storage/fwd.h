@@ -7,6 +7,7 @@ namespace worldline::storage {
 
 class Catalog;
 class DatabaseState;
+class DirectMap;
 class IndexCursor;
 class IndexView;
 class LiveTable;

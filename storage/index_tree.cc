@@ -41,9 +41,20 @@ KeyKind key_kind_of(const schema::KeyEncoder& key) {
   return KeyKind::kBytes;
 }
 
+IndexTree::IndexTree(KeyKind kind, Uniqueness uniqueness, IndexForm form)
+    : kind_(kind),
+      uniqueness_(uniqueness),
+      begins_direct_(form == IndexForm::kDirect),
+      is_direct_(begins_direct_) {
+  if (begins_direct_) WL_CHECK(kind == KeyKind::kWord && uniqueness == Uniqueness::kUnique);
+}
+
 IndexTree::IndexTree(const IndexTree& other)
     : kind_(other.kind_),
       uniqueness_(other.uniqueness_),
+      begins_direct_(other.begins_direct_),
+      is_direct_(other.is_direct_),
+      direct_(other.direct_),
       root_(other.root_),
       entries_(other.entries_),
       distinct_(other.distinct_) {
@@ -53,13 +64,20 @@ IndexTree::IndexTree(const IndexTree& other)
 IndexTree::IndexTree(IndexTree&& other) noexcept
     : kind_(other.kind_),
       uniqueness_(other.uniqueness_),
+      begins_direct_(other.begins_direct_),
+      is_direct_(other.is_direct_),
+      direct_(other.direct_),
       root_(std::exchange(other.root_, nullptr)),
       entries_(std::exchange(other.entries_, 0)),
-      distinct_(std::exchange(other.distinct_, 0)) {}
+      distinct_(std::exchange(other.distinct_, 0)) {
+  other.direct_.clear();
+}
 
 void IndexTree::clear() {
   with_keys(kind_, [this]<typename Keys>() { Tree<Keys>::release(root_); });
   root_ = nullptr;
+  direct_.clear();
+  is_direct_ = begins_direct_;
   entries_ = 0;
   distinct_ = 0;
 }
@@ -70,20 +88,24 @@ void IndexTree::share(const IndexTree& other) {
   const uint64_t entries = other.entries_;
   const uint64_t distinct = other.distinct_;
   clear();
+  direct_.share(other.direct_);
+  is_direct_ = other.is_direct_;
   root_ = other.root_;
   entries_ = entries;
   distinct_ = distinct;
 }
 
 std::optional<RowRef> IndexTree::find_unique(const IndexKey& key) const {
-  const std::optional<uint64_t> found = with_keys(kind_, [this, &key]<typename Keys>() {
-    return Tree<Keys>::find(root_, probe_of<Keys>(key));
-  });
+  const std::optional<uint64_t> found =
+      is_direct_ ? direct_.find(key.word()) : with_keys(kind_, [this, &key]<typename Keys>() {
+        return Tree<Keys>::find(root_, probe_of<Keys>(key));
+      });
   if (!found) return std::nullopt;
   return RowRef::from_packed(*found);
 }
 
 bool IndexTree::contains(const IndexKey& key) const {
+  if (is_direct_) return direct_.find(key.word()).has_value();
   return with_keys(kind_, [this, &key]<typename Keys>() {
     return Tree<Keys>::contains(root_, probe_of<Keys>(key));
   });
@@ -103,6 +125,11 @@ TreePath IndexTree::lower_bound(const IndexKey& key) const {
 
 IndexCursor IndexTree::point(const TableRecord* table, const IndexKey& key) const {
   IndexCursor cursor;
+  if (is_direct_) {
+    IndexKey next;
+    next.word_ = key.word() + 1;  // The greatest word never fits an array, but the cursor is right.
+    return between(table, &key, key.word() == UINT64_MAX ? nullptr : &next);
+  }
   if (root_ == nullptr) return cursor;
   cursor.table_ = table;
   cursor.path_ = lower_bound(key);
@@ -129,6 +156,13 @@ IndexCursor IndexTree::all(const TableRecord* table) const {
 IndexCursor IndexTree::between(const TableRecord* table, const IndexKey* from,
                                const IndexKey* to) const {
   IndexCursor cursor;
+  if (is_direct_) {
+    cursor.table_ = table;
+    cursor.direct_ = &direct_;
+    cursor.next_key_ = from == nullptr ? 0 : from->word();
+    cursor.end_key_ = to == nullptr ? UINT64_MAX : to->word();  // No array holds that key.
+    return cursor;
+  }
   if (root_ == nullptr) return cursor;
   cursor.table_ = table;
   cursor.path_ = from == nullptr ? tree_begin(root_) : lower_bound(*from);
@@ -140,7 +174,20 @@ IndexCursor IndexTree::between(const TableRecord* table, const IndexKey* from,
   return cursor;
 }
 
+void IndexTree::turn_into_tree() {
+  for (auto key = direct_.find_next(0); key; key = direct_.find_next(*key + 1))
+    Tree<WordKeys>::insert(root_, *key, *direct_.find(*key), uniqueness_);
+  direct_.clear();
+  is_direct_ = false;
+}
+
 void IndexTree::insert(const IndexKey& key, RowRef ref) {
+  if (is_direct_ && !DirectMap::fits(key.word(), entries_)) turn_into_tree();
+  if (is_direct_) {
+    direct_.insert(key.word(), ref.packed());
+    ++entries_;
+    return;
+  }
   const Neighbour neighbour = with_keys(kind_, [this, &key, ref]<typename Keys>() {
     return Tree<Keys>::insert(root_, probe_of<Keys>(key), ref.packed(), uniqueness_);
   });
@@ -151,20 +198,29 @@ void IndexTree::insert(const IndexKey& key, RowRef ref) {
 }
 
 void IndexTree::erase(const IndexKey& key, RowRef ref) {
+  if (is_direct_) {
+    direct_.erase(key.word(), ref.packed());
+    --entries_;
+    if (!direct_.is_dense(entries_)) turn_into_tree();
+    return;
+  }
   with_keys(kind_, [this, &key, ref]<typename Keys>() {
     Tree<Keys>::erase(root_, probe_of<Keys>(key), ref.packed(), uniqueness_);
   });
   --entries_;
+  if (entries_ == 0) is_direct_ = begins_direct_;
   if (!is_unique() && !contains(key)) --distinct_;
 }
 
 void IndexTree::replace_ref(const IndexKey& key, RowRef ref) {
+  if (is_direct_) return direct_.replace(key.word(), ref.packed());
   with_keys(kind_, [this, &key, ref]<typename Keys>() {
     Tree<Keys>::replace_ref(root_, probe_of<Keys>(key), ref.packed());
   });
 }
 
 bool IndexTree::check() const {
+  if (is_direct_) return root_ == nullptr && direct_.check() == entries_;
   const auto counted =
       with_keys(kind_, [this]<typename Keys>() { return Tree<Keys>::check(root_, uniqueness_); });
   return counted == entries_ && distinct() <= entries_;

@@ -1,17 +1,19 @@
 // storage/index_tree.h
 //
-// IndexTree: one index of one table version: a tree of either key kind, its number of entries and
-// of distinct keys. A value that shares its nodes when copied.
+// IndexTree: one index of one table version: a tree of either key kind, or an array for a direct
+// one, its number of entries and of distinct keys. A value that shares its nodes when copied.
 //
 // Invariants: distinct <= entries; equal if unique. Ownership: counted nodes.
-// Thread: copies any; changes by the writer. Hash and direct indexes are trees too: neither point
-// look-ups nor ranges can tell (a hash index refuses ranges in IndexView) [S 05/1.7].
+// Thread: copies any; changes by the writer. Hash indexes are trees too, and a direct one becomes a
+// tree at a key too far from the others; neither point look-ups nor ranges can tell (a hash index
+// refuses ranges in IndexView) [S 05/1.7].
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
 #include "schema/key_encoding.h"
+#include "storage/direct_map.h"
 #include "storage/read_view.h"
 #include "storage/tree.h"
 
@@ -22,9 +24,12 @@ enum class KeyKind : uint8_t { kWord, kBytes16, kBytes32, kBytes };
 
 KeyKind key_kind_of(const schema::KeyEncoder& key);
 
+enum class IndexForm : uint8_t { kTree, kDirect };
+
 class IndexTree {
  public:
-  IndexTree(KeyKind kind, Uniqueness uniqueness) : kind_(kind), uniqueness_(uniqueness) {}
+  // REQUIRES: a direct one is unique and of words.
+  IndexTree(KeyKind kind, Uniqueness uniqueness, IndexForm form = IndexForm::kTree);
   IndexTree(const IndexTree& other);
   IndexTree(IndexTree&& other) noexcept;
   IndexTree& operator=(const IndexTree&) = delete;
@@ -32,6 +37,7 @@ class IndexTree {
 
   KeyKind kind() const { return kind_; }
   bool is_unique() const { return uniqueness_ == Uniqueness::kUnique; }
+  bool is_direct() const { return is_direct_; }  // An array at the moment.
   uint64_t entries() const { return entries_; }
   uint64_t distinct() const { return is_unique() ? entries_ : distinct_; }
 
@@ -54,9 +60,13 @@ class IndexTree {
  private:
   TreePath lower_bound(const IndexKey& key) const;
   bool contains_twice(const IndexKey& key) const;
+  void turn_into_tree();
 
   const KeyKind kind_;
   const Uniqueness uniqueness_;
+  const bool begins_direct_;
+  bool is_direct_;  // Then the entries are in direct_, else below root_.
+  DirectMap direct_;
   TreeNode* root_ = nullptr;
   uint64_t entries_ = 0;
   uint64_t distinct_ = 0;  // Kept for duplicates only.

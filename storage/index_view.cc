@@ -131,7 +131,8 @@ std::optional<RowRef> IndexView::find_unique(const IndexKey& key) const {
   WL_DCHECK(schema().is_unique);
   const IndexTree& tree = table_->record().indexes[position_];
   RecentKeys* const recent = table_->recent(position_);
-  if (recent == nullptr || tree.kind() != KeyKind::kWord) return tree.find_unique(key);
+  if (recent == nullptr || tree.kind() != KeyKind::kWord || tree.is_direct())
+    return tree.find_unique(key);
   if (const auto found = recent->find(key.word())) return found;
   const std::optional<RowRef> found = tree.find_unique(key);
   if (found && tree.entries() >= RecentKeys::kEntriesMin) recent->remember(key.word(), *found);

@@ -38,7 +38,19 @@ Bytes IndexCursor::row() const {
   return table_->row(ref_);
 }
 
+bool IndexCursor::next_direct() {
+  const auto key = next_key_ < end_key_ ? direct_->find_next(next_key_) : std::nullopt;
+  if (!key || *key >= end_key_) {
+    next_key_ = end_key_;
+    return false;
+  }
+  ref_ = RowRef::from_packed(*direct_->find(*key));
+  next_key_ = *key + 1;
+  return true;
+}
+
 bool IndexCursor::next() {
+  if (direct_ != nullptr) return next_direct();
   const auto at_end = [this] {
     return path_.steps[0].node == end_leaf_ && path_.steps[0].at == end_at_;
   };

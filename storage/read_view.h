@@ -83,11 +83,15 @@ class IndexCursor {
   Bytes row() const;
 
  private:
+  bool next_direct();
   friend class IndexTree;
   const TableRecord* table_ = nullptr;  // Borrowed.
   TreePath path_;                       // Where the next entry is; depth 0: at the end.
   const TreeNode* end_leaf_ = nullptr;  // Stop there; null: at the end of the tree.
   uint32_t end_at_ = 0;
+  const DirectMap* direct_ = nullptr;  // Borrowed; not null: its keys [next_key_, end_key_).
+  uint64_t next_key_ = 0;
+  uint64_t end_key_ = 0;
   RowRef ref_;
 };
 

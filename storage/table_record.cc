@@ -23,8 +23,11 @@ TableRecord::TableRecord(TableSchemaPtr table_schema)
   indexes.reserve(schema->indexes.size());
   for (uint32_t i = 0; i < schema->indexes.size(); ++i) {
     const IndexSchema& index = schema->indexes[i];
-    indexes.emplace_back(key_kind_of(index.row_key),
-                         index.is_unique ? Uniqueness::kUnique : Uniqueness::kDuplicates);
+    const KeyKind kind = key_kind_of(index.row_key);
+    const bool is_direct = index.algorithm == IndexAlgorithm::kDirect && index.is_unique;
+    indexes.emplace_back(
+        kind, index.is_unique ? Uniqueness::kUnique : Uniqueness::kDuplicates,
+        is_direct && kind == KeyKind::kWord ? IndexForm::kDirect : IndexForm::kTree);
     if (!index.is_unique) continue;
     ++unique_count;
     if (first_unique == kNoIndex) first_unique = i;

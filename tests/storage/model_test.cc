@@ -46,6 +46,11 @@ std::vector<TableDefinition> model_definitions() {
           .column("n", u64)
           .unique({0, 1})
           .index({2}),
+      Define("direct")
+          .column("id", u64)
+          .column("score", i32)
+          .unique({0}, IndexAlgorithm::kDirect)
+          .index({1}),
   };
 }
 
@@ -82,6 +87,7 @@ class Model {
     const auto small = static_cast<int32_t>(random_.below(6)) - 3;
     switch (t) {
       case 0:
+      case 5:
         return Row().u64(key).i32(small).str();
       case 1:
         return Row().u8(static_cast<uint8_t>(random_.below(3))).text(name).str();

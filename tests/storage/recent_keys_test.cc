@@ -98,7 +98,7 @@ class RecentKeysTest : public StorageTest, public testing::WithParamInterface<Ta
   }
 
   void run() {
-    for (int i = 0; i < 400 && !HasFatalFailure(); ++i) {
+    for (int i = 0; i < 200 && !HasFatalFailure(); ++i) {
       one_transaction();
       pin_sometimes();
       if (i % 20 != 0) continue;
