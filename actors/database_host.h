@@ -109,6 +109,7 @@ class DatabaseHost {
   Status load_stored_module();
   Status publish_first(Birth birth);
   void resume();
+  void clear_left_over_clients();
 
   // What may not run any more because the database or the node stops. True: `work` is done with.
   bool refuse_at_stop(HostWork& work);

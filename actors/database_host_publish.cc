@@ -133,7 +133,20 @@ Status DatabaseHost::publish_first(Birth birth) {
 void DatabaseHost::resume() {
   for (const auto& client : storage::read_clients(state_->view()))
     disconnect({client.identity, {}}, client.connection_id);
+  clear_left_over_clients();
   parts_.ports->rearm(executor_->schedules(next_timestamp()));
+}
+
+// Whatever no disconnect removed, such as credentials without their client [S 05/2.5].
+void DatabaseHost::clear_left_over_clients() {
+  if (parts_.runtime->refuses_calls()) return;  // Then not all were disconnected either.
+  storage::TxInfo info;
+  info.timestamp = next_timestamp();
+  info.caller = parts_.record.database;
+  storage::Transaction tx = state_->begin(info);
+  const auto cleared = storage::clear_clients(tx);
+  if (!cleared.ok()) return tx.rollback();  // Too many for one transaction; the rows do no harm.
+  leave_tx(tx.commit().tx_data, info.timestamp);
 }
 
 Status DatabaseHost::prepare(GroupId group, storage::CheckpointWriter::Known checkpoints) {

@@ -64,6 +64,19 @@ Status check_audience(const Json& object) {
   return strings ? Status() : invalid("JSON error: `aud` must be a string or an array of strings");
 }
 
+// Plain JSON of an identity: text, still unchecked, or 32 byte values, big-endian [S 01/3.4].
+Result<std::string> plain_identity(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  ByteBuffer bytes;
+  if (value.is_array() && value.size() == sizeof(schema::Identity))
+    for (const auto& element : value)
+      if (element.is_number_unsigned() && element.get<uint64_t>() <= UINT8_MAX)
+        bytes.push_back(element.get<uint8_t>());
+  if (bytes.size() != sizeof(schema::Identity))
+    return invalid("JSON error: `hex_identity` must be a string or an array of 32 bytes");
+  return to_hex(bytes);
+}
+
 }  // namespace
 
 std::optional<TokenParts> split_token(std::string_view token) {
@@ -108,8 +121,7 @@ Result<Claims> read_claims(const std::string& payload_json) {
   WL_RETURN_IF_ERROR(check_audience(payload));
   if (const auto member = payload.find("hex_identity");
       member != payload.end() && !member->is_null()) {
-    if (!member->is_string()) return invalid("JSON error: `hex_identity` must be a string");
-    claims.hex_identity = member->get<std::string>();
+    WL_ASSIGN_OR_RETURN(claims.hex_identity, plain_identity(*member));
   }
   return claims;
 }

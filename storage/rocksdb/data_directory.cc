@@ -72,8 +72,10 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const fs::path& root)
   if (lock.get() < 0) return io_failure("cannot open", lock_path, errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return io_failure("cannot lock", lock_path, errno);
-    return Status::failed_precondition("data directory {} is in use by another process",
-                                       root.string());
+    return Status::failed_precondition(
+        "Database is already opened. Path: `{}`. Error: the data directory is in use by another "
+        "process",
+        root.string());
   }
   std::unique_ptr<DataDirectory> directory(new DataDirectory(root, lock.release()));
   fs::remove_all(directory->temporary(), error);

@@ -57,6 +57,18 @@ constexpr char kAlice[] = R"({"sub":"alice","iss":"localhost","iat":1,"exp":null
 constexpr char kAliceIdentity[] =
     "ok c20035600353a2e93544d898c6ed0eac323e200c0468300f22958f8b472a265d";
 
+constexpr const char* kForeignIdentity =
+    "Identity mismatch: token identity "
+    "c200e63a6bd07da2304dd6f5b4691d3338562ceaa43cad4624d0d181a7a6c0d4 does not match computed "
+    "identity c20035600353a2e93544d898c6ed0eac323e200c0468300f22958f8b472a265d";
+// Of bob at localhost, big-endian [S 01/4.1].
+constexpr const char* kBobBytes =
+    "194,0,230,58,107,208,125,162,48,77,214,245,180,105,29,51,56,86,44,234,164,60,173,70,36,208,"
+    "209,"
+    "129,167,166,192,212";
+constexpr const char* kNotAnIdentity =
+    "Invalid token: JSON error: `hex_identity` must be a string or an array of 32 bytes";
+
 struct PayloadCase {
   const char* name;
   std::string payload;
@@ -94,9 +106,25 @@ const PayloadCase kPayloads[] = {
     {"ForeignIdentity",
      R"({"sub":"alice","iss":"localhost","iat":1,"hex_identity":)"
      R"("c200e63a6bd07da2304dd6f5b4691d3338562ceaa43cad4624d0d181a7a6c0d4"})",
-     "Identity mismatch: token identity "
-     "c200e63a6bd07da2304dd6f5b4691d3338562ceaa43cad4624d0d181a7a6c0d4 does not match computed "
-     "identity c20035600353a2e93544d898c6ed0eac323e200c0468300f22958f8b472a265d"},
+     kForeignIdentity},
+    {"ForeignIdentityAsBytes",
+     fmt::format(R"({{"sub":"alice","iss":"localhost","iat":1,"hex_identity":[{}]}})", kBobBytes),
+     kForeignIdentity},
+    {"OwnIdentityAsBytes",
+     fmt::format(R"({{"sub":"bob","iss":"localhost","iat":1,"hex_identity":[{}]}})", kBobBytes),
+     "ok c200e63a6bd07da2304dd6f5b4691d3338562ceaa43cad4624d0d181a7a6c0d4"},
+    {"IdentityOfTooFewBytes", R"({"sub":"alice","iss":"localhost","iat":1,"hex_identity":[194,0]})",
+     kNotAnIdentity},
+    {"IdentityOfWideNumbers",
+     fmt::format(R"({{"sub":"bob","iss":"localhost","iat":1,"hex_identity":[{},256]}})",
+                 std::string_view(kBobBytes).substr(0, std::string_view(kBobBytes).rfind(','))),
+     kNotAnIdentity},
+    {"IdentityOfBytesAndText",
+     fmt::format(R"({{"sub":"bob","iss":"localhost","iat":1,"hex_identity":[{},"212"]}})",
+                 std::string_view(kBobBytes).substr(0, std::string_view(kBobBytes).rfind(','))),
+     kNotAnIdentity},
+    {"IdentityOfANumber", R"({"sub":"alice","iss":"localhost","iat":1,"hex_identity":7})",
+     kNotAnIdentity},
 };
 
 class PayloadTest : public TokenServiceTest, public ::testing::WithParamInterface<PayloadCase> {};

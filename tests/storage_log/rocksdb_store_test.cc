@@ -308,7 +308,10 @@ TEST_F(DataDirectoryTest, IsHeldByOneAtATimeAndEmptiesItsTemporaryFiles) {
   {
     const auto first = DataDirectory::open(root);
     ASSERT_TRUE(first.ok()) << first.status().message();
-    EXPECT_EQ(DataDirectory::open(root).status().code(), StatusCode::kFailedPrecondition);
+    const Status second = DataDirectory::open(root).status();
+    EXPECT_EQ(second.code(), StatusCode::kFailedPrecondition);
+    EXPECT_EQ(second.message(), "Database is already opened. Path: `" + root.string() +
+                                    "`. Error: the data directory is in use by another process");
     std::ofstream((*first)->temporary() / "left") << "over";
   }
   const auto second = DataDirectory::open(root);
