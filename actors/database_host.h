@@ -174,9 +174,9 @@ class DatabaseHost {
                                            const query::Caller& caller);
   static runtime::ModuleProgram program_of(const HostParts& parts, HostType host_type,
                                            SharedBytes bytes);
-  static Result<runtime::DescribedModule> load_program(const HostParts& parts,
-                                                       const runtime::ModuleProgram& program,
-                                                       runtime::ModuleLog& log);
+  static Result<runtime::DescribedModule> load_program(
+      const HostParts& parts, const runtime::ModuleProgram& program, runtime::ModuleLog& log,
+      schema::DefinitionOrigin origin = schema::DefinitionOrigin::kPublisher);
   enum class UpdateOutcome : uint8_t { kUpdated, kUnchanged };
   Result<UpdateOutcome> update(const PublishRequest& request);
   Result<PrePublishReply> pre_publish(const PrePublishRequest& request);
@@ -197,7 +197,9 @@ class DatabaseHost {
   void meter_error(const MeteredCall& call, const runtime::CallResult& result);
   void meter_lifecycle(const MeteredCall& call, const runtime::CallResult& result);
   void meter_changes(const TxItem& item);
-  Result<runtime::DescribedModule> load_metered(const runtime::ModuleProgram& program);
+  Result<runtime::DescribedModule> load_metered(
+      const runtime::ModuleProgram& program,
+      schema::DefinitionOrigin origin = schema::DefinitionOrigin::kPublisher);
   void sample_if_due(SteadyTime now);
   void sample(SteadyTime now);
 

@@ -80,10 +80,11 @@ void DatabaseHost::meter_changes(const TxItem& item) {
   changed_since_sample_ = true;
 }
 
-Result<runtime::DescribedModule> DatabaseHost::load_metered(const runtime::ModuleProgram& program) {
+Result<runtime::DescribedModule> DatabaseHost::load_metered(const runtime::ModuleProgram& program,
+                                                            schema::DefinitionOrigin origin) {
   DatabaseMeter& meter = parts_.counters->meter;
   const auto started = parts_.clock->steady();
-  auto module = load_program(parts_, program, *module_log_);
+  auto module = load_program(parts_, program, *module_log_, origin);
   add(meter.loads, 1);
   add(meter.load_failures, module.ok() ? 0 : 1);
   meter.load_time.observe(micros_of(parts_.clock->steady() - started));

@@ -48,8 +48,9 @@ Result<std::unique_ptr<ModuleLogSink>> DatabaseHost::open_module_log(const HostP
 
 Result<runtime::DescribedModule> DatabaseHost::load_program(const HostParts& parts,
                                                             const runtime::ModuleProgram& program,
-                                                            runtime::ModuleLog& log) {
-  auto module = runtime::describe_module(*parts.runtime, program, parts.limits, log);
+                                                            runtime::ModuleLog& log,
+                                                            schema::DefinitionOrigin origin) {
+  auto module = runtime::describe_module(*parts.runtime, program, parts.limits, log, origin);
   if (!module.ok()) return module_refusal(module.status());
   return module;
 }
@@ -166,7 +167,7 @@ Status DatabaseHost::load_stored_module() {
       row->program_kind == storage::ProgramKind::kJs ? HostType::kJs : HostType::kWasm;
   runtime::ModuleProgram program = program_of(
       parts_, host_type, std::make_shared<const ByteBuffer>(std::move(row->program_bytes)));
-  WL_ASSIGN_OR_RETURN(auto module, load_metered(program));
+  WL_ASSIGN_OR_RETURN(auto module, load_metered(program, schema::DefinitionOrigin::kStorage));
   return executor_->install(std::move(program), std::move(module));
 }
 

@@ -59,11 +59,12 @@ Result<std::unique_ptr<ModuleInstance>> load_module(ModuleRuntime& runtime,
 }
 
 Result<DescribedModule> describe_module(ModuleRuntime& runtime, const ModuleProgram& program,
-                                        const ModuleLimits& limits, ModuleLog& log) {
+                                        const ModuleLimits& limits, ModuleLog& log,
+                                        schema::DefinitionOrigin origin) {
   DescribedModule described;
   WL_ASSIGN_OR_RETURN(described.instance, load_module(runtime, program, limits, log));
   WL_ASSIGN_OR_RETURN(const ByteBuffer bytes, described.instance->describe());
-  WL_ASSIGN_OR_RETURN(described.def, schema::ModuleDef::load(bytes));
+  WL_ASSIGN_OR_RETURN(described.def, schema::ModuleDef::load(bytes, origin));
   if (const auto reasons = unsupported_parts(*described.def); !reasons.empty())
     return refusal(reasons);
   return described;

@@ -42,7 +42,8 @@ struct DescribedModule {
   std::unique_ptr<ModuleInstance> instance;
   std::shared_ptr<const schema::ModuleDef> def;
 };
-Result<DescribedModule> describe_module(ModuleRuntime& runtime, const ModuleProgram& program,
-                                        const ModuleLimits& limits, ModuleLog& log);
+Result<DescribedModule> describe_module(
+    ModuleRuntime& runtime, const ModuleProgram& program, const ModuleLimits& limits,
+    ModuleLog& log, schema::DefinitionOrigin origin = schema::DefinitionOrigin::kPublisher);
 
 }  // namespace worldline::runtime

@@ -19,6 +19,7 @@
 
 #include "base/limits.h"
 #include "base/status.h"
+#include "schema/module_def.h"
 
 namespace worldline::schema {
 
@@ -89,6 +90,11 @@ struct TypeLocation {
 
 class DefinitionErrors {
  public:
+  explicit DefinitionErrors(DefinitionOrigin origin) : origin_(origin) {}
+
+  // False of rules that came after definitions without them were accepted and stored.
+  bool asks_later_rules() const { return origin_ == DefinitionOrigin::kPublisher; }
+
   // The arguments, in their order, are the content that errors of a kind are sorted by.
   template <typename... Args>
   void add(DefinitionError kind, fmt::format_string<Args...> format, Args&&... args) {
@@ -122,6 +128,7 @@ class DefinitionErrors {
   }
   void insert(DefinitionError kind, Content content, std::string text);
 
+  const DefinitionOrigin origin_;
   size_t text_bytes_ = 0;
   std::set<std::tuple<DefinitionError, Content, std::string>> errors_;
 };

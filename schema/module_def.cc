@@ -12,7 +12,8 @@ namespace worldline::schema {
 // Walks the tree depth-first, numbers what needs numbers and flattens the parts.
 class ModuleAssembler {
  public:
-  explicit ModuleAssembler(int raw_version) : def_(new ModuleDef()) {
+  ModuleAssembler(int raw_version, DefinitionOrigin origin)
+      : def_(new ModuleDef()), errors_(origin) {
     def_->raw_version_ = raw_version;
   }
 
@@ -95,21 +96,21 @@ class ModuleAssembler {
   uint32_t views_before_[2] = {0, 0};
 };
 
-Result<ModuleDefPtr> ModuleDef::validate(const RawModuleDef& raw) {
+Result<ModuleDefPtr> ModuleDef::validate(const RawModuleDef& raw, DefinitionOrigin origin) {
   if (const auto* v9 = std::get_if<RawModuleDefV9>(&raw)) {
-    ModuleAssembler assembler(9);
+    ModuleAssembler assembler(9, origin);
     assembler.add(make_input(*v9), "", "");
     return assembler.finish();
   }
   if (const auto* v10 = std::get_if<RawModuleDefV10>(&raw)) {
-    ModuleAssembler assembler(10);
+    ModuleAssembler assembler(10, origin);
     assembler.add(make_input(*v10), "", "");
     return assembler.finish();
   }
   return Status(StatusCode::kNotSupported, std::string(kVersion8Refusal));
 }
 
-Result<ModuleDefPtr> ModuleDef::load(Bytes description) {
+Result<ModuleDefPtr> ModuleDef::load(Bytes description, DefinitionOrigin origin) {
   auto raw = decode_raw_module_def(description);
   if (!raw.ok()) {
     // The chain of causes as the reference prints it [S 01/6.1].
@@ -119,7 +120,7 @@ Result<ModuleDefPtr> ModuleDef::load(Bytes description) {
                               "description: {}: error decoding module description: {}: {}",
                               cause, cause, cause));
   }
-  return validate(*raw);
+  return validate(*raw, origin);
 }
 
 void ModuleDef::build_lookups() {

@@ -4,12 +4,12 @@
 // This is what storage creates tables from, what the runtime dispatches calls by, and what the
 // migration planner compares.
 //
-// Invariants: all rules of [S 01/6] hold. `tables()` is sorted by full name, the order in which a
-// new database creates them; `reducers()` and `procedures()` are in id order (depth-first through
-// submodules). Names called `full` carry the dotted namespace, others are local [S 04/4.2].
-// Ownership: shared and frozen; may cross threads. Views into it live as long as it does.
-// Errors: kInvalidArgument with the whole error list of [S 01/6.1]; kNotSupported for version 8.
-// Sources: [S 01/6-7], [S 04/4].
+// Invariants: all rules of [S 01/6] hold, of a stored definition all that its publish asked.
+// `tables()` is sorted by full name, the order in which a new database creates them; `reducers()`
+// and `procedures()` are in id order (depth-first through submodules). Names called `full` carry
+// the dotted namespace, others are local [S 04/4.2]. Ownership: shared and frozen; may cross
+// threads. Views into it live as long as it does. Errors: kInvalidArgument with the whole error
+// list of [S 01/6.1]; kNotSupported for version 8. Sources: [S 01/6-7], [S 04/4].
 #pragma once
 
 #include <cstdint>
@@ -157,6 +157,10 @@ struct ModuleScope {
   std::vector<std::string> row_level_security;  // SQL texts, without repetitions.
 };
 
+// Where a definition comes from. One that was accepted once must load for ever: of a stored one no
+// rule is asked that came later and that serving it does not need.
+enum class DefinitionOrigin : uint8_t { kPublisher, kStorage };
+
 class ModuleDef;
 using ModuleDefPtr = std::shared_ptr<const ModuleDef>;
 
@@ -165,9 +169,11 @@ class ModuleDef {
   ModuleDef(const ModuleDef&) = delete;
   ModuleDef& operator=(const ModuleDef&) = delete;
 
-  static Result<ModuleDefPtr> validate(const RawModuleDef& raw);
+  static Result<ModuleDefPtr> validate(const RawModuleDef& raw,
+                                       DefinitionOrigin origin = DefinitionOrigin::kPublisher);
   // From the bytes of __describe_module__. Messages are complete, as a publisher sees them.
-  static Result<ModuleDefPtr> load(Bytes description);
+  static Result<ModuleDefPtr> load(Bytes description,
+                                   DefinitionOrigin origin = DefinitionOrigin::kPublisher);
 
   const std::vector<TableDef>& tables() const { return tables_; }
   const std::vector<ReducerDef>& reducers() const { return reducers_; }

@@ -133,7 +133,7 @@ void ScopeValidator::check_params(const ProductType& params, TypeUse use,
   for (const auto& param : params.elements) {
     location.param = param.name;
     if (param.name) {
-      errors_.check_identifier(converted_param_name(*param.name));
+      if (errors_.asks_later_rules()) errors_.check_identifier(converted_param_name(*param.name));
     } else {
       errors_.add_type_shape(location,
                              "internal codegen error: all reducer parameters require names");
@@ -228,7 +228,8 @@ void ScopeValidator::build_schedule(const InputSchedule& input) {
                 table->name);
     return;
   }
-  if (table->is_event)  // Its row would be gone when the timer fires [S 04/5.1].
+  // Its row would be gone when the timer fires [S 04/5.1].
+  if (table->is_event && errors_.asks_later_rules())
     errors_.add(DefinitionError::kEventSchedule, "{}", event_schedule_refusal(table->name));
   ScheduleDef def;
   def.name = input.given_name.value_or(table->name + "_sched");

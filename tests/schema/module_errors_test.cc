@@ -416,6 +416,20 @@ TEST(ModuleErrors, JudgeAParameterByItsConvertedNameAndKeepTheSourceName) {
   EXPECT_TRUE(ModuleDef::validate(module).ok());
 }
 
+// Versions before these rules accepted such modules; their databases must start.
+TEST(ModuleErrors, OfLaterRulesDoNotStopWhatIsStored) {
+  Module module = person_module();
+  add_timer(module).is_event = true;
+  add_reducer(module, "bad", {{{"_", AlgebraicType::string()}}});
+  EXPECT_FALSE(ModuleDef::validate(module).ok());
+  const auto def = ModuleDef::validate(module, DefinitionOrigin::kStorage);
+  ASSERT_TRUE(def.ok()) << def.status().message();
+  EXPECT_TRUE((*def)->find_table("timer")->schedule);
+  EXPECT_EQ((*def)->find_reducer("bad")->params.elements[0].name, "_");
+  add_reducer(module, "bad");
+  EXPECT_FALSE(ModuleDef::validate(module, DefinitionOrigin::kStorage).ok()) << "an earlier rule";
+}
+
 TEST(ModuleErrors, OfVersion9AreTwoDefaultsAndUnknownTables) {
   RawModuleDefV9 module;
   module.typespace.types = {AlgebraicType::product({{{"id", type_of(TypeKind::kU8)}}})};
