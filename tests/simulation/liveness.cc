@@ -48,7 +48,8 @@ LivenessPhase::Verdict LivenessPhase::run() {
 bool LivenessPhase::has_majority(const std::vector<bool>& chosen, const Membership& config) const {
   return replication::joint_majority(config, [&](ReplicaId voter) {
     const std::optional<uint32_t> slot = cluster_.slot_of_replica(voter);
-    return slot && chosen[*slot] && !is_lost(cluster_, voter);
+    return slot && chosen[*slot] && !is_lost(cluster_, voter) &&
+           !cluster_.node(*slot).disk().lacks_tail();
   });
 }
 
@@ -118,6 +119,7 @@ bool LivenessPhase::stay_dead() {
   const uint64_t probe = clients_.probe(OpKind::kWrite, limit, std::nullopt);
   const bool is_served = run_until(cluster_.queue().now() + limit, {probe});
   if (is_dead && is_served) cluster_.observer().fail("I-1: a write was served without a majority");
+  if (is_dead && !is_served) cluster_.observer().mark(FaultMark::kFrozen);
   return !cluster_.observer().failed();
 }
 

@@ -32,7 +32,27 @@ namespace {
 // Spoiled, and nobody knows yet.
 bool is_damaged(Cluster& cluster, ReplicaId replica) {
   const std::optional<uint32_t> slot = cluster.slot_of_replica(replica);
-  return slot && cluster.node(*slot).disk().is_damaged();
+  if (!slot) return false;
+  const SimDisk& disk = cluster.node(*slot).disk();
+  return disk.is_damaged() || disk.lacks_tail();
+}
+
+// Whether every other voter of every config in force has the entry on its disk.
+bool is_everywhere_else(Cluster& cluster, ReplicaId replica, LogIndex index, Chain chain) {
+  std::vector<replication::Membership> configs{cluster.observer().committed_config()};
+  for (uint32_t slot = 0; slot < cluster.slots(); ++slot) {
+    const ReplicaProcess* process = cluster.node(slot).process();
+    if (process != nullptr && process->core().role() != RoleKind::kUninit)
+      configs.push_back(process->core().log().config());
+  }
+  const auto has_it = [&](ReplicaId voter) {
+    const std::optional<uint32_t> slot = cluster.slot_of_replica(voter);
+    return voter == replica || (slot && cluster.node(*slot).disk().durable().covers(index, chain));
+  };
+  return std::all_of(configs.begin(), configs.end(), [&](const replication::Membership& config) {
+    const replication::ReplicaSet voters = config.all_voters();
+    return std::all_of(voters.begin(), voters.end(), has_it);
+  });
 }
 
 }  // namespace
@@ -144,6 +164,10 @@ void Nemesis::fire(FaultClass fault, Chance& chance) {
       return cut_power(chance);
     case FaultClass::kDamage:
       return damage(chance);
+    case FaultClass::kLostTail:
+      return lose_tail(chance);
+    case FaultClass::kDataLoss:
+      return lose_majority(chance);
     case FaultClass::kLoss:
     case FaultClass::kDuplicate:
     case FaultClass::kReorder:
@@ -347,6 +371,52 @@ void Nemesis::damage(Chance& chance) {
   // Somebody who falls behind makes it read what is in memory no more.
   const uint32_t other = (node.slot() + 1) % cluster_.slots();
   cluster_.node(other).kill(Loss::kProcess, downtime);
+}
+
+void Nemesis::lose_tail(Chance& chance) {
+  SimNode& node = cluster_.node(draw_victim(chance));
+  const ReplicaId replica = node.replica();
+  if (replica.value == 0 || is_lost(cluster_, replica) || !may_lose(cluster_, replica)) return;
+  lose_tail_of(node, chance, true);
+}
+
+// A replica that lacks a write it acknowledged may still vote: if that write is anywhere else too,
+// nobody is elected without it; else it takes no second fault to lose data [S 08/3.7].
+bool Nemesis::lose_tail_of(SimNode& node, Chance& chance, bool is_harmless) {
+  const ReplicaId replica = node.replica();
+  const LogIndex last = node.disk().durable().last();
+  node.kill(Loss::kProcess, 1);
+  const auto lost = node.disk().lose_tail(chance);
+  if (!lost) return false;
+  if (is_harmless && !is_everywhere_else(cluster_, replica, last, lost->chain)) {
+    node.disk().undo_lost_tail();
+    return false;
+  }
+  cluster_.observer().expect_loss(replica);
+  return true;
+}
+
+// More than the atlas allows: the group must freeze, and nobody may pretend that nothing was lost.
+void Nemesis::lose_majority(Chance& chance) {
+  SimNode* leader = cluster_.find_leader();
+  const bool takes_volumes = chance.with(0.5);
+  if (leader == nullptr || leader->process()->core().log().config().is_joint()) return;
+  const replication::ReplicaSet voters = leader->process()->core().log().config().voters;
+  size_t left = voters.size() / 2 + 1;
+  for (const ReplicaId voter : voters) {
+    const std::optional<uint32_t> slot = cluster_.slot_of_replica(voter);
+    if (!slot || left == 0 || is_lost(cluster_, voter)) continue;
+    SimNode& node = cluster_.node(*slot);
+    if (takes_volumes) {
+      node.lose_volume();
+      node.schedule(draw_downtime(chance), SimNode::kRestart);
+    } else {
+      node.kill(Loss::kPower, kNever);
+      node.disk().damage(chance);
+      node.start();
+    }
+    --left;
+  }
 }
 
 void Nemesis::force_checkpoint(Chance& chance) {

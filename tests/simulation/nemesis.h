@@ -56,6 +56,9 @@ class Nemesis final : public EventSink {
   void destroy_data(FaultClass fault, Chance& chance);
   void cut_power(Chance& chance);
   void damage(Chance& chance);
+  void lose_tail(Chance& chance);
+  bool lose_tail_of(SimNode& node, Chance& chance, bool is_harmless);
+  void lose_majority(Chance& chance);
   uint32_t draw_victim(Chance& chance);  // The leader more often than others.
   Micros draw_duration(FaultClass fault, Chance& chance);
   Micros draw_downtime(Chance& chance);

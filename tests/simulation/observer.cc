@@ -29,7 +29,8 @@ uint64_t place_key(uint64_t a, uint64_t b) {
 
 const char* fault_mark_name(FaultMark mark) {
   static constexpr const char* kNames[kFaultMarkCount] = {
-      "torn-tail-cut", "damage-at-start", "damage-while-running", "waited-for-bytes"};
+      "torn-tail-cut",    "damage-at-start", "damage-while-running",
+      "waited-for-bytes", "lost-tail-found", "frozen"};
   return kNames[static_cast<size_t>(mark)];
 }
 
@@ -331,9 +332,14 @@ void Observer::on_send(const RaftCore& core, const Envelope& message) {
 
 void Observer::on_notes(const replication::Ready& ready) {
   for (const replication::Note& note : ready.notes) ++marks_[static_cast<size_t>(note.kind)];
-  for (const replication::Fatal& fatal : ready.fatal)
+  for (const replication::Fatal& fatal : ready.fatal) {
+    if (fatal.invariant == 12 && expects_loss(fatal.replica)) {
+      mark(FaultMark::kLostTailFound);
+      continue;
+    }
     fail(fmt::format("the core reports I-{} of replica {}: {}", fatal.invariant,
                      fatal.replica.value, fatal.text));
+  }
 }
 
 // --- States --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,8 +28,15 @@
 namespace worldline::simulation {
 
 // What the faults of the later classes led to; a batch must reach them all.
-enum class FaultMark : uint8_t { kTornTail, kDamageAtStart, kDamageWhileRunning, kWaitedForBytes };
-inline constexpr size_t kFaultMarkCount = static_cast<size_t>(FaultMark::kWaitedForBytes) + 1;
+enum class FaultMark : uint8_t {
+  kTornTail,
+  kDamageAtStart,
+  kDamageWhileRunning,
+  kWaitedForBytes,
+  kLostTailFound,
+  kFrozen
+};
+inline constexpr size_t kFaultMarkCount = static_cast<size_t>(FaultMark::kFrozen) + 1;
 const char* fault_mark_name(FaultMark mark);
 
 class Observer {
@@ -53,6 +61,9 @@ class Observer {
   void on_notes(const replication::Ready& ready);
   void on_apply(ReplicaId replica, const replication::Entry& entry, const MachineState& state);
   void on_install(ReplicaId replica, const replication::LogBoundary& at, const MachineState& state);
+  // The replica lacks what it acknowledged: that its leader says so is no failure (I-12).
+  void expect_loss(ReplicaId replica) { lossy_.insert(replica); }
+  bool expects_loss(ReplicaId replica) const { return lossy_.contains(replica); }
   void mark(FaultMark what, uint64_t times = 1);
   void fail(std::string text);
 
@@ -132,6 +143,7 @@ class Observer {
   replication::Membership config_;
   LogIndex config_index_;
   std::map<ReplicaId, bool> ever_member_;
+  std::set<ReplicaId> lossy_;
   Term highest_term_;
   uint64_t leader_count_ = 0;
 };

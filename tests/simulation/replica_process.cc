@@ -151,6 +151,8 @@ void ReplicaProcess::drain() {
 void ReplicaProcess::carry_out(Ready& ready) {
   Observer& observer = cluster_.observer();
   observer.on_notes(ready);
+  for (const replication::Fatal& fatal : ready.fatal)
+    if (fatal.replica == core_.config().self.replica) node_.schedule(0, SimNode::kLostData);
   for (const replication::RoleChange& change : ready.role_changes) {
     node_.did(Step::kRole);
     if (change.role != RoleKind::kLeader) outgoing_.clear();

@@ -13,7 +13,7 @@ constexpr const char* kNames[kFaultClassCount] = {
     "crash",      "pause",      "partition",  "loss",      "duplicate",  "reorder",
     "slow_link",  "stream",     "misdeliver", "disk_slow", "disk_error", "clock",
     "checkpoint", "membership", "leadership", "hints",     "quiesce",    "volume",
-    "rot",        "torn",       "damage",     "bandwidth"};
+    "rot",        "torn",       "damage",     "bandwidth", "lost_tail",  "data_loss"};
 
 constexpr double kLaterShare = 0.25;  // Of the mixtures that have a certain later class.
 
@@ -23,10 +23,10 @@ uint32_t bit(FaultClass fault) {
 
 constexpr double kLaterSingleShare = 0.04;  // Of the runs with one class.
 
-// What the later classes add to a mixture.
+// What the later classes add to a mixture, but for those that only a quiet group survives.
 uint32_t draw_later_classes(uint64_t seed) {
   uint32_t classes = 0;
-  for (size_t i = kFirstClassCount; i < kFaultClassCount; ++i)
+  for (size_t i = kFirstClassCount; i <= static_cast<size_t>(FaultClass::kBandwidth); ++i)
     if (Chance(seed, Purpose::kLaterClass, i).with(kLaterShare))
       classes |= bit(static_cast<FaultClass>(i));
   return classes;
@@ -67,7 +67,8 @@ void draw_topology(Chance& chance, Scenario& out) {
   out.voters = chance.pick(kVoters);
   const auto spares = static_cast<uint32_t>(1 + chance.below(3));
   const bool moves = out.has(FaultClass::kMembership) || out.has(FaultClass::kVolumeLoss) ||
-                     out.has(FaultClass::kRot) || out.has(FaultClass::kDamage);
+                     out.has(FaultClass::kRot) || out.has(FaultClass::kDamage) ||
+                     out.has(FaultClass::kLostTail);
   out.spares = moves ? spares : 0;
   constexpr uint32_t kHeartbeats[] = {1, 1, 2, 3, 3, 4};
   out.heartbeat_ticks = chance.pick(kHeartbeats);

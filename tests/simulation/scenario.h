@@ -44,8 +44,10 @@ enum class FaultClass : uint8_t {
   kTorn,       // Power failures tear the write that is under way.
   kDamage,     // Any sector may be spoiled, also under a running process.
   kBandwidth,  // Links that are slow by the byte.
+  kLostTail,   // A disk silently lacks the last write that it acknowledged.
+  kDataLoss,   // More is destroyed than a majority can do without. Only ever alone.
 };
-inline constexpr size_t kFaultClassCount = static_cast<size_t>(FaultClass::kBandwidth) + 1;
+inline constexpr size_t kFaultClassCount = static_cast<size_t>(FaultClass::kDataLoss) + 1;
 inline constexpr size_t kFirstClassCount = static_cast<size_t>(FaultClass::kRot) + 1;
 const char* fault_class_name(FaultClass fault);
 std::optional<FaultClass> parse_fault_class(std::string_view name);

@@ -139,14 +139,14 @@ void SimDisk::wipe() {
   image_ = {};
   checkpoints_.clear();
   is_image_certain_ = true;
-  is_damaged_ = false;
+  is_damaged_ = lacks_tail_ = false;
 }
 
 // The mark makes sure that no later start trusts the replica again. What was not written yet never
 // will be.
 void SimDisk::quarantine(const Status& damage) {
   ++life_;
-  is_damaged_ = false;  // It is found.
+  is_damaged_ = lacks_tail_ = false;  // It is found.
   if (store_ == nullptr) {
     disk_->set_damage_aside();
     store_ = std::make_unique<storage::LogStore>(disk_->open());
@@ -162,6 +162,7 @@ void SimDisk::quarantine(const Status& damage) {
 
 void SimDisk::destroy_replica() {
   if (store_ == nullptr) store_ = std::make_unique<storage::LogStore>(disk_->open());
+  is_damaged_ = lacks_tail_ = false;
   tombstone_ = replica_.next();
   const Status status = store_->destroy_group(kGroup, {tombstone_, {}, {}});
   if (!status.ok()) return owner_.on_disk_failed();
@@ -211,6 +212,29 @@ bool SimDisk::damage_row(Chance& chance) {
   }
   disk_->show_rows();
   return row->second != before;
+}
+
+std::optional<DurableImage::Mark> SimDisk::lose_tail(Chance& chance) {
+  if (!has_replica() || store_ != nullptr || is_damaged_ || lacks_tail_) return std::nullopt;
+  before_loss_ = image_;
+  if (!disk_->spoil_last_record(chance)) return std::nullopt;
+  lacks_tail_ = disk_->recover().ok();
+  storage::LogStore store(disk_->open());
+  const auto group = storage::verify_group(store, kGroup);
+  if (lacks_tail_ && group.ok()) image_ = load_image(store, *group);
+  const bool lacks_entries_only =
+      lacks_tail_ && group.ok() && image_.hard.term == before_loss_.hard.term &&
+      image_.hard.vote == before_loss_.hard.vote && image_.boundary == before_loss_.boundary &&
+      image_.last() < before_loss_.last();
+  if (lacks_entries_only) return before_loss_.marks.back();
+  undo_lost_tail();
+  return std::nullopt;
+}
+
+void SimDisk::undo_lost_tail() {
+  disk_->undo_damage();
+  image_ = before_loss_;
+  lacks_tail_ = false;
 }
 
 void SimDisk::spoil_entry(LogIndex index) {

@@ -78,6 +78,11 @@ class SimDisk final : public EventSink {
   // it when it reads there.
   bool damage(Chance& chance);
   bool is_damaged() const { return is_damaged_; }  // And nobody found it yet, or it is undone.
+  // Loses the last write, if it brought entries and no vote; as recovery cannot tell, the disk is
+  // whole afterwards, but for this. The entry that was the last one, or none: nothing happened.
+  std::optional<DurableImage::Mark> lose_tail(Chance& chance);
+  void undo_lost_tail();  // REQUIRES: of lose_tail(), and no start since.
+  bool lacks_tail() const { return lacks_tail_; }
   bool has_replica() const { return replica_.value != 0; }
   ReplicaId replica() const { return replica_; }
   ReplicaId tombstone() const { return tombstone_; }  // Lowest replica allowed; 0 = any.
@@ -131,6 +136,8 @@ class SimDisk final : public EventSink {
   DurableImage image_;
   bool is_image_certain_ = true;
   bool is_damaged_ = false;
+  bool lacks_tail_ = false;  // Nobody knows yet, or ever will.
+  DurableImage before_loss_;
   bool spoils_next_read_ = false;           // A latent sector error where it will read next.
   const bool tears_ = false;                // Power failures tear what is being written.
   std::vector<CheckpointPtr> checkpoints_;  // Ascending by index.

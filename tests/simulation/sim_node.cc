@@ -76,16 +76,14 @@ void SimNode::quarantine_after(const Status& damage) {
     return cluster_.observer().fail(
         fmt::format("slot {}: the log does not pass recovery: {}", slot_, damage.message()));
   cluster_.observer().mark(FaultMark::kDamageAtStart);
-  disk_.quarantine(damage);
-  cluster_.observer().on_disk_lost(replica());
-  process_ =
-      std::make_unique<ReplicaProcess>(*this, cluster_, cluster_.core_config(*this), Mounted{});
-  process_->core().quarantine();
-  process_->drain();
+  quarantine(damage);
 }
 
 bool SimNode::expects_damage() const {
-  return cluster_.scenario().has(FaultClass::kRot) || cluster_.scenario().has(FaultClass::kDamage);
+  return cluster_.scenario().has(FaultClass::kRot) ||
+         cluster_.scenario().has(FaultClass::kDamage) ||
+         cluster_.scenario().has(FaultClass::kDataLoss) ||
+         cluster_.observer().expects_loss(replica());
 }
 
 // [S 08/3.12]: what cannot be read is not asked for again; from now on it answers as one in
@@ -97,6 +95,16 @@ void SimNode::on_damage_read(const Status& damage) {
   cluster_.observer().mark(FaultMark::kDamageWhileRunning);
   disk_.quarantine(damage);
   cluster_.observer().on_disk_lost(replica());
+  process_->core().quarantine();
+  process_->drain();
+}
+
+// A core that stopped says nothing: another one answers in its place.
+void SimNode::quarantine(const Status& why) {
+  disk_.quarantine(why);
+  cluster_.observer().on_disk_lost(replica());
+  process_ =
+      std::make_unique<ReplicaProcess>(*this, cluster_, cluster_.core_config(*this), Mounted{});
   process_->core().quarantine();
   process_->drain();
 }
@@ -267,6 +275,8 @@ void SimNode::dispatch_process(const Event& event) {
       return process.drain();
     case kDestroy:
       return destroy_replica();
+    case kLostData:
+      return quarantine(Status::corruption("its leader holds an acknowledgement of more"));
     default:
       return;
   }
@@ -284,7 +294,8 @@ void SimNode::on_arrival(replication::Envelope message) {
 void SimNode::deliver(const replication::Envelope& message) {
   cluster_.trace().add(mix(slot_, message.body.index()),
                        mix(message.term.value, message.from.replica.value));
-  if (const auto* gone = std::get_if<replication::GroupGone>(&message.body); gone != nullptr) {
+  const auto* gone = std::get_if<replication::GroupGone>(&message.body);
+  if (gone != nullptr && gone->reason != replication::GoneReason::kLostData) {
     // It asks the catalog before it destroys anything.
     if (gone->replica == replica() && cluster_.observer().is_removed(replica()))
       schedule(kMillisecond, kDestroy);

@@ -40,6 +40,7 @@ class SimNode final : public EventSink, public DiskOwner {
     kPeerDied,
     kCampaign,
     kDestroy,
+    kLostData,
     kKill,  // From here on: of the node, not of its process.
     kRestart,
     kResume,
@@ -82,6 +83,7 @@ class SimNode final : public EventSink, public DiskOwner {
   void on_arrival(replication::Envelope message);
   void on_request(const Request& request);
   void on_damage_read(const Status& damage);  // Its process could not read its log.
+  void quarantine(const Status& why);         // Its replica is never to be used again.
   void did(Step step);
   Chance& chance() { return chance_; }
   enum class Opinion : uint8_t { kAlive, kUnsure, kDead };
