@@ -11,7 +11,7 @@ if(WORLDLINE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(worldline_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
 
-# Says that a type of a .cc file is used outside it, which GCC cannot tell once the file is included.
+# Warns that a type of a .cc file is used outside it, which GCC cannot tell once it is included.
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(worldline_warnings INTERFACE -Wno-subobject-linkage)
 endif()

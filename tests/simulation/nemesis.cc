@@ -373,27 +373,21 @@ void Nemesis::damage(Chance& chance) {
   cluster_.node(other).kill(Loss::kProcess, downtime);
 }
 
+// A replica that lacks a write it acknowledged may still vote: if that write is everywhere else,
+// nobody is elected without it; else it takes no second fault to lose data [S 08/3.7].
 void Nemesis::lose_tail(Chance& chance) {
   SimNode& node = cluster_.node(draw_victim(chance));
   const ReplicaId replica = node.replica();
   if (replica.value == 0 || is_lost(cluster_, replica) || !may_lose(cluster_, replica)) return;
-  lose_tail_of(node, chance, true);
-}
-
-// A replica that lacks a write it acknowledged may still vote: if that write is anywhere else too,
-// nobody is elected without it; else it takes no second fault to lose data [S 08/3.7].
-bool Nemesis::lose_tail_of(SimNode& node, Chance& chance, bool is_harmless) {
-  const ReplicaId replica = node.replica();
   const LogIndex last = node.disk().durable().last();
   node.kill(Loss::kProcess, 1);
   const auto lost = node.disk().lose_tail(chance);
-  if (!lost) return false;
-  if (is_harmless && !is_everywhere_else(cluster_, replica, last, lost->chain)) {
+  if (!lost) return;
+  if (!is_everywhere_else(cluster_, replica, last, lost->chain)) {
     node.disk().undo_lost_tail();
-    return false;
+    return;
   }
   cluster_.observer().expect_loss(replica);
-  return true;
 }
 
 // More than the atlas allows: the group must freeze, and nobody may pretend that nothing was lost.

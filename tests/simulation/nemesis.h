@@ -57,7 +57,6 @@ class Nemesis final : public EventSink {
   void cut_power(Chance& chance);
   void damage(Chance& chance);
   void lose_tail(Chance& chance);
-  bool lose_tail_of(SimNode& node, Chance& chance, bool is_harmless);
   void lose_majority(Chance& chance);
   uint32_t draw_victim(Chance& chance);  // The leader more often than others.
   Micros draw_duration(FaultClass fault, Chance& chance);

@@ -22,7 +22,6 @@ uint64_t number_from(const char* name, uint64_t otherwise) {
 const char* const kUnreachableMarks[] = {
     "drop-malformed",  // The network corrupts nothing; scripts forge such messages.
     "drop-uninit",     // Only leaders speak to a replica without state.
-    "peer-lost-data",  // Lost data is found at restart, before anybody could report it.
 };
 
 void check(const RunOptions& options, Tally& tally) {
