@@ -34,6 +34,9 @@ const STOP_MS_MAX = 10_000 * PATIENCE;
 const STOP_TIMEOUT_EXIT = 12;
 const BUSY_PER_CORE = 8;
 const QUERIES_OF_A_SLOW_READER = 6;
+// Of up to 5 KB each: more than sockets hold, and all answers together less than the 64 MiB after
+// which the server gives up on a client that does not read.
+const ROWS_OF_A_SLOW_READER = 1500;
 
 const { values: options } = parseArgs({
   options: {
@@ -120,8 +123,10 @@ class Watcher {
 
 /** A client that stops reading in the middle of its answers, and goes on when it is told. */
 class SlowReader {
-  constructor(database) {
+  constructor(database, clients) {
     Object.assign(this, { database, answers: 0 });
+    const each = Math.ceil(ROWS_OF_A_SLOW_READER / clients);
+    this.query = `SELECT * FROM entry WHERE number <= ${each}`;
   }
 
   async open(url) {
@@ -136,7 +141,7 @@ class SlowReader {
     });
     // One frame: accepted or not as a whole.
     const queries = Array.from({ length: QUERIES_OF_A_SLOW_READER }, (_, i) =>
-      encode.oneOffQuery(i + 1, 'SELECT * FROM entry'),
+      encode.oneOffQuery(i + 1, this.query),
     );
     this.client.send(Buffer.concat(queries));
     await first;
@@ -252,7 +257,7 @@ class Rounds {
 
   /** An orderly end, sometimes before the eyes of a slow reader, sometimes on a busy machine. */
   async #stop() {
-    const slow = random() < 0.5 ? new SlowReader(pick(DATABASES)) : null;
+    const slow = random() < 0.5 ? new SlowReader(pick(DATABASES), this.clients) : null;
     await slow?.open(this.server.url);
     const busy = random() < 0.5 ? new BusyMachine() : null;
     const stopping = this.server.stop('SIGTERM');
