@@ -9,7 +9,6 @@
 namespace worldline::replication {
 namespace {
 
-
 constexpr uint8_t kVersion = 1;
 
 // Numbers on the wire: never renumbered, never reused.
