@@ -1,35 +1,17 @@
 // What a JavaScript module finds around it (chapter 03, section 3), seen by modules written by hand
 // on the system modules, without npm.
-import { Writer } from './bsatn.mjs';
-import { bundleOfDefinition } from './bundle.mjs';
-import { assert, test } from './harness.mjs';
-
-// Table msg(text) and reducer say(text): the 118 bytes of chapter 03, section 5.
-const DEFINITION = [
-  '0204000000',
-  '00010000000201000000000400000074657874' + '04',
-  '0101000000' + '00000000' + '030000004d7367' + '00000000' + '01',
-  '0201000000' +
-    '030000006d7367' +
-    '00000000' +
-    '00000000'.repeat(4) +
-    '01' +
-    '00' +
-    '00000000' +
-    '00',
-  '0301000000' + '03000000736179' + '01000000' + '000400000074657874' + '04' + '01',
-  '0200000000' + '04',
-].join('');
+import {Writer} from './bsatn.mjs';
+import {bundleOfDefinition, SAY_DEFINITION} from './bundle.mjs';
+import {assert, test} from './harness.mjs';
 
 /** A module whose reducer `say` runs `body`; what tell() is given comes back as the error text. */
-const probe = body =>
-  bundleOfDefinition(
-    DEFINITION,
+const probe = body => bundleOfDefinition(
+    SAY_DEFINITION,
     `const tell = value => { throw new UserError(String(value)); }; ${body}`,
-  );
+);
 
 async function answers(t, body, text = 'x') {
-  const db = await t.publish('by hand', { program: probe(body) });
+  const db = await t.publish('by hand', {program: probe(body)});
   const answer = await db.call('say', [text]);
   return [answer.status, answer.text, db];
 }
@@ -43,7 +25,7 @@ const FINDINGS = {
   'new TextDecoder().decode(new TextEncoder().encode("\\u00e9\\ud800"))': '\u00e9\ufffd',
   'new TextEncoder().encoding': 'utf-8',
   'typeof setTimeout + typeof fetch + typeof process + typeof require + typeof structuredClone':
-    'undefined'.repeat(5),
+      'undefined'.repeat(5),
   'typeof performance + typeof crypto + typeof URL + typeof queueMicrotask': 'undefined'.repeat(4),
   'typeof Symbol.dispose': 'symbol',
   'new Set([1]).isSubsetOf(new Set([1, 2]))': 'true',
@@ -55,7 +37,7 @@ const FINDINGS = {
   'new Intl.NumberFormat("de-DE").format(1234.5)': '1.234,5',
   '"\\u00c9".toLowerCase() + "e\\u0301".normalize("NFC")': '\u00e9\u00e9',
   '(() => { try { return Math.random; } catch (e) { return e.constructor.name + e.message; } })()':
-    'TypeErrorMath.random is not available in SpacetimeDB modules. Use ctx.random instead.',
+      'TypeErrorMath.random is not available in SpacetimeDB modules. Use ctx.random instead.',
   'Math.abs(Number(timestamp) / 1000 - Date.now()) < 60000': 'true',
   'eval("1 + 1") + new Function("return 2")()': '4',
 };
@@ -68,19 +50,19 @@ for (const [expression, expected] of Object.entries(FINDINGS)) {
 
 test('a module by hand inserts rows with the system calls alone', async t => {
   const program = probe('')
-    .replace(
-      "import { moduleHooks } from 'spacetime:sys@2.0';",
-      `import { moduleHooks, table_id_from_name, datastore_insert_bsatn }
+                      .replace(
+                          'import { moduleHooks } from \'spacetime:sys@2.0\';',
+                          `import { moduleHooks, table_id_from_name, datastore_insert_bsatn }
   from 'spacetime:sys@2.0';`,
-    )
-    .replace(
-      'const tell',
-      `const row = new Uint8Array(args.byteLength);
+                          )
+                      .replace(
+                          'const tell',
+                          `const row = new Uint8Array(args.byteLength);
     row.set(new Uint8Array(args.buffer, args.byteOffset, args.byteLength));
     datastore_insert_bsatn(table_id_from_name('msg'), row.buffer, row.length);
     const tell`,
-    );
-  const db = await t.publish('by hand', { program });
+                      );
+  const db = await t.publish('by hand', {program});
   const client = await db.raw();
   client.subscribe(0, 'SELECT * FROM msg');
   await client.take('SubscribeApplied');
@@ -117,7 +99,7 @@ for (const [name, [body, text]] of Object.entries(FATAL)) {
   test(`${name} is fatal for its call and for nothing else`, async t => {
     const [status, answer, db] = await answers(t, body);
     assert.deepEqual([status, answer], [530, 'The instance encountered a fatal error.']);
-    const panic = (await db.logs()).find(({ level }) => level === 'Panic');
+    const panic = (await db.logs()).find(({level}) => level === 'Panic');
     assert.match(panic.message, text);
     assert.equal((await db.call('say', ['again'])).status, 530);
   });
@@ -157,19 +139,21 @@ test('system calls with wrong arguments throw, and never more', async t => {
     for (const [name, run] of calls) {
       try { run(); said.push([name, 'ran']); } catch (e) { said.push([name, 'threw']); }
     }
-    tell(JSON.stringify(said));`).replace(
-    "import { moduleHooks } from 'spacetime:sys@2.0';",
-    `import * as sys from 'spacetime:sys@2.0';
+    tell(JSON.stringify(said));`)
+                      .replace(
+                          'import { moduleHooks } from \'spacetime:sys@2.0\';',
+                          `import * as sys from 'spacetime:sys@2.0';
 const { moduleHooks } = sys;
 const calls = [${calls.map(call => `[${JSON.stringify(call)}, () => ${call}]`).join(',\n')}];`,
-  );
-  const db = await t.publish('by hand', { program });
+                      );
+  const db = await t.publish('by hand', {program});
   const answer = await db.call('say', ['x']);
   assert.equal(answer.status, 530);
   const said = JSON.parse(answer.text);
   assert.equal(said.length, calls.length);
   const harmless = /console_log|get_jwt_payload\(1n\)|delete_all_by_eq|schedule_immediate/;
-  for (const [name, how] of said) if (!harmless.test(name)) assert.equal(how, 'threw', name);
+  for (const [name, how] of said)
+    if (!harmless.test(name)) assert.equal(how, 'threw', name);
   assert.deepEqual(await db.rows('SELECT * FROM msg'), []);
   assert.equal((await db.call('say', ['x'])).status, 530, 'the instance lives on');
 });

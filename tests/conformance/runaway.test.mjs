@@ -1,37 +1,20 @@
 // Scripts that ask for more than a module may have: each call gets an error, and the server, the
 // database and its neighbour go on (chapter 03, sections 3.9 and 3.11).
-import { Writer } from './bsatn.mjs';
-import { bundleOfDefinition } from './bundle.mjs';
-import { assert, test } from './harness.mjs';
-
-// Table msg(text) and reducer say(text): the 118 bytes of chapter 03, section 5.
-const DEFINITION = [
-  '0204000000',
-  '00010000000201000000000400000074657874' + '04',
-  '0101000000' + '00000000' + '030000004d7367' + '00000000' + '01',
-  '0201000000' +
-    '030000006d7367' +
-    '00000000' +
-    '00000000'.repeat(4) +
-    '01' +
-    '00' +
-    '00000000' +
-    '00',
-  '0301000000' + '03000000736179' + '01000000' + '000400000074657874' + '04' + '01',
-  '0200000000' + '04',
-].join('');
+import {Writer} from './bsatn.mjs';
+import {bundleOfDefinition, SAY_DEFINITION} from './bundle.mjs';
+import {assert, test} from './harness.mjs';
 
 // `say` runs its argument and answers with what came of it.
 const PROGRAM = bundleOfDefinition(
-  DEFINITION,
-  `const text = new TextDecoder().decode(new Uint8Array(args.buffer, args.byteOffset + 4,
+    SAY_DEFINITION,
+    `const text = new TextDecoder().decode(new Uint8Array(args.buffer, args.byteOffset + 4,
     args.byteLength - 4));
   let answer;
   try { answer = String((0, eval)(text)); } catch (e) { answer = e.name + ': ' + e.message; }
   throw new UserError(answer.slice(0, 100));`,
 );
 
-const MEMORY = /^The instance encountered a fatal error\.$/; // Ended as at the heap limit.
+const MEMORY = /^The instance encountered a fatal error\.$/;  // Ended as at the heap limit.
 const BUDGET = /^reducer ran out of energy$/;
 const LENGTH = /^RangeError: Invalid (array|string) length/;
 
@@ -78,9 +61,9 @@ const ENDLESS = {
 };
 
 async function survives(t, cases, flags) {
-  const server = await t.startServer({ flags });
-  const db = await t.publish('by hand', { url: server.url, program: PROGRAM });
-  const neighbour = await t.publish('by hand', { url: server.url, program: PROGRAM });
+  const server = await t.startServer({flags});
+  const db = await t.publish('by hand', {url: server.url, program: PROGRAM});
+  const neighbour = await t.publish('by hand', {url: server.url, program: PROGRAM});
   for (const [name, [script, told]] of Object.entries(cases)) {
     const client = await db.raw();
     const call = client.call('say', new Writer().string(script).end());
@@ -98,12 +81,12 @@ async function survives(t, cases, flags) {
 }
 
 test(
-  'scripts that take without end are ended, and nothing else',
-  t => survives(t, GREEDY, ['--set', 'limits.call-budget=2m']), // They take seconds of work.
-  { ms: 180_000 },
+    'scripts that take without end are ended, and nothing else',
+    t => survives(t, GREEDY, ['--set', 'limits.call-budget=2m']),  // They take seconds of work.
+    {ms: 180_000},
 );
 test(
-  'scripts that run without end are ended by their budget, and nothing else',
-  t => survives(t, ENDLESS, ['--set', 'limits.call-budget=1s']),
-  { ms: 120_000 },
+    'scripts that run without end are ended by their budget, and nothing else',
+    t => survives(t, ENDLESS, ['--set', 'limits.call-budget=1s']),
+    {ms: 120_000},
 );
