@@ -3,74 +3,6 @@
 #include <utility>
 
 namespace worldline::storage {
-namespace {
-
-using Operation = MemoryDisk::Operation;
-
-std::string text_of(Bytes bytes) {
-  return std::string(as_text(bytes));
-}
-
-class MemoryBatch final : public WriteBatch {
- public:
-  void put(Family family, Bytes key, Bytes value) override {
-    operations.push_back({Operation::Kind::kPut, family, text_of(key), text_of(value)});
-  }
-  void put(Family family, Bytes key, Bytes head, Bytes rest) override {
-    operations.push_back(
-        {Operation::Kind::kPut, family, text_of(key), text_of(head) + text_of(rest)});
-  }
-  void remove(Family family, Bytes key) override {
-    operations.push_back({Operation::Kind::kRemove, family, text_of(key), {}});
-  }
-  void remove_range(Family family, Bytes first, Bytes end) override {
-    operations.push_back({Operation::Kind::kRemoveRange, family, text_of(first), text_of(end)});
-  }
-  void clear() override { operations.clear(); }
-
-  std::vector<Operation> operations;
-};
-
-// A copy of the range as of its creation.
-class MemoryCursor final : public Cursor {
- public:
-  using Pair = std::pair<std::string, std::string>;
-  explicit MemoryCursor(std::vector<Pair> pairs) : pairs_(std::move(pairs)) {}
-  bool next() override {
-    if (started_) ++at_;
-    started_ = true;
-    return at_ < pairs_.size();
-  }
-  Bytes key() const override { return as_bytes(pairs_[at_].first); }
-  Bytes value() const override { return as_bytes(pairs_[at_].second); }
-  Status status() const override { return {}; }
-
- private:
-  std::vector<Pair> pairs_;
-  size_t at_ = 0;
-  bool started_ = false;
-};
-
-void apply_to(MemoryDisk::Image& image, const std::vector<Operation>& batch) {
-  for (const Operation& operation : batch) {
-    MemoryDisk::Table& table = image[static_cast<size_t>(operation.family)];
-    switch (operation.kind) {
-      case Operation::Kind::kPut:
-        table[operation.key] = operation.value;
-        break;
-      case Operation::Kind::kRemove:
-        table.erase(operation.key);
-        break;
-      case Operation::Kind::kRemoveRange:
-        if (operation.key < operation.value)
-          table.erase(table.lower_bound(operation.key), table.lower_bound(operation.value));
-        break;
-    }
-  }
-}
-
-}  // namespace
-
 class MemoryStore final : public KeyValueStore {
  public:
   MemoryStore(std::shared_ptr<MemoryDisk> disk, uint64_t life)
@@ -87,19 +19,10 @@ class MemoryStore final : public KeyValueStore {
   }
 
   Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const override {
-    const MemoryDisk::Table& table = disk_->table(family);
-    const auto found = table.find(text_of(key));
-    if (found == table.end()) return std::optional<ByteBuffer>();
-    const Bytes value = as_bytes(found->second);
-    return std::optional<ByteBuffer>(ByteBuffer(value.begin(), value.end()));
+    return find_row(disk_->table(family), key);
   }
   std::unique_ptr<Cursor> scan(Family family, Bytes first, Bytes end) const override {
-    const MemoryDisk::Table& table = disk_->table(family);
-    std::vector<MemoryCursor::Pair> pairs;
-    const auto stop = table.lower_bound(text_of(end));
-    for (auto at = table.lower_bound(text_of(first)); at != stop && at != table.end(); ++at)
-      pairs.emplace_back(at->first, at->second);
-    return std::make_unique<MemoryCursor>(std::move(pairs));
+    return scan_rows(disk_->table(family), first, end);
   }
 
  private:
@@ -162,8 +85,8 @@ Status MemoryDisk::resume(uint64_t life) {
 Status MemoryDisk::drop_files(Family family, Bytes first, Bytes end, uint64_t life) const {
   if (life != life_ || failed_) return Status::io_error("memory disk: failed before");
   const Table& table = durable_[static_cast<size_t>(family)];
-  const auto found = table.lower_bound(text_of(first));
-  WL_CHECK(found == table.end() || found->first >= text_of(end));
+  const auto found = table.lower_bound(std::string(as_text(first)));
+  WL_CHECK(found == table.end() || found->first >= std::string(as_text(end)));
   return Status::ok_status();
 }
 

@@ -9,21 +9,20 @@
 //   store = disk->open();
 #pragma once
 
-#include <array>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/prng.h"
 #include "storage/log/key_value_store.h"
+#include "storage/log/memory_image.h"
 
 namespace worldline::storage {
 
 class MemoryDisk : public std::enable_shared_from_this<MemoryDisk> {
  public:
-  using Table = std::map<std::string, std::string>;
-  using Image = std::array<Table, kFamilyCount>;
+  using Table = MemoryTable;
+  using Image = MemoryImage;
 
   // Faults, counted over writes (batches) from the moment they are set. 0 = none.
   struct Faults {
@@ -44,16 +43,9 @@ class MemoryDisk : public std::enable_shared_from_this<MemoryDisk> {
   uint64_t writes() const { return writes_; }
   uint64_t syncs() const { return syncs_; }
 
-  struct Operation {
-    enum class Kind : uint8_t { kPut, kRemove, kRemoveRange } kind;
-    Family family;
-    std::string key;
-    std::string value;  // Or the end of the range.
-  };
-
  private:
   friend class MemoryStore;
-  using Batch = std::vector<Operation>;
+  using Batch = MemoryOperations;
 
   Status write(const Batch& batch, Sync sync, uint64_t life);
   Status sync(uint64_t life);

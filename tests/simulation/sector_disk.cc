@@ -33,10 +33,6 @@ Number number_at(std::string_view bytes, size_t at) {
   return static_cast<Number>(number);
 }
 
-std::string text_of(Bytes bytes) {
-  return std::string(as_text(bytes));
-}
-
 std::string encode(const Batch& batch, uint64_t sequence) {
   std::string body;
   put_number(body, sequence);
@@ -74,64 +70,6 @@ Batch decode(std::string_view body) {
   return batch;
 }
 
-void apply_to(SectorDisk::Image& image, const Batch& batch) {
-  for (const Operation& operation : batch) {
-    SectorDisk::Table& table = image[static_cast<size_t>(operation.family)];
-    switch (operation.kind) {
-      case Operation::Kind::kPut:
-        table[operation.key] = operation.value;
-        break;
-      case Operation::Kind::kRemove:
-        table.erase(operation.key);
-        break;
-      case Operation::Kind::kRemoveRange:
-        if (operation.key < operation.value)
-          table.erase(table.lower_bound(operation.key), table.lower_bound(operation.value));
-        break;
-    }
-  }
-}
-
-class SectorBatch final : public storage::WriteBatch {
- public:
-  void put(Family family, Bytes key, Bytes value) override {
-    operations.push_back({Operation::Kind::kPut, family, text_of(key), text_of(value)});
-  }
-  void put(Family family, Bytes key, Bytes head, Bytes rest) override {
-    operations.push_back(
-        {Operation::Kind::kPut, family, text_of(key), text_of(head) + text_of(rest)});
-  }
-  void remove(Family family, Bytes key) override {
-    operations.push_back({Operation::Kind::kRemove, family, text_of(key), {}});
-  }
-  void remove_range(Family family, Bytes first, Bytes end) override {
-    operations.push_back({Operation::Kind::kRemoveRange, family, text_of(first), text_of(end)});
-  }
-  void clear() override { operations.clear(); }
-
-  Batch operations;
-};
-
-// A copy of the range as of its creation.
-class SectorCursor final : public storage::Cursor {
- public:
-  using Pair = std::pair<std::string, std::string>;
-  explicit SectorCursor(std::vector<Pair> pairs) : pairs_(std::move(pairs)) {}
-  bool next() override {
-    if (started_) ++at_;
-    started_ = true;
-    return at_ < pairs_.size();
-  }
-  Bytes key() const override { return as_bytes(pairs_[at_].first); }
-  Bytes value() const override { return as_bytes(pairs_[at_].second); }
-  Status status() const override { return {}; }
-
- private:
-  std::vector<Pair> pairs_;
-  size_t at_ = 0;
-  bool started_ = false;
-};
-
 }  // namespace
 
 class SectorStore final : public storage::KeyValueStore {
@@ -140,10 +78,10 @@ class SectorStore final : public storage::KeyValueStore {
       : disk_(std::move(disk)), life_(life) {}
 
   std::unique_ptr<storage::WriteBatch> new_batch() override {
-    return std::make_unique<SectorBatch>();
+    return std::make_unique<storage::MemoryBatch>();
   }
   Status apply(storage::WriteBatch& batch, storage::Sync sync) override {
-    return disk_->write(static_cast<SectorBatch&>(batch).operations, sync, life_);
+    return disk_->write(static_cast<storage::MemoryBatch&>(batch).operations, sync, life_);
   }
   Status sync() override { return disk_->sync(life_); }
   Status resume() override {
@@ -152,19 +90,10 @@ class SectorStore final : public storage::KeyValueStore {
   Status drop_files(Family, Bytes, Bytes) override { return {}; }
 
   Result<std::optional<ByteBuffer>> get(Family family, Bytes key) const override {
-    const SectorDisk::Table& table = disk_->table(family);
-    const auto found = table.find(text_of(key));
-    if (found == table.end()) return std::optional<ByteBuffer>();
-    const Bytes value = as_bytes(found->second);
-    return std::optional<ByteBuffer>(ByteBuffer(value.begin(), value.end()));
+    return storage::find_row(disk_->table(family), key);
   }
   std::unique_ptr<storage::Cursor> scan(Family family, Bytes first, Bytes end) const override {
-    const SectorDisk::Table& table = disk_->table(family);
-    std::vector<SectorCursor::Pair> pairs;
-    const auto stop = table.lower_bound(text_of(end));
-    for (auto at = table.lower_bound(text_of(first)); at != stop && at != table.end(); ++at)
-      pairs.emplace_back(at->first, at->second);
-    return std::make_unique<SectorCursor>(std::move(pairs));
+    return storage::scan_rows(disk_->table(family), first, end);
   }
 
  private:

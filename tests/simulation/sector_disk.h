@@ -14,30 +14,23 @@
 // Errors: kIoError after a failed write until the next life; kCorruption as above.
 #pragma once
 
-#include <array>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "storage/log/key_value_store.h"
+#include "storage/log/memory_image.h"
 #include "tests/simulation/chance.h"
 
 namespace worldline::simulation {
 
 class SectorDisk : public std::enable_shared_from_this<SectorDisk> {
  public:
-  using Table = std::map<std::string, std::string>;
-  using Image = std::array<Table, storage::kFamilyCount>;
-  struct Operation {
-    enum class Kind : uint8_t { kPut, kRemove, kRemoveRange } kind = Kind::kPut;
-    storage::Family family = storage::Family::kLog;
-    std::string key;
-    std::string value;  // Or the end of the range.
-    friend bool operator==(const Operation&, const Operation&) = default;
-  };
-  using Batch = std::vector<Operation>;
+  using Table = storage::MemoryTable;
+  using Image = storage::MemoryImage;
+  using Operation = storage::MemoryOperation;
+  using Batch = storage::MemoryOperations;
 
   // What becomes of the next write.
   enum class NextWrite : uint8_t {
