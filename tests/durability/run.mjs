@@ -124,7 +124,7 @@ class Watcher {
 /** A client that stops reading in the middle of its answers, and goes on when it is told. */
 class SlowReader {
   constructor(database, clients) {
-    Object.assign(this, { database, answers: 0 });
+    Object.assign(this, { database, answers: 0, end: 'still open' });
     const each = Math.ceil(ROWS_OF_A_SLOW_READER / clients);
     this.query = `SELECT * FROM entry WHERE number <= ${each}`;
   }
@@ -147,14 +147,23 @@ class SlowReader {
     await first;
   }
 
-  goOn() {
+  /** All of it may still lie in the sockets, and this process may hardly get a core. */
+  async goOn() {
     this.client.resume();
-    return this.client.whenClosed().catch(() => this.client.close());
+    try {
+      const { code } = await this.client.whenClosed(60_000);
+      this.end = `closed with ${code}`;
+    } catch (error) {
+      this.end = error.message;
+      this.client.close();
+    }
   }
 
   check() {
     const missing = QUERIES_OF_A_SLOW_READER - this.answers;
-    return missing ? [`${this.database}: a slow reader lacks ${missing} answers`] : [];
+    return missing
+      ? [`${this.database}: a slow reader lacks ${missing} answers, ${this.end}`]
+      : [];
   }
 }
 

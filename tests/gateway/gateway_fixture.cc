@@ -1,6 +1,7 @@
 #include "tests/gateway/gateway_fixture.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include <arpa/inet.h>
@@ -13,6 +14,18 @@
 #include "base/check.h"
 
 namespace worldline::gateway::testing {
+namespace {
+
+// A signal without a handler that restarts, such as the alarm of libFuzzer, ends the wait early.
+template <typename Call, typename... Args>
+ssize_t resumed(Call call, Args... args) {
+  ssize_t result = 0;
+  do result = call(args...);
+  while (result < 0 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
 
 TestSocket::TestSocket(uint16_t port) : descriptor_(::socket(AF_INET, SOCK_STREAM, 0)) {
   sockaddr_in address{};
@@ -30,7 +43,7 @@ TestSocket::~TestSocket() {
 
 bool TestSocket::try_send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = resumed(::send, descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<size_t>(sent));
   }
@@ -48,7 +61,7 @@ void TestSocket::set_receive_buffer(int bytes) {
 std::string TestSocket::read_some() {
   if (!held_.empty()) return std::exchange(held_, {});
   std::string buffer(65536, '\0');
-  const ssize_t got = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
+  const ssize_t got = resumed(::recv, descriptor_, buffer.data(), buffer.size(), 0);
   buffer.resize(got > 0 ? static_cast<size_t>(got) : 0);
   return buffer;
 }

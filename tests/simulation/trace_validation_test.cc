@@ -63,7 +63,7 @@ TEST(TraceValidationTest, EveryStepOfASimulationIsAllowed) {
 // Following a run changes nothing of it.
 TEST(TraceValidationTest, TheModelOnlyLooksOn) {
   active_mutant = 0;
-  for (const uint64_t seed : {1, 9, 96}) {
+  for (const uint64_t seed : {1ULL, 9ULL, 96ULL}) {
     RunOptions options = options_of(seed);
     const Outcome watched = run_simulation(options);
     options.with_model = false;
