@@ -41,14 +41,19 @@ function(wl_library name)
   target_sources(wl_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}
                                    FILES ${ARG_HEADERS})
   target_link_libraries(wl_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+  if(WORLDLINE_FUZZ)  # Branches are counted, or the fuzzer would search blindly.
+    target_compile_options(wl_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
   if(ARG_PCH AND WORLDLINE_PCH)
     target_precompile_headers(wl_${name} PRIVATE ${ARG_PCH})
   endif()
 endfunction()
 
-# wl_test(name ROOM room TIMEOUT seconds SOURCES ... DEPS ...): GoogleTest; run with ctest -L room.
+# wl_test(name ROOM room TIMEOUT seconds [OPTIMISED] SOURCES ... DEPS ...): GoogleTest; run with
+# ctest -L room. What it tests is compiled as the preset says; the test itself is optimised only
+# where it works for many seconds, as compilers spend half their time on that.
 function(wl_test name)
-  cmake_parse_arguments(ARG "" "ROOM;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "ROOM;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT WORLDLINE_TESTS)
     return()
   endif()
@@ -56,10 +61,14 @@ function(wl_test name)
   _wl_common(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest_main)
   list(LENGTH ARG_SOURCES source_count)
-  if(WORLDLINE_PCH AND source_count GREATER 5)  # Below, it costs more than it saves.
+  # Below, or with ten sources at a time, it costs more than it saves.
+  if(WORLDLINE_PCH AND NOT CMAKE_UNITY_BUILD AND source_count GREATER 5)
     target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   endif()
   target_compile_options(${name} PRIVATE ${WORLDLINE_TEST_OPTIONS})
+  if(NOT ARG_OPTIMISED)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
+  endif()
   target_compile_definitions(${name} PRIVATE WL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   if(WORLDLINE_SANITIZE)
