@@ -8,8 +8,6 @@
 #include <fmt/format.h>
 
 #include "gateway/asio_boundary.h"
-#include "gateway/auth/issuer_directory.h"
-#include "gateway/auth/url_fetcher.h"
 #include "gateway/gateway_core.h"
 #include "gateway/http_connection.h"
 #include "gateway/io_thread.h"
@@ -25,11 +23,6 @@ constexpr int kBacklog = 4096;
 // Out of descriptors: connections that end in the meantime make room.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
-struct AuthParts {
-  std::unique_ptr<TokenService> tokens;
-  std::unique_ptr<NetworkFetcher> fetcher;
-};
-
 FetchLimits fetch_limits(const AuthConfig& config) {
   FetchLimits limits;
   limits.timeout = config.key_set_timeout;
@@ -43,15 +36,7 @@ FetchLimits fetch_limits(const AuthConfig& config) {
 
 class Gateway::Impl {
  public:
-  Impl(const GatewayConfig& config, actors::NodeApi& node, AuthParts auth)
-      : config_(config),
-        clock_(config.clock != nullptr ? *config.clock : system_clock_),
-        auth_(std::move(auth)),
-        issuers_(config.auth.external_issuers, *auth_.fetcher, clock_),
-        verifier_(*auth_.tokens, issuers_),
-        metrics_(std::make_shared<GatewayMetrics>(config.metric_databases_max)),
-        upgrades_(config.connect_rate_max),
-        core_{config_, node, *auth_.tokens, verifier_, clock_, *metrics_, upgrades_} {}
+  explicit Impl(std::shared_ptr<GatewayCore> core) : core_(std::move(core)) {}
 
   ~Impl() { stop().ignore("whoever wants to know called stop()"); }
 
@@ -65,15 +50,7 @@ class Gateway::Impl {
   void on_accepted(error_code error, IoThread& thread, Socket socket);
   void for_each_thread(void (IoThread::*action)());
 
-  const GatewayConfig config_;
-  const SystemClock system_clock_;
-  const Clock& clock_;
-  const AuthParts auth_;
-  IssuerDirectory issuers_;
-  const TokenVerifier verifier_;
-  const std::shared_ptr<GatewayMetrics> metrics_;
-  RateLimit upgrades_;
-  GatewayCore core_;
+  const std::shared_ptr<GatewayCore> core_;
   PeerCount peer_count_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<Acceptor> acceptor_;               // On the first thread.
@@ -84,8 +61,8 @@ class Gateway::Impl {
 };
 
 Status Gateway::Impl::open() {
-  for (uint32_t i = 0; i < config_.io_threads; ++i) {
-    WL_ASSIGN_OR_RETURN(auto thread, IoThread::create(config_, clock_, peer_count_));
+  for (uint32_t i = 0; i < core_->config.io_threads; ++i) {
+    WL_ASSIGN_OR_RETURN(auto thread, IoThread::create(core_->config, core_->clock, peer_count_));
     threads_.push_back(std::move(thread));
   }
   WL_RETURN_IF_ERROR(listen());
@@ -96,13 +73,14 @@ Status Gateway::Impl::open() {
 
 Status Gateway::Impl::listen() {
   error_code error;
-  const auto address = net::ip::make_address(config_.listen_address, error);
+  const auto address = net::ip::make_address(core_->config.listen_address, error);
   if (error)
     return Status::invalid_argument("listen.client: `{}` is not an IP address",
-                                    config_.listen_address);
-  const net::ip::tcp::endpoint endpoint(address, config_.listen_port);
+                                    core_->config.listen_address);
+  const net::ip::tcp::endpoint endpoint(address, core_->config.listen_port);
   const Status bound = guard_asio(
-      fmt::format("listen on {}:{}", config_.listen_address, config_.listen_port).c_str(),
+      fmt::format("listen on {}:{}", core_->config.listen_address, core_->config.listen_port)
+          .c_str(),
       [this, &endpoint] {
         acceptor_ = std::make_unique<Acceptor>(threads_[0]->context());
         accept_pause_ = std::make_unique<net::steady_timer>(threads_[0]->context());
@@ -134,12 +112,12 @@ void Gateway::Impl::on_accepted(error_code error, IoThread& thread, Socket socke
     return;
   }
   if (&thread == threads_[0].get()) {
-    start_http_connection(core_, thread, std::move(socket));
+    start_http_connection(*core_, thread, std::move(socket));
   } else {
     // std::function wants a copyable closure, a socket is not.
     auto moved = std::make_shared<Socket>(std::move(socket));
     thread.inbox()->run([this, &thread, moved = std::move(moved)] {
-      start_http_connection(core_, thread, std::move(*moved));
+      start_http_connection(*core_, thread, std::move(*moved));
     });
   }
   accept();
@@ -160,9 +138,10 @@ Status Gateway::Impl::stop() {
       accept_pause_->cancel();
     });
     for_each_thread(&IoThread::stop_peers);
-    is_empty = peer_count_.wait_for_zero(std::chrono::steady_clock::now() + config_.stop_grace);
+    is_empty =
+        peer_count_.wait_for_zero(std::chrono::steady_clock::now() + core_->config.stop_grace);
   }
-  auth_.fetcher->stop();  // Before the threads: its callbacks answer requests.
+  core_->fetcher->stop();  // Before the threads: its callbacks answer requests.
   if (is_empty)
     for (const auto& thread : threads_) thread->request_exit();
   else
@@ -176,7 +155,7 @@ Status Gateway::Impl::stop() {
   threads_.clear();
   if (unanswered == 0) return {};
   return Status::timeout("{} connections were not answered within {} ms", unanswered,
-                         config_.stop_grace.count());
+                         core_->config.stop_grace.count());
 }
 
 Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -184,10 +163,10 @@ Gateway::~Gateway() = default;
 
 Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayConfig& config, actors::NodeApi& node) {
   WL_RETURN_IF_ERROR(config.validate());
-  AuthParts auth;
-  WL_ASSIGN_OR_RETURN(auth.tokens, TokenService::open(config.auth));
-  WL_ASSIGN_OR_RETURN(auth.fetcher, NetworkFetcher::start(fetch_limits(config.auth)));
-  auto impl = std::make_unique<Impl>(config, node, std::move(auth));
+  WL_ASSIGN_OR_RETURN(auto tokens, TokenService::open(config.auth));
+  WL_ASSIGN_OR_RETURN(auto fetcher, NetworkFetcher::start(fetch_limits(config.auth)));
+  auto impl = std::make_unique<Impl>(
+      std::make_shared<GatewayCore>(config, node, std::move(tokens), std::move(fetcher)));
   WL_RETURN_IF_ERROR(impl->open());
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }

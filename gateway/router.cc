@@ -191,9 +191,9 @@ void tell_identity(const RouteCall& call) {
 // Without a token: an identity of its own where the route has that, else what the route demands.
 Status admit_unknown(const Route& route, RouteCall& call) {
   if (route.auth == Auth::kIfGiven) return {};
-  if (route.auth != Auth::kDatabase || !call.core.config.auth.allow_anonymous)
+  if (route.auth != Auth::kDatabase || !call.core->config.auth.allow_anonymous)
     return Status::unauthenticated("Authorization required");
-  WL_ASSIGN_OR_RETURN(IssuedToken minted, call.core.tokens.mint(call.core.now_seconds()));
+  WL_ASSIGN_OR_RETURN(IssuedToken minted, call.core->tokens->mint(call.core->now_seconds()));
   call.credentials = Credentials{std::move(minted.claims), std::move(minted.token)};
   tell_identity(call);
   return {};
@@ -207,8 +207,8 @@ void authenticate(const Route& route, const std::shared_ptr<RouteCall>& call,
   const auto token = token_of(call->request, call->query, route.auth == Auth::kDatabase);
   if (!token.ok()) return done(token.status());
   if (!*token) return done(admit_unknown(route, *call));
-  call->core.verifier.verify(
-      **token, call->core.now_seconds(),
+  call->core->verifier.verify(
+      **token, call->core->now_seconds(),
       [&route, call, token = **token, done = std::move(done)](Result<TokenClaims> claims) {
         if (!claims.ok()) return done(claims.status());
         call->credentials = Credentials{std::move(*claims), token};
@@ -243,9 +243,9 @@ void look_up(const Match& match, const Route& route, const std::shared_ptr<Route
     return;
   }
   call->database = std::move(*database);
-  call->core.node.resolve_database(call->database, [match, responder, refusal, call](auto found) {
+  call->core->node.resolve_database(call->database, [match, responder, refusal, call](auto found) {
     if (found.ok()) {
-      responder->count_for(call->core.metrics.database(*found));
+      responder->count_for(call->core->metrics->database(*found));
       finish(match, std::move(*call), refusal);
     } else {
       responder->respond(error_response(found.status()));
@@ -295,7 +295,7 @@ void route(GatewayCore& core, HttpRequest request, std::shared_ptr<Responder> re
     parameters.push_back(decoded.value_or(""));
   }
   dispatch(match,
-           RouteCall{core,
+           RouteCall{core.shared_from_this(),
                      std::move(request),
                      query.ok() ? std::move(*query) : QueryParameters(),
                      std::move(parameters),

@@ -30,7 +30,7 @@ struct Credentials {
 
 // One request on its way through a handler. Handlers may move from it.
 struct RouteCall {
-  GatewayCore& core;
+  std::shared_ptr<GatewayCore> core;  // The node may answer when the gateway is gone.
   HttpRequest request;
   QueryParameters query;
   std::vector<std::string> parameters;     // Of the path, decoded, in order.

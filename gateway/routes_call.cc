@@ -99,7 +99,7 @@ void handle_call(RouteCall call) {
   request.caller = call.caller();
   request.function = call.parameters[1];
   request.args_json = as_text(*call.request.body);
-  call.core.node.call(
+  call.core->node.call(
       std::move(request), [responder = call.responder](const actors::CallReply& reply) {
         HttpResponse response = call_response(reply);
         if (was_executed(reply.outcome)) {
@@ -125,7 +125,7 @@ void handle_sql(RouteCall call) {
   request.database = std::move(call.database);
   request.caller = call.caller();
   request.statement = as_text(*call.request.body);
-  call.core.node.sql(std::move(request), [responder = call.responder](auto reply) {
+  call.core->node.sql(std::move(request), [responder = call.responder](auto reply) {
     responder->respond(sql_response(reply));
   });
 }
@@ -148,18 +148,18 @@ void handle_logs(RouteCall call) {
   request.caller = call.caller();
   if (*lines) request.line_count = static_cast<uint32_t>(**lines);
   request.follow = *follow;
-  const auto stream = call.responder->make_log_stream(call.core.config.http.log_stream_bytes_max);
-  call.core.node.logs(std::move(request), stream,
-                      [responder = call.responder, stream](const Status& status) {
-                        if (!status.ok()) {
-                          responder->respond(error_response(status));
-                          return;
-                        }
-                        HttpResponse head;
-                        head.content_type = "application/x-ndjson";
-                        head.headers.emplace_back("cache-control", "no-cache");
-                        responder->stream(std::move(head), stream);
-                      });
+  const auto stream = call.responder->make_log_stream(call.core->config.http.log_stream_bytes_max);
+  call.core->node.logs(std::move(request), stream,
+                       [responder = call.responder, stream](const Status& status) {
+                         if (!status.ok()) {
+                           responder->respond(error_response(status));
+                           return;
+                         }
+                         HttpResponse head;
+                         head.content_type = "application/x-ndjson";
+                         head.headers.emplace_back("cache-control", "no-cache");
+                         responder->stream(std::move(head), stream);
+                       });
 }
 
 }  // namespace worldline::gateway

@@ -30,13 +30,13 @@ std::string sats_identity(const schema::Identity& identity) {
 // Looks the database of the route up and hands it on; answers errors itself.
 void with_database(const RouteCall& call,
                    std::function<void(const actors::DatabaseInfo&, Responder&)> use) {
-  call.core.node.find_database(call.database,
-                               [responder = call.responder, use = std::move(use)](auto info) {
-                                 if (info.ok())
-                                   use(*info, *responder);
-                                 else
-                                   responder->respond(error_response(info.status()));
-                               });
+  call.core->node.find_database(call.database,
+                                [responder = call.responder, use = std::move(use)](auto info) {
+                                  if (info.ok())
+                                    use(*info, *responder);
+                                  else
+                                    responder->respond(error_response(info.status()));
+                                });
 }
 
 actors::Callback<Status> answer_empty(std::shared_ptr<Responder> responder) {
@@ -46,7 +46,7 @@ actors::Callback<Status> answer_empty(std::shared_ptr<Responder> responder) {
 }
 
 void set_locked(const RouteCall& call, bool locked) {
-  call.core.node.set_locked(call.database, call.caller(), locked, answer_empty(call.responder));
+  call.core->node.set_locked(call.database, call.caller(), locked, answer_empty(call.responder));
 }
 
 std::string host_type_json(actors::HostType type) {
@@ -105,10 +105,10 @@ void handle_delete(RouteCall call) {
     return;
   }
   const bool by_identity = database->identity.has_value();
-  call.core.node.remove(
+  call.core->node.remove(
       *database, call.caller(),
-      [&core = call.core, responder = call.responder, by_identity](const Status& status) {
-        if (status.ok()) forget_deleted_databases(core);
+      [core = call.core, responder = call.responder, by_identity](const Status& status) {
+        if (status.ok()) forget_deleted_databases(*core);
         const bool gone = status.ok() || (by_identity && status.code() == StatusCode::kNotFound);
         responder->respond(gone ? empty_response(200) : error_response(status));
       });
@@ -141,7 +141,7 @@ void handle_identity_of(RouteCall call) {
     call.responder->respond(text_response(200, database->identity->to_hex()));
     return;
   }
-  call.core.node.resolve_database(*database, [responder = call.responder](auto identity) {
+  call.core->node.resolve_database(*database, [responder = call.responder](auto identity) {
     responder->respond(identity.ok() ? text_response(200, identity->to_hex())
                                      : error_response(identity.status()));
   });
@@ -167,7 +167,7 @@ void handle_names_add(RouteCall call) {
     call.responder->respond(error_response(status));
     return;
   }
-  call.core.node.add_name(
+  call.core->node.add_name(
       call.database, call.caller(), name, [responder = call.responder, name](auto identity) {
         if (identity.ok()) {
           responder->respond(json_response(
@@ -191,7 +191,7 @@ void handle_names_replace(RouteCall call) {
     call.responder->respond(std::move(*refusal));
     return;
   }
-  actors::NodeApi& node = call.core.node;
+  actors::NodeApi& node = call.core->node;
   node.resolve_database(
       call.database, [&node, database = call.database, caller = call.caller(),
                       names = std::move(names), responder = call.responder](auto identity) {
@@ -216,17 +216,17 @@ void handle_schema(RouteCall call) {
                       : fmt::format("unknown variant `{}`, expected `9` or `10`", *version))));
     return;
   }
-  call.core.node.schema_json(call.database, *version == "9" ? 9 : 10,
-                             [responder = call.responder](auto json) {
-                               responder->respond(json.ok() ? json_response(200, std::move(*json))
-                                                            : error_response(json.status()));
-                             });
+  call.core->node.schema_json(call.database, *version == "9" ? 9 : 10,
+                              [responder = call.responder](auto json) {
+                                responder->respond(json.ok() ? json_response(200, std::move(*json))
+                                                             : error_response(json.status()));
+                              });
 }
 
 void handle_timestamp(RouteCall call) {
   call.responder->respond(
       json_response(200, fmt::format(R"({{"__timestamp_micros_since_unix_epoch__":{}}})",
-                                     call.core.clock.now().micros)));
+                                     call.core->clock.now().micros)));
 }
 
 // Modules with HTTP handlers cannot be published, so no database has a route.
@@ -236,7 +236,7 @@ void handle_module_route(RouteCall call) {
     call.responder->respond(error_response(database.status()));
     return;
   }
-  call.core.node.resolve_database(*database, [responder = call.responder](auto identity) {
+  call.core->node.resolve_database(*database, [responder = call.responder](auto identity) {
     responder->respond(
         identity.ok() ? text_response(404, "Database has not registered a handler for this route")
                       : error_response(identity.status()));

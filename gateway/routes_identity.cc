@@ -9,7 +9,7 @@
 namespace worldline::gateway {
 
 void handle_new_identity(RouteCall call) {
-  const auto issued = call.core.tokens.mint(call.core.now_seconds());
+  const auto issued = call.core->tokens->mint(call.core->now_seconds());
   if (!issued.ok()) {
     call.responder->respond(error_response(issued.status()));
     return;
@@ -21,14 +21,14 @@ void handle_new_identity(RouteCall call) {
 }
 
 void handle_public_key(RouteCall call) {
-  HttpResponse response = text_response(200, call.core.tokens.public_key_pem());
+  HttpResponse response = text_response(200, call.core->tokens->public_key_pem());
   response.content_type = "application/pem-certificate-chain";
   call.responder->respond(std::move(response));
 }
 
 void handle_websocket_token(RouteCall call) {
   const auto token =
-      call.core.tokens.mint_websocket_token(call.credentials->claims, call.core.now_seconds());
+      call.core->tokens->mint_websocket_token(call.credentials->claims, call.core->now_seconds());
   call.responder->respond(token.ok()
                               ? json_response(200, fmt::format(R"({{"token":"{}"}})", *token))
                               : error_response(token.status()));
@@ -49,7 +49,7 @@ void handle_databases_of(RouteCall call) {
     call.responder->respond(error_response(identity.status()));
     return;
   }
-  call.core.node.databases_of(*identity, [responder = call.responder](auto databases) {
+  call.core->node.databases_of(*identity, [responder = call.responder](auto databases) {
     if (!databases.ok()) {
       responder->respond(error_response(databases.status()));
       return;

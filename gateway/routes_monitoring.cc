@@ -17,14 +17,14 @@ void handle_ping(RouteCall call) {
 void handle_health(RouteCall call) {
   std::string json =
       R"({"nodes":[0],"package_name":"spacetimedb-client-api","schedulable":true,"version":)";
-  schema::append_json_string(call.core.config.version, json);
+  schema::append_json_string(call.core->config.version, json);
   call.responder->respond(json_response(200, json + "}"));
 }
 
 void forget_deleted_databases(GatewayCore& core) {
-  for (const schema::Identity& identity : core.metrics.known_databases())
+  for (const schema::Identity& identity : core.metrics->known_databases())
     core.node.resolve_database(
-        {identity, {}}, [weak = core.metrics.weak_from_this(), identity](const auto& found) {
+        {identity, {}}, [weak = core.metrics->weak_from_this(), identity](const auto& found) {
           const auto metrics = weak.lock();
           const bool is_gone = !found.ok() && found.status().code() == StatusCode::kNotFound;
           if (metrics != nullptr && is_gone) metrics->forget(identity);
@@ -32,21 +32,21 @@ void forget_deleted_databases(GatewayCore& core) {
 }
 
 void handle_metrics(RouteCall call) {
-  const MetricsExposure exposure = call.core.config.http.metrics;
+  const MetricsExposure exposure = call.core->config.http.metrics;
   if (exposure == MetricsExposure::kOff ||
       (exposure == MetricsExposure::kLoopback && !call.request.from_loopback)) {
     call.responder->respond(empty_response(404));
     return;
   }
-  forget_deleted_databases(call.core);  // Those a late answer or another node brought back.
-  std::vector<actors::MetricSample> samples = call.core.node.metrics();
+  forget_deleted_databases(*call.core);  // Those a late answer or another node brought back.
+  std::vector<actors::MetricSample> samples = call.core->node.metrics();
   append_process_samples("/proc/self", samples);
-  call.responder->respond(text_response(200, call.core.metrics.render(samples)));
+  call.responder->respond(text_response(200, call.core->metrics->render(samples)));
 }
 
 void handle_scrape_targets(RouteCall call) {
   std::string json = R"([{"targets":[)";
-  schema::append_json_string(call.core.config.advertise, json);
+  schema::append_json_string(call.core->config.advertise, json);
   call.responder->respond(json_response(200, json + R"(],"labels":{}}])"));
 }
 

@@ -45,7 +45,7 @@ actors::Callback<Result<actors::PublishReply>> answer(std::shared_ptr<Responder>
 }
 
 bool may_create(const RouteCall& call) {
-  const auto& wanted = call.core.config.auth.create_issuer;
+  const auto& wanted = call.core->config.auth.create_issuer;
   if (!wanted) return true;
   std::string_view issuer = call.credentials->claims.issuer;
   if (!issuer.empty() && issuer.back() == '/') issuer.remove_suffix(1);
@@ -89,7 +89,7 @@ Result<actors::PublishRequest> read_publish(const RouteCall& call) {
 void handle_publish_new(RouteCall call) {
   auto request = read_publish(call);
   if (request.ok())
-    call.core.node.publish(std::move(*request), answer(call.responder));
+    call.core->node.publish(std::move(*request), answer(call.responder));
   else
     call.responder->respond(error_response(request.status()));
 }
@@ -103,7 +103,7 @@ void handle_publish(RouteCall call) {
     return;
   }
   request->database = std::move(*database);
-  call.core.node.publish(std::move(*request), answer(call.responder));
+  call.core->node.publish(std::move(*request), answer(call.responder));
 }
 
 void handle_pre_publish(RouteCall call) {
@@ -120,7 +120,7 @@ void handle_pre_publish(RouteCall call) {
   request.host_type = *host_type;
   request.program = call.request.body;
   request.ansi_color = *ansi_color;
-  call.core.node.pre_publish(std::move(request), [responder = call.responder](auto reply) {
+  call.core->node.pre_publish(std::move(request), [responder = call.responder](auto reply) {
     if (!reply.ok()) {
       responder->respond(error_response(reply.status()));
       return;
@@ -145,7 +145,7 @@ void handle_reset(RouteCall call) {
     return;
   }
   request->database = std::move(call.database);
-  call.core.node.reset(std::move(*request), answer(call.responder));
+  call.core->node.reset(std::move(*request), answer(call.responder));
 }
 
 }  // namespace worldline::gateway

@@ -38,7 +38,7 @@ Status read_parameters(const RouteCall& call, UpgradePlan& plan) {
 void finish_upgrade(GatewayCore& core, UpgradePlan plan, const UpgradeFields& fields,
                     const actors::DatabaseInfo& info, Responder& responder) {
   plan.database = info.database;
-  const auto metrics = core.metrics.database(info.database);
+  const auto metrics = core.metrics->database(info.database);
   const auto protocol = select_protocol(fields.protocols);
   if (!protocol) {
     metrics->on_rejected(RejectCause::kInvalidProtocol);
@@ -69,11 +69,11 @@ void finish_upgrade(GatewayCore& core, UpgradePlan plan, const UpgradeFields& fi
 void count_rejection(const RouteCall& call, RejectCause cause) {
   const auto database = parse_database(call.parameters[0]);
   if (!database.ok()) return;
-  const auto count = [weak = call.core.metrics.weak_from_this(), cause](const auto& identity) {
+  const auto count = [weak = call.core->metrics->weak_from_this(), cause](const auto& identity) {
     const auto metrics = weak.lock();
     if (metrics != nullptr && identity.ok()) metrics->database(*identity)->on_rejected(cause);
   };
-  call.core.node.resolve_database(*database, count);
+  call.core->node.resolve_database(*database, count);
 }
 
 void handle_subscribe(RouteCall call) {
@@ -99,11 +99,11 @@ void handle_subscribe(RouteCall call) {
   plan.identity = call.credentials->claims.identity;
   plan.token = call.credentials->token;
   plan.jwt_payload = call.credentials->claims.payload;
-  call.core.node.find_database(
-      *database, [&core = call.core, plan = std::move(plan), fields = call.request.upgrade,
+  call.core->node.find_database(
+      *database, [core = call.core, plan = std::move(plan), fields = call.request.upgrade,
                   responder = call.responder](auto info) {
         if (info.ok())
-          finish_upgrade(core, plan, fields, *info, *responder);
+          finish_upgrade(*core, plan, fields, *info, *responder);
         else
           responder->respond(error_response(info.status()));
       });

@@ -52,7 +52,7 @@ WebSocketSession::WebSocketSession(GatewayCore& core, IoThread& thread, PeerId i
       id_(id),
       plan_(std::move(plan)),
       framing_(framing_of(plan_, core.config.websocket)),
-      metrics_(core.metrics.database(plan_.database)),
+      metrics_(core.metrics->database(plan_.database)),
       socket_(std::move(socket)),
       reader_(core.config.websocket.message_bytes_max, thread.buffers()),
       last_heard_(thread.clock().steady()),

@@ -100,6 +100,29 @@ TEST_F(GatewayStopTest, SaysThatAnHttpRequestIsUnanswered) {
   release.set_value();
 }
 
+TEST_F(GatewayStopTest, LetsTheNodeAnswerWhenItIsGone) {
+  config.stop_grace = milliseconds(10);
+  const char* const requests[] = {
+      "POST /v1/database/mydb/call/add HTTP/1.1\r\ncontent-type: application/json\r\n",
+      "DELETE /v1/database/mydb HTTP/1.1\r\n",
+      "GET /v1/database/mydb/subscribe HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+      "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+      "sec-websocket-protocol: v2.bsatn.spacetimedb\r\n",
+      "GET /v1/metrics HTTP/1.1\r\n"};
+  for (const char* text : requests) {
+    start();
+    const std::string owner = authorization(&node.owner);
+    std::promise<void> release;
+    node.run([&release] { release.get_future().wait(); });
+    TestSocket client(gateway->port());
+    client.send(text + owner + "host: x\r\ncontent-length: 0\r\n\r\n");
+    EXPECT_EQ(request("GET", "/v1/ping").status, 200);  // Routed after that one.
+    gateway.reset();
+    release.set_value();
+    node.drain();
+  }
+}
+
 // The old way was to close a session a moment after its close frame, whatever was still unsent.
 TEST_F(GatewayStopTest, WaitsForASlowClientToTakeItsAnswers) {
   config.websocket.close_handshake_timeout = milliseconds(1);
