@@ -19,12 +19,17 @@ constexpr milliseconds kTickMax{20};
 constexpr milliseconds kTickMin{1};
 constexpr milliseconds kTickAtStop{5};              // Once calls are short.
 constexpr std::chrono::seconds kHeapCheckEvery{5};  // [S 03/3.11]
+constexpr int kLooksBeforeRest = 50;                // A second of kTickMax.
 
 }  // namespace
 
 WatchSlot::WatchSlot(Stopper& stopper, milliseconds budget, std::string label)
     : stopper_(stopper), budget_(budget), label_(std::move(label)) {
   WL_CHECK(budget.count() > 0);
+}
+
+void WatchSlot::ask_to_be_watched() noexcept {
+  watchdog_->watch(*this);
 }
 
 bool WatchSlot::wait_for_stop() noexcept {
@@ -55,8 +60,11 @@ int64_t WatchSlot::look(SteadyTime now, milliseconds budget_max) noexcept {
     seen_ = state;
     seen_at_ = now;
     told_seconds_ = 0;
+    idle_looks_ = 0;
   } else if ((state & kRunning) != 0) {
     stopper_.look_inside();
+  } else {
+    ++idle_looks_;
   }
   if (now - seen_at_ >= std::min(budget_, budget_max)) stop_if(state);
   const int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now - seen_at_).count();
@@ -65,13 +73,21 @@ int64_t WatchSlot::look(SteadyTime now, milliseconds budget_max) noexcept {
   return seconds;
 }
 
+bool WatchSlot::try_rest() noexcept {
+  if (idle_looks_ < kLooksBeforeRest) return false;
+  watched_.store(false, std::memory_order_seq_cst);
+  if (state_.load(std::memory_order_seq_cst) == seen_) return true;
+  watched_.store(true, std::memory_order_seq_cst);  // A call that has asked finds this.
+  return false;
+}
+
 Watchdog::Watchdog(std::function<void(const std::string&)> warn)
     : warn_(std::move(warn)), thread_([this] { run(); }) {}
 
 Watchdog::~Watchdog() {
   {
     const std::scoped_lock lock(mutex_);
-    WL_CHECK(slots_.empty());
+    WL_CHECK(slot_count_ == 0);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -79,16 +95,29 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::add(WatchSlot& slot) {
-  {
-    const std::scoped_lock lock(mutex_);
-    slots_.push_back(&slot);
-  }
-  changed_.notify_all();
+  const std::scoped_lock lock(mutex_);
+  watched_.reserve(++slot_count_);
+  slot.watchdog_ = this;
+  slot.watched_ = false;
 }
 
 void Watchdog::remove(WatchSlot& slot) {
   const std::scoped_lock lock(mutex_);
-  std::erase(slots_, &slot);
+  --slot_count_;
+  std::erase(watched_, &slot);
+}
+
+size_t Watchdog::watched_count() const {
+  const std::scoped_lock lock(mutex_);
+  return watched_.size();
+}
+
+void Watchdog::watch(WatchSlot& slot) noexcept {
+  const std::scoped_lock lock(mutex_);
+  if (slot.watched_.exchange(true, std::memory_order_seq_cst)) return;
+  slot.idle_looks_ = 0;
+  watched_.push_back(&slot);
+  if (watched_.size() == 1) changed_.notify_all();  // Else the thread looks within a tick.
 }
 
 void Watchdog::wind_down(const WindDown& times) {
@@ -101,17 +130,22 @@ void Watchdog::wind_down(const WindDown& times) {
   changed_.notify_all();
 }
 
+bool Watchdog::awaits_wind_down() const {
+  return (wind_down_.shorten_at != SteadyTime::max() && !shortens_calls()) ||
+         (wind_down_.refuse_at != SteadyTime::max() && !refuses_calls());
+}
+
 milliseconds Watchdog::tick(SteadyTime now) const {
   const SteadyTime end = wind_down_.shorten_at;
   if (now >= end) return kTickAtStop;
   milliseconds shortest = kTickMax;
-  for (const WatchSlot* slot : slots_) shortest = std::min(shortest, slot->budget_ / 10);
+  for (const WatchSlot* slot : watched_) shortest = std::min(shortest, slot->budget_ / 10);
   if (end != SteadyTime::max())
     shortest = std::min(shortest, std::chrono::ceil<milliseconds>(end - now));
   return std::max(shortest, kTickMin);
 }
 
-void Watchdog::look_at_all(SteadyTime now) {
+std::vector<std::string> Watchdog::look_at_all(SteadyTime now) {
   milliseconds budget_max = milliseconds::max();
   if (now >= wind_down_.shorten_at) {
     shortens_.store(true, std::memory_order_relaxed);
@@ -121,20 +155,27 @@ void Watchdog::look_at_all(SteadyTime now) {
     refuses_.store(true, std::memory_order_relaxed);
     budget_max = milliseconds(0);
   }
-  for (WatchSlot* slot : slots_)
-    if (const int64_t seconds = slot->look(now, budget_max); seconds > 0 && warn_)
-      warn_(fmt::format("a call is running: seconds={} {}", seconds, slot->label_));
+  std::vector<std::string> warnings;
+  for (WatchSlot* slot : watched_)
+    if (const int64_t seconds = slot->look(now, budget_max); seconds > 0)
+      warnings.push_back(fmt::format("a call is running: seconds={} {}", seconds, slot->label_));
+  std::erase_if(watched_, [](WatchSlot* slot) { return slot->try_rest(); });
+  return warnings;
 }
 
 void Watchdog::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (slots_.empty() && wind_down_.refuse_at == SteadyTime::max()) {
+    if (watched_.empty() && !awaits_wind_down()) {
       changed_.wait(lock);
       continue;
     }
     changed_.wait_for(lock, tick(std::chrono::steady_clock::now()));
-    look_at_all(std::chrono::steady_clock::now());
+    const std::vector<std::string> warnings = look_at_all(std::chrono::steady_clock::now());
+    if (warnings.empty() || !warn_) continue;
+    lock.unlock();
+    for (const std::string& warning : warnings) warn_(warning);
+    lock.lock();
   }
 }
 

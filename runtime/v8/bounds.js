@@ -9,6 +9,7 @@
   'use strict';
   const kElementsMax = 2 ** 25;  // 256 MiB of elements; eight times less than V8's own end.
   const kTextMax = 2 ** 26;      // Characters of a text that is taken apart.
+  const kNestingMax = 2 ** 18;   // Lists and objects within each other in a JSON text.
   const { apply, getPrototypeOf } = Reflect;
   const { defineProperty } = Object;
   const { isView } = ArrayBuffer;
@@ -49,6 +50,23 @@
     if (text.length > kTextMax) throw new RangeError('Invalid string length');
     return text;
   }
+  // The end of the JSON string that begins before `at`, or of a text that is no JSON.
+  function endOfString(text, at) {
+    while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+    return at;
+  }
+  // The parser keeps a record for each level and looks at no stop request: ten million take it a
+  // minute. A text that is no JSON may pass, as the parser finds that out itself.
+  function checkNesting(text) {
+    let depth = 0;
+    for (let at = 0; at < text.length; ++at) {
+      const char = text[at];
+      if (char === '"') at = endOfString(text, at + 1);
+      else if (char === '[' || char === '{') ++depth;
+      else if (char === ']' || char === '}') --depth;
+      if (depth > kNestingMax) throw new RangeError('JSON is nested too deeply');
+    }
+  }
   // Elements that are own keys without being properties anybody wrote.
   function elementCount(value) {
     if (typeof value === 'string') return value.length;
@@ -69,7 +87,11 @@
   // At least two characters for each element.
   const parse = JSON.parse;
   replace(JSON, 'parse', {
-    method(text, ...rest) { return apply(parse, JSON, [boundedText(text), ...rest]); },
+    method(value, ...rest) {
+      const text = boundedText(value);
+      if (typeof text === 'string' && text.length > kNestingMax) checkNesting(text);
+      return apply(parse, JSON, [text, ...rest]);
+    },
   }.method);
   for (const name of ['replaceAll', 'split']) {
     const original = String.prototype[name];

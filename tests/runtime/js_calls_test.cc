@@ -528,6 +528,8 @@ const BoundCase kBounds[] = {
     {"Replace", "text().replace(/x/g, 'y')"},
     {"ParseAsJson", "JSON.parse(text())"},
     {"ParseObjectAsJson", "JSON.parse({ toString: text })"},
+    {"ParseNestedLists", "JSON.parse('['.repeat(2 ** 21) + ']'.repeat(2 ** 21))"},
+    {"ParseNestedObjects", "JSON.parse('{\"a\":'.repeat(2 ** 21) + '0' + '}'.repeat(2 ** 21))"},
     {"ReplaceAll", "text().replaceAll('x', () => 'y')"},
     {"ArrayFromText", "Array.from(text())"},
     {"KeysOfText", "Object.keys(text())"},
@@ -558,6 +560,22 @@ TEST_P(BoundTest, IsARangeError) {
 }
 INSTANTIATE_TEST_SUITE_P(S03, BoundTest, testing::ValuesIn(kBounds),
                          [](const auto& test) { return test.param.name; });
+
+// What looks deep and is not: brackets in strings, also behind escapes, and wide lists.
+TEST(JsBounds, LongJsonIsParsedHoweverManyBracketsItHas) {
+  TestDatabase database(raw_module(R"js(
+    const parsed = value => JSON.parse(JSON.stringify(value));
+    reducer('r', () => {
+      const brackets = '\\"['.repeat(2 ** 20) + '\\';
+      log(parsed([brackets, 1])[0] === brackets);
+      log(parsed(new Array(2 ** 20).fill([[]])).length === 2 ** 20);
+    });
+  )js"));
+  ASSERT_TRUE(database.published.ok()) << database.published.status().message();
+  database.log.clear();
+  EXPECT_TRUE(database.call("r").committed());
+  EXPECT_EQ(database.log.all(), "Info: true\nInfo: true\n");
+}
 
 }  // namespace
 }  // namespace worldline::runtime

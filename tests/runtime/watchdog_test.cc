@@ -48,6 +48,43 @@ TEST(Watchdog, NeverStopsShortCalls) {
   EXPECT_EQ(stopper.count(), 0);
 }
 
+// A look every millisecond, so the slot is let go after some fifty.
+TEST(Watchdog, WatchesASlotAgainThatItHadLetGo) {
+  CountingStopper stopper;
+  Watchdog watchdog;
+  WatchSlot slot(stopper, milliseconds(5));
+  watchdog.add(slot);
+  EXPECT_EQ(watchdog.watched_count(), 0u) << "it never had a call";
+  for (int round = 1; round <= 5; ++round) {
+    slot.begin();
+    EXPECT_EQ(watchdog.watched_count(), 1u);
+    while (stopper.count() < round) std::this_thread::yield();
+    EXPECT_TRUE(slot.end());
+    while (watchdog.watched_count() != 0) std::this_thread::yield();
+  }
+  watchdog.remove(slot);
+}
+
+TEST(Watchdog, NeverLosesACallThatBeginsWhileItsSlotIsLetGo) {
+  CountingStopper stopper;
+  Watchdog watchdog;
+  WatchSlot slot(stopper, milliseconds(5));
+  watchdog.add(slot);
+  int stopped = 0;
+  for (int round = 0; round < 40; ++round) {
+    // The second call comes before, about when, or after the slot is let go.
+    slot.begin();
+    if (slot.end()) ++stopped;
+    for (int turns = 0; turns < 5000 * round && watchdog.watched_count() != 0; ++turns)
+      std::this_thread::yield();
+    slot.begin();
+    EXPECT_EQ(watchdog.watched_count(), 1u);
+    if (slot.end()) ++stopped;
+  }
+  watchdog.remove(slot);
+  EXPECT_EQ(stopper.count(), stopped);
+}
+
 TEST(Watchdog, EndsEveryCallOnceTheyAreRefused) {
   CountingStopper stopper;
   Watchdog watchdog;
