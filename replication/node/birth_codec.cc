@@ -11,7 +11,13 @@ namespace worldline::replication {
 namespace {
 
 constexpr Byte kVersion = 1;
-enum class BirthKind : Byte { kHello = 1, kPledgeRequest = 2, kPledge = 3, kOffer = 4 };
+enum class BirthKind : Byte {
+  kHello = 1,
+  kPledgeRequest = 2,
+  kPledge = 3,
+  kOffer = 4,
+  kGenesis = 5,  // Stored, never spoken.
+};
 
 // --- Writing -------------------------------------------------------------------------------------
 
@@ -49,9 +55,10 @@ ByteBuffer begin(BirthKind kind) {
 ByteBuffer encode(const SeedHello& hello) {
   ByteBuffer out = begin(BirthKind::kHello);
   put(out, hello.uuid);
-  put(out, hello.address);
+  put(out, hello.life);
   put(out, hello.token_hash);
   put(out, hello.is_empty);
+  put(out, hello.closed_ballot);
   put(out, hello.cluster.has_value());
   if (hello.cluster) put(out, *hello.cluster);
   return out;
@@ -77,12 +84,12 @@ ByteBuffer encode(const Pledge& pledge) {
 
 ByteBuffer encode(const GenesisOffer& offer) {
   ByteBuffer out = begin(BirthKind::kOffer);
+  put(out, offer.life);
   put(out, offer.genesis);
   return out;
 }
 
-// --- Reading
-// --------------------------------------------------------------------------------------
+// --- Reading -------------------------------------------------------------------------------------
 
 Uuid read_uuid(RecordReader& reader) {
   Uuid out{};
@@ -123,9 +130,10 @@ Genesis read_genesis(RecordReader& reader) {
 SeedHello read_hello(RecordReader& reader) {
   SeedHello hello;
   hello.uuid = read_uuid(reader);
-  hello.address = read_text(reader);
+  hello.life = reader.number<uint64_t>();
   hello.token_hash = reader.number<uint64_t>();
   hello.is_empty = read_flag(reader);
+  hello.closed_ballot = reader.number<uint64_t>();
   if (read_flag(reader)) hello.cluster = read_uuid(reader);
   return hello;
 }
@@ -148,7 +156,14 @@ Pledge read_pledge(RecordReader& reader) {
   return pledge;
 }
 
-// nullopt: a kind this program does not know.
+GenesisOffer read_offer(RecordReader& reader) {
+  GenesisOffer offer;
+  offer.life = reader.number<uint64_t>();
+  offer.genesis = read_genesis(reader);
+  return offer;
+}
+
+// nullopt: a kind that is not spoken, or that this program does not know.
 std::optional<BirthMessage> read_body(BirthKind kind, RecordReader& reader) {
   switch (kind) {
     case BirthKind::kHello:
@@ -158,9 +173,24 @@ std::optional<BirthMessage> read_body(BirthKind kind, RecordReader& reader) {
     case BirthKind::kPledge:
       return read_pledge(reader);
     case BirthKind::kOffer:
-      return GenesisOffer{read_genesis(reader)};
+      return read_offer(reader);
+    case BirthKind::kGenesis:
+      break;
   }
   return std::nullopt;
+}
+
+// What stands before every message and every stored genesis.
+Result<Byte> read_kind(Bytes bytes, RecordReader& reader) {
+  if (bytes.size() > kBirthMessageBytesMax)
+    return Status::invalid_argument("{} bytes of a cluster's birth; the limit is {}", bytes.size(),
+                                    kBirthMessageBytesMax);
+  const auto version = reader.number<Byte>();
+  const auto kind = reader.number<Byte>();
+  if (version != kVersion && !bytes.empty())
+    return Status::not_supported("a cluster's birth in version {}; this program knows {}", version,
+                                 kVersion);
+  return kind;
 }
 
 }  // namespace
@@ -170,15 +200,8 @@ ByteBuffer encode_birth(const BirthMessage& message) {
 }
 
 Result<BirthMessage> decode_birth(Bytes bytes) {
-  if (bytes.size() > kBirthMessageBytesMax)
-    return Status::invalid_argument("{} bytes between seeds; the limit is {}", bytes.size(),
-                                    kBirthMessageBytesMax);
   RecordReader reader(bytes);
-  const auto version = reader.number<Byte>();
-  const auto kind = reader.number<Byte>();
-  if (version != kVersion && !bytes.empty())
-    return Status::not_supported("seeds speak version {}; this program knows {}", version,
-                                 kVersion);
+  WL_ASSIGN_OR_RETURN(const Byte kind, read_kind(bytes, reader));
   std::optional<BirthMessage> message = read_body(static_cast<BirthKind>(kind), reader);
   if (!message) return Status::not_supported("message kind {} between seeds", kind);
   if (!reader.at_end())
@@ -187,14 +210,19 @@ Result<BirthMessage> decode_birth(Bytes bytes) {
 }
 
 ByteBuffer encode_genesis(const Genesis& genesis) {
-  return encode(GenesisOffer{genesis});
+  ByteBuffer out = begin(BirthKind::kGenesis);
+  put(out, genesis);
+  return out;
 }
 
 Result<Genesis> decode_genesis(Bytes bytes) {
-  WL_ASSIGN_OR_RETURN(BirthMessage message, decode_birth(bytes));
-  auto* offer = std::get_if<GenesisOffer>(&message);
-  if (offer == nullptr) return Status::invalid_argument("the bytes are no genesis");
-  return std::move(offer->genesis);
+  RecordReader reader(bytes);
+  WL_ASSIGN_OR_RETURN(const Byte kind, read_kind(bytes, reader));
+  if (static_cast<BirthKind>(kind) != BirthKind::kGenesis)
+    return Status::invalid_argument("bytes of kind {} are no genesis", kind);
+  Genesis genesis = read_genesis(reader);
+  if (!reader.at_end()) return Status::invalid_argument("{} bytes are no genesis", bytes.size());
+  return genesis;
 }
 
 }  // namespace worldline::replication

@@ -1,7 +1,7 @@
 // replication/node/birth_codec.h
 //
 // Bytes of what seeds say to each other, and of the genesis as it is stored [S 08/3.9]. They are
-// spoken before there is a cluster, so outside the frames of replication.proto.
+// spoken before there is a cluster, so outside the frames of replication.proto, in its SeedMessage.
 //
 // Format, little-endian: version u8, kind u8, fields in the order of node_messages.h; texts and
 // lists are preceded by their count as u16. Numbers are never re-used.
@@ -21,7 +21,7 @@ inline constexpr size_t kBirthMessageBytesMax = 64 + kSeedsMax * (16 + 8 + 8 + 2
 ByteBuffer encode_birth(const BirthMessage& message);
 Result<BirthMessage> decode_birth(Bytes bytes);
 
-// The same for what is kept in the data directory.
+// What is kept in the data directory: version u8, kind u8 of its own, the fields of a Genesis.
 ByteBuffer encode_genesis(const Genesis& genesis);
 Result<Genesis> decode_genesis(Bytes bytes);
 

@@ -16,6 +16,11 @@ constexpr Micros kRetryAfter{1'000'000};
 
 Status ClusterBirth::validate(const BirthConfig& config) {
   if (config.token_hash == 0) return Status::ok_status();  // Nothing will be formed.
+  if (config.uuid == Uuid{} || config.fresh_cluster == Uuid{})
+    return Status::invalid_argument("a seed needs random ids of its own");
+  if (config.life == 0 || config.life > kBirthLifeMax)
+    return Status::invalid_argument("life {} of a seed; 1 to {} are possible", config.life,
+                                    kBirthLifeMax);
   const std::set<std::string> unique(config.seeds.begin(), config.seeds.end());
   if (unique.size() != config.seeds.size())
     return Status::invalid_argument("a seed is named twice");
@@ -34,6 +39,7 @@ Status ClusterBirth::validate(const BirthConfig& config) {
 
 ClusterBirth::ClusterBirth(BirthConfig config) : config_(std::move(config)) {
   WL_CHECK(validate(config_).ok());
+  ballot_ = config_.life << 32;
   if (config_.born) {
     genesis_ = config_.born;
     state_ = BirthState::kBorn;
@@ -42,8 +48,7 @@ ClusterBirth::ClusterBirth(BirthConfig config) : config_(std::move(config)) {
   }
 }
 
-// --- Who is there
-// --------------------------------------------------------------------------------------
+// --- Who is there --------------------------------------------------------------------------------
 
 std::string ClusterBirth::unfit_text(BootTime now) const {
   std::set<Uuid> uuids{config_.uuid};
@@ -79,6 +84,19 @@ uint64_t ClusterBirth::seeds_hash() const {
   return hash;
 }
 
+// A ballot is open while a genesis may come of it; what one came of never closes.
+uint64_t ClusterBirth::closed_ballot() const {
+  if (state_ == BirthState::kGathering) return ballot_;
+  return state_ == BirthState::kPledging ? ballot_ - 1 : 0;
+}
+
+// As far as the writer told us.
+uint64_t ClusterBirth::closed_ballot_of(const Uuid& writer) const {
+  for (const auto& [address, seed] : seeds_)
+    if (seed.hello.uuid == writer) return seed.hello.closed_ballot;
+  return 0;
+}
+
 bool ClusterBirth::is_writer() const {
   return all_seeds().front().first == config_.uuid;
 }
@@ -101,11 +119,11 @@ std::string ClusterBirth::status_text(BootTime now) const {
   return {};
 }
 
-// --- Time
-// ------------------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 SeedHello ClusterBirth::own_hello() const {
-  SeedHello hello{config_.uuid, config_.address, config_.token_hash, config_.is_empty, {}};
+  SeedHello hello{config_.uuid,     config_.life,    config_.token_hash,
+                  config_.is_empty, closed_ballot(), {}};
   if (state_ == BirthState::kStoring || state_ == BirthState::kBorn) hello.is_empty = false;
   if (state_ == BirthState::kBorn) hello.cluster = genesis_->cluster;
   return hello;
@@ -118,10 +136,14 @@ void ClusterBirth::on_time(BootTime now) {
     told_at_ = now;
     send_to_others(own_hello());
   }
-  const bool is_over = state_ == BirthState::kPledging && retry_at_ && now >= *retry_at_;
-  if (is_over || (state_ == BirthState::kPledging && !unfit_text(now).empty())) give_up(now);
+  if (state_ == BirthState::kPledging && !may_go_on(now)) give_up(now);
   const bool may_begin = state_ == BirthState::kGathering && (!retry_at_ || now >= *retry_at_);
   if (may_begin && unfit_text(now).empty() && is_writer()) begin_ballot(now);
+}
+
+// Whether our ballot is in time, and asks the seeds that are there.
+bool ClusterBirth::may_go_on(BootTime now) const {
+  return now < *retry_at_ && seeds_hash() == asked_hash_ && unfit_text(now).empty();
 }
 
 // Our ballot ends without a genesis. Nothing was written, so our own pledge binds nobody.
@@ -136,9 +158,10 @@ void ClusterBirth::begin_ballot(BootTime now) {
   ++ballot_;
   pledges_.clear();
   given_ = Given{config_.uuid, ballot_};
+  asked_hash_ = seeds_hash();
   retry_at_ = now + kBallotTime;
   if (config_.seeds.size() == 1) return write_genesis();
-  send_to_others(PledgeRequest{config_.uuid, ballot_, config_.token_hash, seeds_hash()});
+  send_to_others(PledgeRequest{config_.uuid, ballot_, config_.token_hash, asked_hash_});
 }
 
 void ClusterBirth::write_genesis() {
@@ -163,11 +186,12 @@ void ClusterBirth::accept(const Genesis& genesis) {
 void ClusterBirth::stored() {
   WL_CHECK(state_ == BirthState::kStoring);
   state_ = BirthState::kBorn;
-  send_to_others(GenesisOffer{*genesis_});  // Who misses it gets it for its next hello.
+  // Who misses it gets it for its next hello.
+  for (const auto& [address, seed] : seeds_)
+    send(address, GenesisOffer{seed.hello.life, *genesis_});
 }
 
-// --- Messages
-// ----------------------------------------------------------------------------------------------
+// --- Messages ------------------------------------------------------------------------------------
 
 void ClusterBirth::recv(const std::string& from, const BirthMessage& message, BootTime now) {
   const bool is_seed =
@@ -177,8 +201,21 @@ void ClusterBirth::recv(const std::string& from, const BirthMessage& message, Bo
   std::visit([this, &from, now](const auto& body) { on(from, body, now); }, message);
 }
 
+// Of the same disk, overtaken by what is known.
+bool ClusterBirth::is_older(const SeedHello& hello, const SeedHello& known) {
+  if (hello.uuid != known.uuid) return false;
+  if (hello.life != known.life) return hello.life < known.life;
+  if (known.cluster || hello.cluster) return !hello.cluster;
+  return hello.closed_ballot < known.closed_ballot;
+}
+
 void ClusterBirth::on(const std::string& from, const SeedHello& hello, BootTime now) {
+  const auto known = seeds_.find(from);
+  if (known != seeds_.end() && is_older(hello, known->second.hello)) return;
   seeds_.insert_or_assign(from, Seed{hello, now});
+  const bool is_released =
+      given_ && given_->writer == hello.uuid && given_->ballot <= hello.closed_ballot;
+  if (is_released) given_.reset();
   const bool needs_answer = !hello.cluster && (state_ == BirthState::kBorn || !config_.is_empty);
   if (!needs_answer) return;
   send(from, own_hello());
@@ -187,13 +224,15 @@ void ClusterBirth::on(const std::string& from, const SeedHello& hello, BootTime 
                               [&hello, &from](const GenesisSeed& seed) {
                                 return seed.uuid == hello.uuid && seed.address == from;
                               });
-  if (is_listed && hello.is_empty) send(from, GenesisOffer{*genesis_});
+  if (is_listed && hello.is_empty) send(from, GenesisOffer{hello.life, *genesis_});
 }
 
 void ClusterBirth::on(const std::string& from, const PledgeRequest& request, BootTime now) {
   const bool may_pledge = state_ == BirthState::kGathering || state_ == BirthState::kPledging;
   // A late request of an earlier ballot changes nothing.
-  const bool is_old = given_ && given_->writer == request.writer && request.ballot < given_->ballot;
+  const bool is_old =
+      request.ballot <= closed_ballot_of(request.writer) ||
+      (given_ && given_->writer == request.writer && request.ballot < given_->ballot);
   const bool is_fit = may_pledge && !is_old && request.token_hash == config_.token_hash &&
                       unfit_text(now).empty() && request.seeds_hash == seeds_hash() &&
                       all_seeds().front() == std::pair{request.writer, from};
@@ -209,7 +248,7 @@ void ClusterBirth::on(const std::string& from, const Pledge& pledge, BootTime no
       state_ == BirthState::kPledging && pledge.writer == config_.uuid && pledge.ballot == ballot_;
   const auto seed = seeds_.find(from);
   if (!is_ours || seed == seeds_.end() || seed->second.hello.uuid != pledge.uuid) return;
-  if (!pledge.granted) return give_up(now);
+  if (!pledge.granted || !may_go_on(now)) return give_up(now);
   pledges_.insert(from);
   if (pledges_.size() + 1 == config_.seeds.size()) write_genesis();
 }
@@ -226,7 +265,8 @@ bool ClusterBirth::is_bound_against(const Genesis& genesis) const {
 void ClusterBirth::on(const std::string&, const GenesisOffer& offer, BootTime) {
   const Genesis& genesis = offer.genesis;
   const bool is_waiting = state_ == BirthState::kGathering || state_ == BirthState::kPledging;
-  if (!is_waiting || genesis.token_hash != config_.token_hash || genesis.seeds.empty()) return;
+  if (!is_waiting || offer.life != config_.life) return;
+  if (genesis.token_hash != config_.token_hash || genesis.seeds.empty()) return;
   const bool lists_us =
       std::any_of(genesis.seeds.begin(), genesis.seeds.end(), [this](const GenesisSeed& seed) {
         return seed.uuid == config_.uuid && seed.address == config_.address;
@@ -236,8 +276,7 @@ void ClusterBirth::on(const std::string&, const GenesisOffer& offer, BootTime) {
   accept(genesis);
 }
 
-// --- Output
-// ------------------------------------------------------------------------------------------------
+// --- Output --------------------------------------------------------------------------------------
 
 void ClusterBirth::send(const std::string& to, BirthMessage message) {
   output_.send.emplace_back(to, std::move(message));

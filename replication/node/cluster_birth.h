@@ -7,13 +7,17 @@
 //
 // Idea: hellos may be old, so being ready is not enough. The writer asks every seed for a pledge
 //   (answered from the seed's present state) and writes only with all of them; who pledged accepts
-//   no other writer's genesis. A seed whose disk was lost comes back under another uuid, so a
-//   pledge to its old self binds nobody.
+//   no other writer's genesis, until that writer says that its ballot is over. A seed whose disk
+//   was lost comes back under another uuid, so a pledge to its old self binds nobody.
+// Restarts: uuid and life are on disk before the first message; pledges and ballots are not. So a
+//   ballot's number holds the life of its writer: no pledge to an earlier life counts. And an offer
+//   holds the life of the seed it is for: what was on its way to a life that pledged otherwise is
+//   not believed by the next one, which forgot.
 // Invariants: a genesis is handed out for storing at most once; a node with state takes no part but
-//   for handing on the genesis it was born with.
+//   for handing on the genesis it was born with; a genesis lists exactly the seeds that pledged.
 // Ownership: the node's start-up. Units: BootTime. Errors: status_text() says who is waited for.
 // Order of calls: on_time() and recv(); take_output() after each; stored() when the genesis is on
-//   disk.
+//   disk. Messages may be lost, late, doubled and reordered.
 #pragma once
 
 #include <map>
@@ -28,8 +32,11 @@
 
 namespace worldline::replication {
 
+inline constexpr uint64_t kBirthLifeMax = UINT32_MAX;
+
 struct BirthConfig {
-  Uuid uuid{};
+  Uuid uuid{};                     // Durable, as `life`.
+  uint64_t life = 0;               // The incarnation: 1 to kBirthLifeMax.
   std::string address;             // Ours; one of `seeds`.
   std::vector<std::string> seeds;  // All, without duplicates, at most kSeedsMax.
   uint64_t token_hash = 0;         // 0 = no token was given: no cluster is ever formed.
@@ -80,9 +87,13 @@ class ClusterBirth {
     uint64_t ballot = 0;
   };
 
+  static bool is_older(const SeedHello& hello, const SeedHello& known);
+
   std::string unfit_text(BootTime now) const;                   // Empty: every seed is fit.
   std::vector<std::pair<Uuid, std::string>> all_seeds() const;  // Ascending by uuid, ours included.
   uint64_t seeds_hash() const;
+  uint64_t closed_ballot() const;
+  uint64_t closed_ballot_of(const Uuid& writer) const;
   bool is_writer() const;
   bool is_bound_against(const Genesis& genesis) const;
   SeedHello own_hello() const;
@@ -93,6 +104,7 @@ class ClusterBirth {
   void on(const std::string& from, const Pledge& pledge, BootTime now);
   void on(const std::string& from, const GenesisOffer& offer, BootTime now);
   void begin_ballot(BootTime now);
+  bool may_go_on(BootTime now) const;
   void give_up(BootTime now);
   void write_genesis();
   void accept(const Genesis& genesis);
@@ -101,8 +113,9 @@ class ClusterBirth {
   BirthState state_ = BirthState::kIdle;
   std::map<std::string, Seed> seeds_;  // Heard of, by address; never ourselves.
   std::optional<Given> given_;         // Our pledge.
-  uint64_t ballot_ = 0;
-  std::set<std::string> pledges_;  // To our ballot, by address.
+  uint64_t ballot_ = 0;                // The last one; its upper half is our life.
+  uint64_t asked_hash_ = 0;            // The seeds our ballot asks.
+  std::set<std::string> pledges_;      // To our ballot, by address.
   std::optional<Genesis> genesis_;
   std::optional<BootTime> told_at_;
   std::optional<BootTime> retry_at_;  // The ballot ends, or no ballot before.

@@ -28,14 +28,15 @@ struct Farewell {
 // ------------------------------------------------------
 struct SeedHello {
   Uuid uuid{};
-  std::string address;          // As in the list of seeds.
+  uint64_t life = 0;            // Of this uuid; grows with every start of the process.
   uint64_t token_hash = 0;      // Never the token itself.
   bool is_empty = false;        // No Raft state in the data directory.
+  uint64_t closed_ballot = 0;   // Of its own ballots none up to here can lead to a genesis.
   std::optional<Uuid> cluster;  // Known already.
 };
 struct PledgeRequest {
   Uuid writer{};
-  uint64_t ballot = 0;  // Of this writer, grows.
+  uint64_t ballot = 0;  // Of this writer, grows, also over its lives.
   uint64_t token_hash = 0;
   uint64_t seeds_hash = 0;  // Of the uuids of all seeds, ascending.
 };
@@ -60,6 +61,7 @@ struct Genesis {
   friend bool operator==(const Genesis&, const Genesis&) = default;
 };
 struct GenesisOffer {
+  uint64_t life = 0;  // Of the hello it answers: an offer to an earlier life is void.
   Genesis genesis;
 };
 using BirthMessage = std::variant<SeedHello, PledgeRequest, Pledge, GenesisOffer>;

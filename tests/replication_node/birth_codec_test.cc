@@ -25,7 +25,7 @@ Genesis some_genesis() {
 }
 
 std::vector<BirthMessage> some_messages() {
-  SeedHello plain{uuid_of(1), "seed1:7000", 42, true, {}};
+  SeedHello plain{uuid_of(1), 7, 42, true, 8, {}};
   SeedHello member = plain;
   member.cluster = uuid_of(3);
   return {plain,
@@ -33,7 +33,7 @@ std::vector<BirthMessage> some_messages() {
           PledgeRequest{uuid_of(1), 5, 42, 77},
           Pledge{uuid_of(2), uuid_of(1), 5, true},
           Pledge{uuid_of(2), uuid_of(1), 6, false},
-          GenesisOffer{some_genesis()}};
+          GenesisOffer{7, some_genesis()}};
 }
 
 TEST(BirthCodec, GivesEveryMessageBack) {
@@ -56,13 +56,30 @@ TEST(BirthCodec, ItsBytesAreFixed) {
             "01000000000000000000000000000007"
             "0500000000000000"
             "01");
-  EXPECT_EQ(to_hex(encode_birth(SeedHello{uuid_of(1), "a:1", 42, true, uuid_of(3)})),
+  EXPECT_EQ(to_hex(encode_birth(SeedHello{uuid_of(1), 7, 42, true, 8, uuid_of(3)})),
             "0101"
             "01000000000000000000000000000007"
-            "0300613a31"
+            "0700000000000000"
             "2a00000000000000"
-            "0101"
+            "01"
+            "0800000000000000"
+            "01"
             "03000000000000000000000000000007");
+  Genesis genesis = some_genesis();
+  genesis.seeds.resize(1);
+  const std::string genesis_text =
+      "09000000000000000000000000000007"
+      "8877665544332211"
+      "0100"
+      "01000000000000000000000000000007"
+      "0100000000000000"
+      "0100000000000000"
+      "0300613a31";
+  EXPECT_EQ(to_hex(encode_birth(GenesisOffer{7, genesis})),
+            "0104"
+            "0700000000000000" +
+                genesis_text);
+  EXPECT_EQ(to_hex(encode_genesis(genesis)), "0105" + genesis_text);
 }
 
 TEST(BirthCodec, RefusesWhatIsCutOrHasMore) {
@@ -74,6 +91,9 @@ TEST(BirthCodec, RefusesWhatIsCutOrHasMore) {
     longer.push_back(0);
     EXPECT_EQ(decode_birth(longer).status().code(), StatusCode::kInvalidArgument);
   }
+  const ByteBuffer stored = encode_genesis(some_genesis());
+  for (size_t length = 0; length < stored.size(); ++length)
+    EXPECT_FALSE(decode_genesis(Bytes(stored).first(length)).ok()) << "cut to " << length;
 }
 
 TEST(BirthCodec, RefusesNewerVersionsAndKindsByName) {
@@ -84,6 +104,9 @@ TEST(BirthCodec, RefusesNewerVersionsAndKindsByName) {
   bytes[1] = 9;
   EXPECT_EQ(decode_birth(bytes).status().code(), StatusCode::kNotSupported);
   EXPECT_FALSE(decode_genesis(encode_birth(Pledge{})).ok());
+  EXPECT_FALSE(decode_genesis(encode_birth(GenesisOffer{7, some_genesis()})).ok());
+  EXPECT_FALSE(decode_birth(encode_genesis(some_genesis())).ok()) << "stored, never spoken";
+  EXPECT_FALSE(decode_genesis(ByteBuffer(kBirthMessageBytesMax + 1, 1)).ok());
   EXPECT_FALSE(decode_birth(ByteBuffer(kBirthMessageBytesMax + 1, 1)).ok());
 }
 
