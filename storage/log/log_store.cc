@@ -10,6 +10,7 @@ namespace worldline::storage {
 namespace {
 
 constexpr std::string_view kNodeRecordName = "node";
+constexpr std::string_view kGenesisName = "genesis";
 constexpr std::string_view kMarkerName = "marker";
 
 Bytes bytes_of(const EntryHeader& header) {
@@ -455,6 +456,16 @@ Result<std::optional<NodeRecord>> LogStore::node_record() const {
 Status LogStore::write_node_record(const NodeRecord& record) {
   batch_->put(Family::kNode, as_bytes(kNodeRecordName), encode_node_record(record));
   return apply(Sync::kYes);
+}
+
+Result<std::optional<ByteBuffer>> LogStore::genesis() const {
+  return decode_optional(database_->get(Family::kNode, as_bytes(kGenesisName)), decode_genesis_row);
+}
+
+Status LogStore::write_genesis(const NodeRecord& record, Bytes genesis) {
+  WL_CHECK(genesis.size() <= kGenesisBytesMax);
+  batch_->put(Family::kNode, as_bytes(kGenesisName), encode_genesis_row(genesis));
+  return write_node_record(record);
 }
 
 Status LogStore::write_marker(uint64_t incarnation) {

@@ -106,6 +106,10 @@ class LogStore {
   // --- The node -------------------------------------------------------------------------------
   Result<std::optional<NodeRecord>> node_record() const;
   Status write_node_record(const NodeRecord& record);  // Synced.
+  // How the cluster began, if this node was there [S 08/3.9]: bytes of whoever wrote them.
+  Result<std::optional<ByteBuffer>> genesis() const;
+  // With the record that it decides, in one synced batch. REQUIRES: at most kGenesisBytesMax.
+  Status write_genesis(const NodeRecord& record, Bytes genesis);
   // Writes and syncs one marker record: only then is what was read from disk durable.
   Status write_marker(uint64_t incarnation);
 

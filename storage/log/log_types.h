@@ -28,6 +28,7 @@ inline constexpr GroupId kCatalogGroup{1};
 inline constexpr uint8_t kEntryFormat = 1;         // Raised when the envelope changes.
 inline constexpr uint32_t kNodeFormatVersion = 1;  // Raised when the data directory changes.
 inline constexpr size_t kGroupConfigBytesMax = 64 * limits::KiB;
+inline constexpr size_t kGenesisBytesMax = 64 * limits::KiB;  // Sixteen seeds are 5 KiB.
 // One synchronous write: a full batch, or a single entry that alone exceeds it [S 08/3.6].
 inline constexpr size_t kLogBatchBytesTarget = 8 * limits::MiB;
 inline constexpr size_t kLogBatchJobsMax = 4096;
@@ -131,7 +132,7 @@ struct Tombstone {
 
 // Who this data directory belongs to.
 struct NodeRecord {
-  RandomId cluster{};
+  RandomId cluster{};  // All zero: none yet; then the node has no id either.
   RandomId uuid{};
   NodeId node;
   uint64_t incarnation = 0;  // +1 per process start, durable before any message is sent.

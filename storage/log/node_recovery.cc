@@ -40,6 +40,26 @@ Result<OpenedNode> open_node(LogStore& store, const NodeOpenOptions& options) {
   return node;
 }
 
+Status enter_cluster(LogStore& store, OpenedNode& node, const ClusterEntry& entry) {
+  WL_CHECK(entry.cluster != RandomId{});
+  WL_CHECK(entry.node.value != 0);
+  NodeRecord record = node.record;
+  if (record.cluster == entry.cluster && record.node == entry.node) return Status::ok_status();
+  if (record.cluster != RandomId{})
+    return Status::failed_precondition("data directory is node {} of cluster {}, not {} of {}",
+                                       record.node.value, to_hex(record.cluster), entry.node.value,
+                                       to_hex(entry.cluster));
+  if (!node.groups.empty())
+    return Status::failed_precondition("data directory has group {} and no cluster",
+                                       node.groups.front().value);
+  record.cluster = entry.cluster;
+  record.node = entry.node;
+  WL_RETURN_IF_ERROR(entry.genesis.empty() ? store.write_node_record(record)
+                                           : store.write_genesis(record, entry.genesis));
+  node.record = record;
+  return Status::ok_status();
+}
+
 Status close_node(LogStore& store, NodeRecord record) {
   WL_RETURN_IF_ERROR(store.flush_truncations());
   record.clean_shutdown = true;

@@ -16,7 +16,9 @@
 namespace worldline::storage {
 
 struct NodeOpenOptions {
-  RandomId fresh_cluster{};  // Written into an empty data directory; random, drawn by the caller.
+  // Written into an empty data directory; random, drawn by the caller. All zero, with node 0: the
+  // node waits for its cluster, see enter_cluster().
+  RandomId fresh_cluster{};
   RandomId fresh_uuid{};
   NodeId fresh_node{1};
   std::optional<RandomId> expected_cluster;  // Refuse a directory of any other.
@@ -30,6 +32,17 @@ struct OpenedNode {
 };
 
 Result<OpenedNode> open_node(LogStore& store, const NodeOpenOptions& options);
+
+// What a node is told once, when its cluster is born or lets it in [S 08/3.9].
+struct ClusterEntry {
+  RandomId cluster{};
+  NodeId node;
+  ByteBuffer genesis;  // Of a founder; empty: it joined.
+};
+// After this the node is of that cluster, after any crash: wholly or not at all. It may be asked
+// for again. kFailedPrecondition: it is of another cluster, another node, or has groups already.
+Status enter_cluster(LogStore& store, OpenedNode& node, const ClusterEntry& entry);
+
 // The last write of a clean stop.
 Status close_node(LogStore& store, NodeRecord record);
 

@@ -174,6 +174,22 @@ Result<NodeRecord> decode_node_record(Bytes bytes) {
   return record;
 }
 
+ByteBuffer encode_genesis_row(Bytes genesis) {
+  ByteBuffer row = begin_row();
+  append_le(row, static_cast<uint32_t>(genesis.size()));
+  append(row, genesis);
+  return end_row(std::move(row));
+}
+
+Result<ByteBuffer> decode_genesis_row(Bytes bytes) {
+  WL_ASSIGN_OR_RETURN(RecordReader reader, open_row("genesis", bytes));
+  const auto size = reader.number<uint32_t>();
+  if (size > kGenesisBytesMax) reader.fail();
+  const Bytes genesis = reader.take(size);
+  WL_RETURN_IF_ERROR(close_row("genesis", reader));
+  return ByteBuffer(genesis.begin(), genesis.end());
+}
+
 ByteBuffer encode_tombstone(const Tombstone& tombstone) {
   const bool is_plain = tombstone.mark == MarkKind::kQuarantined;
   ByteBuffer row{is_plain ? kRowVersion : kMarkedRowVersion};

@@ -33,6 +33,8 @@ ByteBuffer encode_tail(const TailRow& tail);
 Result<TailRow> decode_tail(Bytes bytes);
 ByteBuffer encode_node_record(const NodeRecord& record);
 Result<NodeRecord> decode_node_record(Bytes bytes);
+ByteBuffer encode_genesis_row(Bytes genesis);
+Result<ByteBuffer> decode_genesis_row(Bytes bytes);
 ByteBuffer encode_tombstone(const Tombstone& tombstone);
 Result<Tombstone> decode_tombstone(Bytes bytes);
 

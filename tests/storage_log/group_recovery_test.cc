@@ -382,5 +382,74 @@ TEST(NodeRecoveryTest, RefusesForeignNewerAndHeadlessDirectories) {
   EXPECT_EQ(open_node(store, {}).status().code(), StatusCode::kCorruption);
 }
 
+NodeOpenOptions waiting_node() {
+  NodeOpenOptions options;
+  options.fresh_uuid.fill(1);
+  options.fresh_node = NodeId{};
+  return options;
+}
+
+ClusterEntry founder_entry() {
+  ClusterEntry entry;
+  entry.cluster.fill(7);
+  entry.node = NodeId{3};
+  entry.genesis = {1, 5, 9};
+  return entry;
+}
+
+// Whatever the power loss leaves: the node waits as before, or is in with all that belongs to it.
+TEST(NodeRecoveryTest, EntersItsClusterWhollyOrNotAtAll) {
+  for (const bool is_let_down : {false, true}) {
+    SCOPED_TRACE(is_let_down);
+    auto disk = std::make_shared<MemoryDisk>();
+    {
+      LogStore store(disk->open());
+      auto node = open_node(store, waiting_node());
+      ASSERT_TRUE(node.ok());
+      EXPECT_EQ(node->record.cluster, RandomId{});
+      disk->set_faults({.fail_write = is_let_down ? 1u : 0u});
+      EXPECT_EQ(enter_cluster(store, *node, founder_entry()).ok(), !is_let_down);
+      Prng rng(1);
+      disk->crash(rng);
+    }
+    disk->set_faults({});
+    LogStore store(disk->open());
+    auto node = open_node(store, waiting_node());
+    ASSERT_TRUE(node.ok());
+    EXPECT_EQ(node->record.incarnation, 2u);
+    EXPECT_EQ(store.genesis()->has_value(), !is_let_down);
+    EXPECT_EQ(node->record.cluster[0], is_let_down ? 0 : 7);
+    EXPECT_EQ(node->record.node, is_let_down ? NodeId{} : NodeId{3});
+    EXPECT_EQ(store.genesis()->value_or(ByteBuffer{}),
+              is_let_down ? ByteBuffer{} : (ByteBuffer{1, 5, 9}));
+    EXPECT_TRUE(enter_cluster(store, *node, founder_entry()).ok()) << "asked for again";
+  }
+}
+
+TEST(NodeRecoveryTest, EntersOneClusterOnce) {
+  auto disk = std::make_shared<MemoryDisk>();
+  LogStore store(disk->open());
+  auto node = open_node(store, waiting_node());
+  ASSERT_TRUE(node.ok());
+  ClusterEntry joined = founder_entry();
+  joined.genesis.clear();
+  ASSERT_TRUE(enter_cluster(store, *node, joined).ok());
+  EXPECT_FALSE(store.genesis()->has_value()) << "it was not there";
+  ClusterEntry other = joined;
+  other.cluster.fill(8);
+  EXPECT_EQ(enter_cluster(store, *node, other).code(), StatusCode::kFailedPrecondition);
+  other = joined;
+  other.node = NodeId{4};
+  EXPECT_EQ(enter_cluster(store, *node, other).code(), StatusCode::kFailedPrecondition);
+
+  auto used = std::make_shared<MemoryDisk>();
+  LogStore groups(used->open());
+  ASSERT_TRUE(open_node(groups, waiting_node()).ok());
+  ASSERT_TRUE(groups.create_group(birth_of(kGroup)).ok());
+  auto with_groups = open_node(groups, waiting_node());
+  ASSERT_TRUE(with_groups.ok());
+  EXPECT_EQ(enter_cluster(groups, *with_groups, joined).code(), StatusCode::kFailedPrecondition);
+}
+
 }  // namespace
 }  // namespace worldline::storage

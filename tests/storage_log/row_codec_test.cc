@@ -70,6 +70,12 @@ std::vector<RowCase> row_cases() {
          return r.ok() && *r == sample_node_record();
        },
        [](Bytes b) { return code_of(decode_node_record(b)); }},
+      {"Genesis", encode_genesis_row(ByteBuffer{1, 5, 9}),
+       [](Bytes b) {
+         const auto r = decode_genesis_row(b);
+         return r.ok() && *r == ByteBuffer{1, 5, 9};
+       },
+       [](Bytes b) { return code_of(decode_genesis_row(b)); }},
       {"Tombstone", encode_tombstone({ReplicaId{1}, ReplicaId{2}, "why"}),
        [](Bytes b) {
          const auto r = decode_tombstone(b);
