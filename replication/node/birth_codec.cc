@@ -187,7 +187,9 @@ Result<Byte> read_kind(Bytes bytes, RecordReader& reader) {
                                     kBirthMessageBytesMax);
   const auto version = reader.number<Byte>();
   const auto kind = reader.number<Byte>();
-  if (version != kVersion && !bytes.empty())
+  if (!reader.ok())
+    return Status::invalid_argument("{} bytes of a cluster's birth say nothing", bytes.size());
+  if (version != kVersion)
     return Status::not_supported("a cluster's birth in version {}; this program knows {}", version,
                                  kVersion);
   return kind;

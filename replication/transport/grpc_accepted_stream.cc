@@ -3,25 +3,6 @@
 #include <utility>
 
 namespace worldline::replication {
-namespace {
-
-grpc::StatusCode grpc_code_of(const Status& status) {
-  switch (status.code()) {
-    case StatusCode::kPermissionDenied:
-      return grpc::StatusCode::PERMISSION_DENIED;
-    case StatusCode::kNotFound:
-      return grpc::StatusCode::NOT_FOUND;
-    case StatusCode::kInvalidArgument:
-    case StatusCode::kTooLarge:
-    case StatusCode::kNotSupported:
-    case StatusCode::kCorruption:
-      return grpc::StatusCode::INVALID_ARGUMENT;
-    default:
-      return grpc::StatusCode::FAILED_PRECONDITION;
-  }
-}
-
-}  // namespace
 
 // Runs on the lane when the window has room again; by then the stream may be gone.
 class AcceptedStream::Resume final : public LaneTask {

@@ -40,6 +40,22 @@ ClassCounters LaneCounters::snapshot() const {
   return out;
 }
 
+grpc::StatusCode grpc_code_of(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kPermissionDenied:
+      return grpc::StatusCode::PERMISSION_DENIED;
+    case StatusCode::kNotFound:
+      return grpc::StatusCode::NOT_FOUND;
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kTooLarge:
+    case StatusCode::kNotSupported:
+    case StatusCode::kCorruption:
+      return grpc::StatusCode::INVALID_ARGUMENT;
+    default:
+      return grpc::StatusCode::FAILED_PRECONDITION;
+  }
+}
+
 grpc::ByteBuffer to_buffer(const EncodedFrame& frame) {
   std::vector<grpc::Slice> slices;
   slices.reserve(frame.pieces.size());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status_code_enum.h>
 
 #include "replication/transport/grpc_credentials.h"
 #include "replication/transport/grpc_lane.h"
@@ -46,6 +47,9 @@ struct GrpcContext {
   TrafficClass cls() const { return lane.cls(); }
   const ClassLimits& limits() const { return config.classes[slot_of(cls())]; }
 };
+
+// What the other side is told of a refusal.
+grpc::StatusCode grpc_code_of(const Status& status);
 
 // Shares the frame's bytes with the library; they live until it has let them go.
 grpc::ByteBuffer to_buffer(const EncodedFrame& frame);

@@ -8,6 +8,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include "replication/transport/grpc_birth_service.h"
 #include "replication/transport/grpc_lane_side.h"
 
 namespace worldline::replication {
@@ -31,10 +32,6 @@ class Countdown {
   std::condition_variable zero_;
   size_t left_;  // Guarded by mutex_.
 };
-
-TlsExpectation expectation_of(const TransportConfig& config) {
-  return {config.cluster_name, config.node_name, config.advertised_host};
-}
 
 }  // namespace
 
@@ -81,11 +78,14 @@ class RefreshQueue : public std::enable_shared_from_this<RefreshQueue> {
 
 class GrpcTransport::Impl {
  public:
-  Impl(TransportConfig config, TransportListener& listener)
+  Impl(TransportConfig config, TransportListener& listener, BirthListener* birth)
       : config_(std::move(config)),
         listener_(listener),
         directory_(config_.identity.node),
-        credentials_(config_.tls) {}
+        credentials_(config_.tls) {
+    if (birth != nullptr)
+      birth_ = std::make_unique<GrpcBirthService>(credentials_, config_.cluster_name, *birth);
+  }
 
   Status start();
   void stop();
@@ -106,6 +106,7 @@ class GrpcTransport::Impl {
   PeerDirectory directory_;
   GrpcCredentials credentials_;
   GrpcService service_;
+  std::unique_ptr<GrpcBirthService> birth_;  // Null: not offered.
   std::array<std::unique_ptr<GrpcLaneSide>, kTrafficClasses.size()> sides_;
   std::shared_ptr<grpc::ServerCredentials> server_credentials_;  // Asked at each TLS handshake.
   std::unique_ptr<grpc::Server> server_;
@@ -142,6 +143,7 @@ Status GrpcTransport::Impl::start() {
   set_arguments(builder);
   builder.AddListeningPort(config_.listen_address, server_credentials_, &port_);
   builder.RegisterService(service_.service());
+  if (birth_ != nullptr) builder.RegisterService(birth_->service());
   const GrpcLaneSide::Shared shared{config_, listener_, directory_, credentials_, service_};
   for (const TrafficClass cls : kTrafficClasses)
     sides_[slot_of(cls)] =
@@ -206,7 +208,7 @@ Result<TlsLeaf> GrpcTransport::Impl::reload_tls(TlsMaterial material, Timestamp 
   if (is_stopped_) return Status::unavailable("the transport is stopped");
   WL_CHECK(credentials_.is_secure());
   WL_ASSIGN_OR_RETURN(const TlsLeaf leaf,
-                      check_tls_material(material, expectation_of(config_), now));
+                      check_tls_material(material, config_.tls_expectation(), now));
   if (!credentials_.exchange(std::move(material))) return leaf;
   std::vector<RefreshQueue::Item> items;
   for (const auto& one : sides_)
@@ -231,11 +233,11 @@ GrpcTransport::~GrpcTransport() {
 
 Result<std::unique_ptr<GrpcTransport>> GrpcTransport::start(TransportConfig config,
                                                             TransportListener& listener,
-                                                            Timestamp now) {
+                                                            Timestamp now, BirthListener* birth) {
   WL_RETURN_IF_ERROR(config.validate());
   if (config.tls)
-    WL_RETURN_IF_ERROR(check_tls_material(*config.tls, expectation_of(config), now).status());
-  auto impl = std::make_unique<Impl>(std::move(config), listener);
+    WL_RETURN_IF_ERROR(check_tls_material(*config.tls, config.tls_expectation(), now).status());
+  auto impl = std::make_unique<Impl>(std::move(config), listener, birth);
   WL_RETURN_IF_ERROR(impl->start());
   return std::unique_ptr<GrpcTransport>(new GrpcTransport(std::move(impl)));
 }

@@ -23,6 +23,7 @@
 
 #include <memory>
 
+#include "replication/transport/birth_listener.h"
 #include "replication/transport/transport.h"
 #include "replication/transport/transport_config.h"
 
@@ -31,8 +32,11 @@ namespace worldline::replication {
 class GrpcTransport final : public Transport {
  public:
   // Listens when this returns. `listener` is borrowed. `now` is for the certificate's validity.
+  // `birth`, borrowed too, hears seeds that have no cluster yet; null: they are told that nobody
+  // here does.
   static Result<std::unique_ptr<GrpcTransport>> start(TransportConfig config,
-                                                      TransportListener& listener, Timestamp now);
+                                                      TransportListener& listener, Timestamp now,
+                                                      BirthListener* birth = nullptr);
   ~GrpcTransport() override;
 
   uint16_t port() const;  // The one it listens on.

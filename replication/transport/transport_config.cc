@@ -34,6 +34,20 @@ void check_identity(const NodeIdentity& identity, Faults& faults) {
   faults.require(identity.incarnation > 0, "the incarnation is 0");
 }
 
+void check_listening(const TransportConfig& config, Faults& faults) {
+  const Status listen = validate_listen_address(config.listen_address);
+  faults.require(listen.ok(), listen.message());
+  faults.require(config.tls || config.is_loopback_only() || config.allow_insecure_network,
+                 "an insecure transport listens on a loopback address only");
+  faults.require(!config.tls || !config.cluster_name.empty(), "TLS needs the cluster's name");
+  faults.require(config.attempt_timeout.count() > 0, "attempt_timeout must be above 0");
+  faults.require(config.handshake_timeout.count() > 0, "handshake_timeout must be above 0");
+  // The library's servers end connections that ask more often than every 300 ms.
+  faults.require(config.keepalive_interval.count() >= 300,
+                 "keepalive_interval must be at least 300 ms");
+  faults.require(config.keepalive_timeout.count() > 0, "keepalive_timeout must be above 0");
+}
+
 }  // namespace
 
 bool TransportConfig::is_loopback_only() const {
@@ -41,19 +55,16 @@ bool TransportConfig::is_loopback_only() const {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+Status TransportConfig::validate_listening() const {
+  Faults faults;
+  check_listening(*this, faults);
+  return faults.status();
+}
+
 Status TransportConfig::validate() const {
   Faults faults;
   check_identity(identity, faults);
-  const Status listen = validate_listen_address(listen_address);
-  faults.require(listen.ok(), listen.message());
-  faults.require(tls || is_loopback_only() || allow_insecure_network,
-                 "an insecure transport listens on a loopback address only");
-  faults.require(!tls || !cluster_name.empty(), "TLS needs the cluster's name");
-  faults.require(attempt_timeout.count() > 0, "attempt_timeout must be above 0");
-  faults.require(handshake_timeout.count() > 0, "handshake_timeout must be above 0");
-  // The library's servers end connections that ask more often than every 300 ms.
-  faults.require(keepalive_interval.count() >= 300, "keepalive_interval must be at least 300 ms");
-  faults.require(keepalive_timeout.count() > 0, "keepalive_timeout must be above 0");
+  check_listening(*this, faults);
   faults.require(backoff.min.count() > 0 && backoff.min <= backoff.max,
                  "backoff.min must be above 0 and at most backoff.max");
   faults.require(incoming_streams_max > 0, "incoming_streams_max must be above 0");

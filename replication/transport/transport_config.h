@@ -65,7 +65,10 @@ struct TransportConfig {
   size_t incoming_streams_max = 2 * 1024;
 
   bool is_loopback_only() const;  // Of listen_address.
+  TlsExpectation tls_expectation() const { return {cluster_name, node_name, advertised_host}; }
   Status validate() const;
+  // Without the identity and the classes: a cluster is born before there is the one.
+  Status validate_listening() const;
 };
 
 }  // namespace worldline::replication

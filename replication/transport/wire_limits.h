@@ -39,6 +39,10 @@ inline constexpr size_t kAnyFrameBytesMax = frame_bytes_max(TrafficClass::kLog);
 // Before its handshake a peer is nobody: identity, class and room to grow.
 inline constexpr size_t kHandshakeBytesMax = 4 * limits::KiB;
 
+// A message of a cluster's birth, with who says it.
+inline constexpr size_t kSeedCallBytesMax = 8 * limits::KiB;
+inline constexpr int kSeedCallsPerConnectionMax = 4;  // One is used.
+
 // 16 Ki envelopes of about 350 B decoded: 6 MiB. 64 Ki entries of about 130 B: 9 MiB.
 inline constexpr size_t kFrameMessagesMax = 16 * limits::KiB;
 inline constexpr size_t kFrameEntriesMax = 64 * limits::KiB;
