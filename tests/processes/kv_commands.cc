@@ -36,11 +36,19 @@ std::string joined(const Ids& ids) {
 void KvNode::handle(const ClientRequest& request) {
   const auto answer = [this, &request](const std::string& text) { clients_->reply(request, text); };
   if (request.words.empty()) return answer("ERR no command");
+  if (node_ == nullptr) return handle_unborn(request);
   const std::string& verb = request.words[0];
   if (verb == "STATUS") return answer(status_text());
   if (verb == "LOCAL" && request.words.size() == 2) return answer(list_text(request.words[1]));
   if (verb == "ADMIN" && request.words.size() >= 2) return answer(admin(request.words));
   handle_data(request, replica());
+}
+
+// It waits for its cluster: nothing is here yet.
+void KvNode::handle_unborn(const ClientRequest& request) {
+  if (request.words[0] != "STATUS") return clients_->reply(request, "NO_REPLICA");
+  clients_->reply(request, fmt::format(R"({{"node":0,"uuid":"{}","cluster":"","birth":"{}"}})",
+                                       to_hex(log_->opened().record.uuid), birth_->text(now())));
 }
 
 // PUT key id | CAS key expected id | GET key
@@ -88,7 +96,7 @@ std::string KvNode::admin(const std::vector<std::string>& words) {
   return "ERR unknown command";
 }
 
-// ADMIN peer ID HOST:PORT
+// ADMIN peer ID HOST:PORT[/UUID]
 std::string KvNode::peer_command(const std::vector<std::string>& words) {
   const NodeId node{number_of(words[2])};
   if (node.value == 0) return "ERR a node is needed";
@@ -96,7 +104,13 @@ std::string KvNode::peer_command(const std::vector<std::string>& words) {
     const Status added = node_->add_peer(node, now());
     if (!added.ok()) return text_of(added);
   }
-  options_.peers[node] = words[3];
+  const size_t slash = words[3].find('/');
+  if (slash != std::string::npos) {
+    const auto uuid = parse_uuid(words[3].substr(slash + 1));
+    if (!uuid.ok()) return text_of(uuid.status());
+    options_.uuids[node] = *uuid;
+  }
+  options_.peers[node] = words[3].substr(0, slash);
   return text_of(peers_->set_peers(peer_infos()));
 }
 
@@ -151,14 +165,16 @@ std::string KvNode::status_text() {
   std::string why = stopped_why_;
   std::replace(why.begin(), why.end(), '"', '\'');
   std::string text = fmt::format(
-      R"({{"node":{},"stopped":"{}","gone":{},"disk":[{},{}],"elections":{},"installed":{},)"
+      R"({{"node":{},"uuid":"{}","cluster":"{}",)"
+      R"("stopped":"{}","gone":{},"disk":[{},{}],"elections":{},"installed":{},)"
       R"("cut":{},"offered":{},"sent":{},"failed":{},"received":{},"clock":{},)"
       R"("bytesIn":{},"bytesOut":{},"pagesFound":{},"pagesStored":{},"checkpointBytes":{})",
-      options_.node.value, why, gone_, static_cast<int>(disk_.stall), static_cast<int>(disk_.space),
-      machine_->counters().became_leader, machine_->counters().installed, snapshots_->cut_count(),
-      snapshots.offered, snapshots.sent, snapshots.failed, snapshots.received,
-      static_cast<int>(node_->clock_offset().verdict), snapshots.bytes_received,
-      snapshots.bytes_sent, snapshots.pages_found, snapshots.pages_stored,
+      options_.node.value, to_hex(log_->opened().record.uuid),
+      to_hex(log_->opened().record.cluster), why, gone_, static_cast<int>(disk_.stall),
+      static_cast<int>(disk_.space), machine_->counters().became_leader,
+      machine_->counters().installed, snapshots_->cut_count(), snapshots.offered, snapshots.sent,
+      snapshots.failed, snapshots.received, static_cast<int>(node_->clock_offset().verdict),
+      snapshots.bytes_received, snapshots.bytes_sent, snapshots.pages_found, snapshots.pages_stored,
       snapshots_->newest_bytes());
   text += R"(,"reports":{)";
   bool is_first = true;

@@ -13,6 +13,10 @@ constexpr const char* kUsage =
     R"(kv_node: one node of the test cluster of tests/processes.
   --node N --data DIR --listen HOST:PORT --clients HOST:PORT --peer N=HOST:PORT...
   [--members 1,2,3]          the members of birth; without it the node waits to be added
+  [--cluster UUID]           the cluster that --node was let into; with --peer N=HOST:PORT/UUID
+  [--seeds HOST:PORT,... --token TEXT]  in place of --node, --peer and --members: all are born
+                             together, and find each other
+  [--die-at STEP]            of birth: hello ballot pledge store stored offer listening created
   [--checkpoint-entries N] [--retained-entries N] [--retained-bytes N] [--full-bytes N]
   [--memtable-bytes N] [--cached-bytes N] [--snapshot-rate BYTES-PER-SECOND]
   [--tls DIR]                node.pem, node.key and ca.pem of this node
@@ -41,7 +45,11 @@ Status set_peer(KvNodeOptions& options, const std::string& value) {
   const size_t equals = value.find('=');
   if (equals == std::string::npos) return Status::invalid_argument("--peer: '{}'", value);
   WL_ASSIGN_OR_RETURN(const uint64_t node, parse_number("--peer", value.substr(0, equals)));
-  options.peers[NodeId{node}] = value.substr(equals + 1);
+  const size_t slash = value.find('/', equals);
+  if (slash != std::string::npos) {
+    WL_ASSIGN_OR_RETURN(options.uuids[NodeId{node}], parse_uuid(value.substr(slash + 1)));
+  }
+  options.peers[NodeId{node}] = value.substr(equals + 1, slash - equals - 1);
   return {};
 }
 
@@ -71,6 +79,21 @@ Status set_number(KvNodeOptions& options, const std::string& flag, const std::st
   return {};
 }
 
+Status set_birth(KvNodeOptions& options, const std::string& flag, const std::string& value) {
+  if (flag == "--token") {
+    options.token = value;
+  } else if (flag == "--die-at") {
+    options.die_at = value;
+  } else if (flag == "--cluster") {
+    WL_ASSIGN_OR_RETURN(options.cluster.emplace(), parse_uuid(value));
+  } else {
+    std::istringstream addresses(value);
+    for (std::string address; std::getline(addresses, address, ',');)
+      options.seeds.push_back(address);
+  }
+  return {};
+}
+
 Status set_flag(KvNodeOptions& options, const std::string& flag, const std::string& value) {
   if (flag == "--data") {
     options.data = value;
@@ -82,6 +105,8 @@ Status set_flag(KvNodeOptions& options, const std::string& flag, const std::stri
     return set_address(options, flag, value);
   } else if (flag == "--peer") {
     return set_peer(options, value);
+  } else if (flag == "--cluster" || flag == "--seeds" || flag == "--token" || flag == "--die-at") {
+    return set_birth(options, flag, value);
   } else if (flag == "--members") {
     std::istringstream ids(value);
     for (std::string id; std::getline(ids, id, ',');) {
@@ -98,8 +123,9 @@ Result<KvNodeOptions> parse_flags(int count, char** words) {
   KvNodeOptions options;
   for (int i = 1; i + 1 < count; i += 2)
     WL_RETURN_IF_ERROR(set_flag(options, words[i], words[i + 1]));
-  const bool is_complete = options.node.value != 0 && !options.data.empty() &&
-                           !options.listen.empty() && options.client_port != 0;
+  const bool has_place = (options.node.value != 0) != (!options.seeds.empty());
+  const bool is_complete =
+      has_place && !options.data.empty() && !options.listen.empty() && options.client_port != 0;
   if (count % 2 == 0 || !is_complete) return Status::invalid_argument("{}", kUsage);
   return options;
 }

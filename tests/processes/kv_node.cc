@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/secure_random.h"
 #include "storage/log/group_recovery.h"
 #include "storage/rocksdb/disk_space.h"
 
@@ -71,6 +72,25 @@ KvNode::~KvNode() {
 
 Status KvNode::start() {
   WL_RETURN_IF_ERROR(open_log());
+  WL_RETURN_IF_ERROR(start_clients());
+  if (!options_.seeds.empty()) {
+    WL_RETURN_IF_ERROR(start_birth());
+    if (!birth_->is_born()) return {};  // A turn will see that it is.
+  } else if (options_.cluster) {
+    WL_RETURN_IF_ERROR(log_->enter({*options_.cluster, options_.node, {}}));
+  }
+  if (log_->opened().record.node != options_.node && options_.seeds.empty())
+    return Status::failed_precondition("the data directory is that of node {}",
+                                       log_->opened().record.node.value);
+  return start_group();
+}
+
+Status KvNode::start_group() {
+  if (birth_ != nullptr) {
+    WL_RETURN_IF_ERROR(take_genesis(birth_->genesis()));
+    birth_->stop_listening();
+    reached("listening");
+  }
   worker_ = std::make_unique<Worker>();
   peers_ = std::make_unique<KvPeers>(loop_, clock_, static_cast<PeerEvents&>(*this));
   WL_RETURN_IF_ERROR(open_snapshots());
@@ -81,12 +101,16 @@ Status KvNode::start() {
   const replication::NodePorts ports{this, peers_.get(), &snapshots_->port(), this};
   node_ = std::make_unique<replication::RaftNode>(config, ports, now());
   WL_ASSIGN_OR_RETURN(std::unique_ptr<replication::Transport> transport,
-                      make_transport(options_, log_->opened().record, peers_->listener()));
+                      make_transport(options_, log_->opened().record, peers_->listener(),
+                                     birth_ != nullptr ? &birth_->listener() : nullptr));
   peers_->start(std::move(transport));
   WL_RETURN_IF_ERROR(open_group());
   start_writer();
   WL_RETURN_IF_ERROR(create_group());
-  WL_RETURN_IF_ERROR(start_peers());
+  return start_peers();
+}
+
+Status KvNode::start_clients() {
   WL_ASSIGN_OR_RETURN(clients_, ClientServer::start(options_.client_host, options_.client_port,
                                                     [this](std::vector<ClientRequest> all) {
                                                       loop_.post([this, all = std::move(all)] {
@@ -125,9 +149,15 @@ Status KvNode::open_snapshots() {
 Status KvNode::open_log() {
   NodeLogOptions log;
   log.root = options_.data;
-  log.cluster = uuid_of(NodeId{0});
-  log.uuid = uuid_of(options_.node);
-  log.node = options_.node;
+  if (options_.seeds.empty() && !options_.cluster) {
+    log.node.fresh_cluster = uuid_of(NodeId{0});
+    log.node.fresh_uuid = uuid_of(options_.node);
+    log.node.fresh_node = options_.node;
+    log.node.expected_cluster = log.node.fresh_cluster;
+  } else {
+    log.node.fresh_uuid = random_bytes<16>();  // A new disk is a new node.
+    log.node.fresh_node = NodeId{};
+  }
   log.memtable_bytes = options_.memtable_bytes;
   WL_ASSIGN_OR_RETURN(log_, NodeLog::open(log, faults_));
   return {};
@@ -201,7 +231,10 @@ Status KvNode::create_group() {
   replication::CreateOrder order;
   order.group = kGroup;
   order.replica = options_.replica;
-  if (!options_.members.empty())
+  if (birth_ != nullptr)
+    order.boundary =
+        replication::genesis_boundary(kGroup, replication::catalog_members(birth_->genesis()));
+  else if (!options_.members.empty())
     order.boundary = replication::genesis_boundary(kGroup, members_of(options_.members));
   order.machine = machine_.get();
   return node_->create(order);
@@ -241,8 +274,13 @@ std::vector<replication::PeerInfo> KvNode::peer_infos() const {
   std::vector<replication::PeerInfo> infos;
   for (const auto& [node, address] : options_.peers)
     if (node != options_.node)
-      infos.push_back({node, uuid_of(node), fmt::format("kv{}", node.value), {address}});
+      infos.push_back({node, uuid_of_peer(node), fmt::format("kv{}", node.value), {address}});
   return infos;
+}
+
+storage::RandomId KvNode::uuid_of_peer(NodeId node) const {
+  const auto found = options_.uuids.find(node);
+  return found != options_.uuids.end() ? found->second : uuid_of(node);
 }
 
 Status KvNode::start_peers() {
@@ -271,11 +309,13 @@ int KvNode::run() {
 }
 
 void KvNode::turn() {
+  if (node_ == nullptr) return birth_turn();
   const BootTime due = std::min(node_->next_deadline(), now() + kTurnMax);
   const auto wait = std::max(replication::Micros{0}, due - now());
   for (const Work& work : loop_.take(wait)) work();
   on_time(now());
   settle();
+  if (birth_ != nullptr) birth_->on_time(now());
   peers_->flush();
   clients_->flush();
 }
@@ -327,6 +367,7 @@ void KvNode::settle() {
 
 // Hands its leadership over before it goes.
 void KvNode::drain_and_close() {
+  if (node_ == nullptr) return birth_->stop();
   const BootTime end = now() + kDrainTime;
   while (now() < end && node_->drain(4) > 0) turn();
   node_->say_farewell(replication::LeaveReason::kShutdown);
@@ -382,6 +423,7 @@ void KvNode::create(GroupId group, ReplicaId id, const replication::LogBoundary&
                                 : store.create_group(replication::group_birth(
                                       group, id, boundary.config, storage::content_hash({})));
         if (!done.ok()) die(kExitDamaged, done.message());
+        reached("created");
         loop_.post([this, group] { node_->created(group); });
       });
   if (!queued.ok()) die(kExitDisk, queued.status().message());

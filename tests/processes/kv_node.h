@@ -19,6 +19,7 @@
 
 #include "storage/log/disk_state.h"
 #include "tests/processes/client_server.h"
+#include "tests/processes/kv_birth.h"
 #include "tests/processes/kv_machine.h"
 #include "tests/processes/kv_peers.h"
 #include "tests/processes/kv_snapshots.h"
@@ -30,14 +31,19 @@ inline constexpr int kExitDisk = 74;
 inline constexpr int kExitDamaged = 75;
 
 struct KvNodeOptions {
-  NodeId node;
+  NodeId node;  // 0: the genesis says it.
   ReplicaId replica;
   std::filesystem::path data;
   std::string listen;  // host:port for peers.
   std::string client_host;
   uint16_t client_port = 0;
-  std::map<NodeId, std::string> peers;  // Addresses; may hold the own one.
-  std::vector<ReplicaId> members;       // Of birth, ids as of nodes. Empty: join.
+  std::map<NodeId, std::string> peers;        // Addresses; may hold the own one.
+  std::map<NodeId, storage::RandomId> uuids;  // Of peers that were born from seeds.
+  std::vector<ReplicaId> members;             // Of birth, ids as of nodes. Empty: join.
+  std::vector<std::string> seeds;  // Addresses; with them all of the above comes from birth.
+  std::string token;
+  std::optional<storage::RandomId> cluster;  // That was born from seeds; join it.
+  std::string die_at;                        // A step of birth: kill -9 there.
   uint64_t checkpoint_entries = 2000;
   uint64_t snapshot_bytes_per_second = replication::kTransferBytesPerSecond;
   size_t retained_entries = 2000;
@@ -56,7 +62,7 @@ class KvNode final : private replication::LogPort,
   explicit KvNode(KvNodeOptions options);
   ~KvNode() override;
 
-  // Recovers, joins or is born, and opens its ports.
+  // Recovers, joins or is born, and opens its ports. With seeds, it may be born later.
   Status start();
   // Until stop() was called; the exit code.
   int run();
@@ -65,6 +71,13 @@ class KvNode final : private replication::LogPort,
  private:
   // --- Start
   Status open_log();
+  Status start_clients();
+  Status start_birth();
+  Status enter_genesis(const replication::Genesis& genesis);
+  Status take_genesis(const replication::Genesis& genesis);
+  void birth_turn();
+  void reached(const char* step);
+  Status start_group();
   Status open_snapshots();
   Status recover(const storage::VerifiedGroup& group);
   Status open_group();
@@ -73,6 +86,7 @@ class KvNode final : private replication::LogPort,
   Status create_group();
   void start_writer();
   Status start_peers();
+  storage::RandomId uuid_of_peer(NodeId node) const;
   std::vector<replication::PeerInfo> peer_infos() const;
   replication::NodeConfig node_config() const;
 
@@ -89,6 +103,7 @@ class KvNode final : private replication::LogPort,
 
   // --- Clients
   void handle(const ClientRequest& request);
+  void handle_unborn(const ClientRequest& request);
   void handle_data(const ClientRequest& request, replication::GroupReplica* replica);
   std::string admin(const std::vector<std::string>& words);
   std::string change_members(const std::vector<std::string>& words);
@@ -135,6 +150,7 @@ class KvNode final : private replication::LogPort,
   std::unique_ptr<replication::LogAdapter> adapter_;
   std::unique_ptr<KvSnapshots> snapshots_;
   std::unique_ptr<KvMachine> machine_;
+  std::unique_ptr<KvBirth> birth_;  // Null: it was given no seeds.
   std::unique_ptr<KvPeers> peers_;
   std::unique_ptr<replication::RaftNode> node_;
   storage::DiskSpaceMonitor space_;
@@ -153,10 +169,15 @@ class KvNode final : private replication::LogPort,
   bool gone_ = false;               // A peer says that it was removed.
 };
 
-// The transport between the processes.
+// What both the transport and the talk of birth are started with.
+Result<replication::TransportConfig> transport_config(const KvNodeOptions& options,
+                                                      const storage::NodeRecord& record);
+// 32 hexadecimal digits.
+Result<storage::RandomId> parse_uuid(const std::string& text);
+// The transport between the processes. `birth` may be null.
 Result<std::unique_ptr<replication::Transport>> make_transport(
     const KvNodeOptions& options, const storage::NodeRecord& record,
-    replication::TransportListener& listener);
+    replication::TransportListener& listener, replication::BirthListener* birth);
 // Reads the certificate again. REQUIRES: made by make_transport().
 Status reload_tls(replication::Transport& transport, const KvNodeOptions& options);
 

@@ -13,9 +13,8 @@ Result<replication::TlsMaterial> read_material(const KvNodeOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<replication::Transport>> make_transport(
-    const KvNodeOptions& options, const storage::NodeRecord& record,
-    replication::TransportListener& listener) {
+Result<replication::TransportConfig> transport_config(const KvNodeOptions& options,
+                                                      const storage::NodeRecord& record) {
   replication::TransportConfig config;
   config.identity.cluster = record.cluster;
   config.identity.uuid = record.uuid;
@@ -30,9 +29,16 @@ Result<std::unique_ptr<replication::Transport>> make_transport(
     WL_ASSIGN_OR_RETURN(config.tls, read_material(options));
   }
   config.jitter_seed = record.node.value;
+  return config;
+}
+
+Result<std::unique_ptr<replication::Transport>> make_transport(
+    const KvNodeOptions& options, const storage::NodeRecord& record,
+    replication::TransportListener& listener, replication::BirthListener* birth) {
+  WL_ASSIGN_OR_RETURN(replication::TransportConfig config, transport_config(options, record));
   WL_ASSIGN_OR_RETURN(
       std::unique_ptr<replication::GrpcTransport> transport,
-      replication::GrpcTransport::start(std::move(config), listener, SystemClock().now()));
+      replication::GrpcTransport::start(std::move(config), listener, SystemClock().now(), birth));
   return std::unique_ptr<replication::Transport>(std::move(transport));
 }
 

@@ -16,15 +16,7 @@ Result<std::unique_ptr<NodeLog>> NodeLog::open(const NodeLogOptions& options, Di
                       storage::open_rocksdb(database));
   log->store_ = std::make_unique<storage::LogStore>(
       std::make_unique<FaultyStore>(std::move(rocksdb), faults));
-  storage::NodeOpenOptions node;
-  node.fresh_cluster = options.cluster;
-  node.fresh_uuid = options.uuid;
-  node.fresh_node = options.node;
-  node.expected_cluster = options.cluster;
-  WL_ASSIGN_OR_RETURN(log->opened_, storage::open_node(*log->store_, node));
-  if (log->opened_.record.node != options.node)
-    return Status::failed_precondition("the data directory is that of node {}",
-                                       log->opened_.record.node.value);
+  WL_ASSIGN_OR_RETURN(log->opened_, storage::open_node(*log->store_, options.node));
   log->queue_ = std::make_unique<storage::LogWriterQueue>(
       *log->store_, static_cast<storage::LogCompletions&>(*log));
   return log;
@@ -62,6 +54,11 @@ void NodeLog::on_written(std::span<const storage::QueuedJob> jobs, const Status&
     }
   }
   if (!done.empty()) notices_.written(std::move(done));
+}
+
+Status NodeLog::enter(const storage::ClusterEntry& entry) {
+  WL_CHECK(!writer_.joinable());
+  return storage::enter_cluster(*store_, opened_, entry);
 }
 
 void NodeLog::close() {

@@ -24,9 +24,7 @@ inline constexpr GroupId kGroup{2};
 
 struct NodeLogOptions {
   std::filesystem::path root;
-  storage::RandomId cluster{};
-  storage::RandomId uuid{};
-  NodeId node;
+  storage::NodeOpenOptions node;
   size_t memtable_bytes = 4 * limits::MiB;
 };
 
@@ -45,6 +43,8 @@ class NodeLog final : private storage::LogCompletions {
   static Result<std::unique_ptr<NodeLog>> open(const NodeLogOptions& options, DiskFaults& faults);
   ~NodeLog() override;
 
+  // Before start() only: the cluster this node belongs to from here on.
+  Status enter(const storage::ClusterEntry& entry);
   void start(WriterNotices notices);
   // What is queued is still written; then the mark of a clean stop.
   void close();
