@@ -91,15 +91,22 @@ export class KvProcess {
     return this.child !== undefined && this.child.exitCode === null && !this.child.signalCode;
   }
 
+  /** Flags that say who it is, and whom it knows. */
+  get place() {
+    const { network, nodes } = this.cluster;
+    const peers = [...nodes.values()].flatMap(node => [
+      '--peer',
+      `${node.id}=${network.peerAddress(node.slot)}`,
+    ]);
+    return ['--node', this.id, ...peers];
+  }
+
   /** `members` of birth; empty: it waits to be added. */
   async start(members = []) {
     const { network, options } = this.cluster;
-    const flags = ['--node', this.id, '--data', this.data];
+    const flags = [...this.place, '--data', this.data];
     flags.push('--listen', network.peerAddress(this.slot));
     flags.push('--clients', network.clientAddress(this.slot));
-    for (const node of this.cluster.nodes.values()) {
-      flags.push('--peer', `${node.id}=${network.peerAddress(node.slot)}`);
-    }
     if (members.length) flags.push('--members', members.join(','));
     flags.push(...options.flags, ...(options.flagsOf?.(this) ?? []));
     this.out ??= createWriteStream(join(this.cluster.logs, `node${this.id}.log`), { flags: 'a' });

@@ -2,6 +2,7 @@
 // keeps the load going, waits for recovery and checks the history. Here: processes, clocks, power
 // and certificates; the rest is in the files beside.
 import { cpSync } from 'node:fs';
+import { births } from './birth.mjs';
 import { eventually, sleep } from './cluster.mjs';
 import { diskFaults } from './faults_disk.mjs';
 import { memberFaults } from './faults_members.mjs';
@@ -218,6 +219,7 @@ export const faults = [
   { name: 'clock-jump-follower', row: 'P-15', run: jumpFollower, repeat: 20, terms: 0 },
   { name: 'clock-drift', row: 'P-15', run: driftLeader, repeat: 20, terms: 0, isLong: true },
   ...memberFaults,
+  ...births,
   { name: 'power-cut', row: 'P-04', run: cutPower, repeat: 100, rounds: 2, life: 'power',
     rate: 600 },
   { name: 'renew-certificates', row: 'mTLS', run: renewCertificates, repeat: 20, life: 'tls',

@@ -5,7 +5,7 @@ const CATCH_UP_MS = 30_000;
 const LEAVE_MS = 20_000;
 
 /** Leaders come and go meanwhile: asked until it holds. */
-async function change(cluster, words) {
+export async function change(cluster, words) {
   await eventually(`members ${words}`, CATCH_UP_MS, async () => {
     const leader = await cluster.leader();
     return (await leader.admin(`members ${words}`)).startsWith('OK');
@@ -21,10 +21,19 @@ async function isConfig(cluster, what, holds) {
 
 /** Everybody learns where a node lives. */
 export async function announce(cluster, node) {
-  const address = cluster.network.peerAddress(node.slot);
+  const place = cluster.network.peerAddress(node.slot);
+  const address = node.uuid ? `${place}/${node.uuid}` : place;
   for (const other of cluster.running) {
     if (other !== node) await other.admin(`peer ${node.id} ${address}`);
   }
+}
+
+export function isCaughtUp(cluster, fresh) {
+  return eventually(`node ${fresh.id} has caught up`, CATCH_UP_MS, async () => {
+    const leader = await (await cluster.leader()).status();
+    const status = await fresh.status();
+    return status.applied > 0 && status.applied + 50 > leader.applied;
+  });
 }
 
 /** A fresh node as learner that has nearly everything. */
@@ -34,11 +43,7 @@ export async function addLearner(t, slot = t.cluster.freeSlot()) {
   await announce(cluster, fresh);
   await fresh.start();
   await change(cluster, `learner:${fresh.id}`);
-  await eventually(`node ${fresh.id} has caught up`, CATCH_UP_MS, async () => {
-    const leader = await (await cluster.leader()).status();
-    const status = await fresh.status();
-    return status.applied > 0 && status.applied + 50 > leader.applied;
-  });
+  await isCaughtUp(cluster, fresh);
   return fresh;
 }
 

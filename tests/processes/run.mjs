@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { BirthRound } from './birth.mjs';
 import { Authority } from './certificates.mjs';
 import { selfCheck } from './check.mjs';
 import { Cluster } from './cluster.mjs';
@@ -84,7 +85,7 @@ async function runFault(fault, state) {
   await state.needs(fault.life ?? 'plain');
   for (let i = 0; i < count; i++) {
     const settings = { random, strict, long, patience, rate: Number(rate) };
-    const round = new Round(state.cluster, fault, ++state.number, settings);
+    const round = state.round(fault, settings);
     rounds.push(round);
     await round.run();
     const notes = round.notes.length ? ` (${round.notes.join('; ')})` : '';
@@ -96,7 +97,7 @@ async function runFault(fault, state) {
     if (round.problems.length) {
       console.log(`  FAILED:\n    ${round.problems.slice(0, 12).join('\n    ')}`);
       await state.rebirth();
-    } else if (state.kept.size < 400) {
+    } else if (state.kept.size < 400 && state.cluster.running.length) {
       for (const [key, ids] of await round.lists()) state.kept.set(key, ids);
     }
   }
@@ -133,6 +134,16 @@ class Run {
     return all;
   }
 
+  /** A round with the cluster there is, or with one that it makes itself. */
+  round(fault, settings) {
+    const number = ++this.number;
+    if (fault.life !== 'birth') return new Round(this.cluster, fault, number, settings);
+    const own = { ...settings, cluster: this.#options(this.logs) };
+    const round = new BirthRound(this.network, this.logs, fault, number, own);
+    this.cluster = round.cluster;
+    return round;
+  }
+
   /** A cluster after a failure proves nothing any more: the next fault gets a new one. */
   async rebirth() {
     await this.cluster?.stop();
@@ -141,7 +152,7 @@ class Run {
     this.kept = new Map();
     const logs = mkdtempSync(join(this.logs, `life${++this.lives}-`));
     this.cluster = new Cluster(this.network, logs, this.#options(logs));
-    await this.cluster.birth(3);
+    if (this.life !== 'birth') await this.cluster.birth(3);
   }
 
   finish(fault, rounds) {
