@@ -135,6 +135,7 @@ void ClusterBirth::on_time(BootTime now) {
   if (!told_at_ || now - *told_at_ >= kTellEvery) {
     told_at_ = now;
     send_to_others(own_hello());
+    if (state_ == BirthState::kPledging) ask_for_pledges();
   }
   if (state_ == BirthState::kPledging && !may_go_on(now)) give_up(now);
   const bool may_begin = state_ == BirthState::kGathering && (!retry_at_ || now >= *retry_at_);
@@ -161,6 +162,11 @@ void ClusterBirth::begin_ballot(BootTime now) {
   asked_hash_ = seeds_hash();
   retry_at_ = now + kBallotTime;
   if (config_.seeds.size() == 1) return write_genesis();
+  ask_for_pledges();
+}
+
+// Again and again: a request may be lost, and a seed that was killed has forgotten its answer.
+void ClusterBirth::ask_for_pledges() {
   send_to_others(PledgeRequest{config_.uuid, ballot_, config_.token_hash, asked_hash_});
 }
 

@@ -105,6 +105,7 @@ class ClusterBirth {
   void on(const std::string& from, const GenesisOffer& offer, BootTime now);
   void begin_ballot(BootTime now);
   bool may_go_on(BootTime now) const;
+  void ask_for_pledges();
   void give_up(BootTime now);
   void write_genesis();
   void accept(const Genesis& genesis);

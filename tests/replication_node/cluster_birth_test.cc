@@ -342,6 +342,14 @@ TEST(ClusterBirth, PledgesToAnEarlierLifeDoNotCount) {
   EXPECT_EQ(nursery.stores, 0);
 }
 
+TEST(ClusterBirth, ALostPledgeIsAskedForAgain) {
+  Nursery nursery(3);
+  while (nursery.seeds[0]->state() != BirthState::kPledging) nursery.run_for(10ms);
+  nursery.in_flight.clear();
+  nursery.run_for(700ms);  // Far less than a ballot takes to end.
+  EXPECT_EQ(nursery.born(), 3u);
+}
+
 // While a ballot is open one of the seeds becomes another: the writer does not name who it is now.
 TEST(ClusterBirth, AGenesisListsTheSeedsThatPledged) {
   Nursery nursery(3);
