@@ -169,7 +169,7 @@ Result<LoweredScript> run_tool(ModuleRuntime& runtime, std::string_view tool,
                                std::string_view bundle) {
   const RuntimeConfig& config = runtime.config();
   JsIsolate js({.heap_bytes = config.lowering_heap_bytes, .stack_bytes = kLoweringStackBytes});
-  WatchSlot slot(js, config.lowering_budget);
+  WatchSlot slot(js, config.lowering_budget, "lowering a module");
   runtime.watchdog().add(slot);
   Result<LoweredScript> lowered = Status::internal("not run");
   bool stopped = false;
