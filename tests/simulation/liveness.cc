@@ -53,8 +53,8 @@ bool LivenessPhase::has_majority(const std::vector<bool>& chosen, const Membersh
   });
 }
 
-// Grows a random set until it is a majority of the committed config and of every later one.
-bool LivenessPhase::choose_core() {
+// The committed config and every later one that a log has: whose voters decide, nobody can say.
+std::vector<Membership> LivenessPhase::possible_configs() const {
   std::vector<Membership> configs{cluster_.observer().committed_config()};
   for (uint32_t slot = 0; slot < cluster_.slots(); ++slot) {
     const ReplicaProcess* process = cluster_.node(slot).process();
@@ -65,6 +65,12 @@ bool LivenessPhase::choose_core() {
     const replication::ConfigAt* before = log.config_before_last();
     if (before != nullptr && before->index > committed) configs.push_back(before->config);
   }
+  return configs;
+}
+
+// Grows a random set until it is a majority of every possible config.
+bool LivenessPhase::choose_core() {
+  const std::vector<Membership> configs = possible_configs();
   std::vector<uint32_t> order(cluster_.slots());
   std::iota(order.begin(), order.end(), 0u);
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[chance_.below(i)]);
@@ -109,18 +115,35 @@ void LivenessPhase::heal_core() {
   clients_.ask_only(std::move(slots));
 }
 
-// Without a majority of the committed config nobody may guess: no call is served, and who lost its
+// Without a majority of any possible config nobody may guess: no call is served, and who lost its
 // data says so for as long as it is asked.
 bool LivenessPhase::stay_dead() {
   cluster_.network().heal();
   const std::vector<bool> all(cluster_.slots(), true);
-  const bool is_dead = !has_majority(all, cluster_.observer().committed_config());
+  const std::vector<Membership> configs = possible_configs();
+  const bool is_dead = std::none_of(configs.begin(), configs.end(), [&](const Membership& config) {
+    return has_majority(all, config);
+  });
   const Micros limit = kElectionTimes * scenario_.election_time();
   const uint64_t probe = clients_.probe(OpKind::kWrite, limit, std::nullopt);
   const bool is_served = run_until(cluster_.queue().now() + limit, {probe});
-  if (is_dead && is_served) cluster_.observer().fail("I-1: a write was served without a majority");
+  if (is_dead && is_served)
+    cluster_.observer().fail("I-1: a write was served without a majority:" + describe_voters());
   if (is_dead && !is_served) cluster_.observer().mark(FaultMark::kFrozen);
   return !cluster_.observer().failed();
+}
+
+std::string LivenessPhase::describe_voters() const {
+  std::string text;
+  for (const ReplicaId voter : cluster_.observer().committed_config().voters) {
+    const std::optional<uint32_t> slot = cluster_.slot_of_replica(voter);
+    const char* state = !slot                                      ? "gone"
+                        : is_lost(cluster_, voter)                 ? "lost"
+                        : cluster_.node(*slot).disk().lacks_tail() ? "without its tail"
+                                                                   : "there";
+    text += fmt::format(" [replica {} {}]", voter.value, state);
+  }
+  return text;
 }
 
 // --- Demands -------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class LivenessPhase {
   Verdict run();
 
  private:
+  std::vector<replication::Membership> possible_configs() const;
   bool choose_core();
   bool stay_dead();
   void settle_others();
@@ -36,6 +37,7 @@ class LivenessPhase {
   bool converge();     // Equal logs and states in the core.
   bool stay_quiet();
   std::string describe_core() const;
+  std::string describe_voters() const;
   bool is_equal() const;
   bool settles(const replication::RaftCore& leader);
   std::string unrest_of(const replication::RaftCore& leader) const;
