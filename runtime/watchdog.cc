@@ -96,7 +96,7 @@ Watchdog::~Watchdog() {
 
 void Watchdog::add(WatchSlot& slot) {
   const std::scoped_lock lock(mutex_);
-  watched_.reserve(++slot_count_);
+  if (++slot_count_ > watched_.capacity()) watched_.reserve(2 * slot_count_);
   slot.watchdog_ = this;
   slot.watched_ = false;
 }

@@ -20,6 +20,9 @@ std::string address_of(size_t seed) {
   return "seed" + std::to_string(seed);
 }
 
+// From, to, what.
+using Mail = std::tuple<size_t, size_t, BirthMessage>;
+
 // Seeds on virtual links. A seed may be absent, cut off, wiped.
 struct Nursery {
   explicit Nursery(size_t seed_count) : count(seed_count) {
@@ -113,7 +116,7 @@ struct Nursery {
   const size_t count;
   std::map<size_t, std::unique_ptr<ClusterBirth>> seeds;
   std::map<size_t, Genesis> disks;
-  std::vector<std::tuple<size_t, size_t, BirthMessage>> in_flight;
+  std::vector<Mail> in_flight;
   std::set<std::pair<size_t, size_t>> cut;
   uint64_t loss_one_in = 0;
   uint64_t late_one_in = 0;  // Messages that come a second time, at any time.
@@ -321,15 +324,21 @@ TEST(ClusterBirth, AnOfferToAnEarlierLifeIsVoid) {
   EXPECT_EQ(nursery.clusters().size(), 1u);
 }
 
+// Those under way to the writer.
+std::vector<Mail> run_until_two_pledges(Nursery& nursery) {
+  std::vector<Mail> pledges;
+  while (pledges.size() < 2) {
+    nursery.run_for(10ms);
+    for (const Mail& mail : nursery.in_flight)
+      if (std::holds_alternative<Pledge>(std::get<2>(mail))) pledges.push_back(mail);
+  }
+  return pledges;
+}
+
 // A pledge to the writer's earlier life is none to the present one.
 TEST(ClusterBirth, PledgesToAnEarlierLifeDoNotCount) {
   Nursery nursery(3);
-  std::vector<std::tuple<size_t, size_t, BirthMessage>> pledges;
-  while (pledges.size() < 2) {
-    nursery.run_for(10ms);
-    for (const auto& mail : nursery.in_flight)
-      if (std::holds_alternative<Pledge>(std::get<2>(mail))) pledges.push_back(mail);
-  }
+  const std::vector<Mail> pledges = run_until_two_pledges(nursery);
   nursery.in_flight.clear();
   nursery.restart(0, 0x10);
   nursery.seeds[0]->on_time(nursery.now);
@@ -353,12 +362,7 @@ TEST(ClusterBirth, ALostPledgeIsAskedForAgain) {
 // While a ballot is open one of the seeds becomes another: the writer does not name who it is now.
 TEST(ClusterBirth, AGenesisListsTheSeedsThatPledged) {
   Nursery nursery(3);
-  std::vector<std::tuple<size_t, size_t, BirthMessage>> pledges;
-  while (pledges.size() < 2) {
-    nursery.run_for(10ms);
-    for (const auto& mail : nursery.in_flight)
-      if (std::holds_alternative<Pledge>(std::get<2>(mail))) pledges.push_back(mail);
-  }
+  const std::vector<Mail> pledges = run_until_two_pledges(nursery);
   ASSERT_EQ(nursery.seeds[0]->state(), BirthState::kPledging);
   nursery.in_flight.clear();
   const auto& [from, to, first] = pledges.front();
