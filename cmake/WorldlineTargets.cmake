@@ -49,11 +49,13 @@ function(wl_library name)
   endif()
 endfunction()
 
-# wl_test(name ROOM room TIMEOUT seconds [OPTIMISED] SOURCES ... DEPS ...): GoogleTest; run with
-# ctest -L room. What it tests is compiled as the preset says; the test itself is optimised only
-# where it works for many seconds, as compilers spend half their time on that.
+# wl_test(name ROOM room TIMEOUT seconds [SHARDS n] [OPTIMISED] SOURCES ... DEPS ...): GoogleTest;
+# run with ctest -L room. One program per room as a rule: each costs the headers once more, and the
+# whole system linked into it. SHARDS runs it as so many tests, name.0 and on, each with its part of
+# the cases. What is tested is compiled as the preset says; the test itself is optimised only where
+# it works for many seconds, as compilers spend half their time on that.
 function(wl_test name)
-  cmake_parse_arguments(ARG "OPTIMISED" "ROOM;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "ROOM;TIMEOUT;SHARDS" "SOURCES;DEPS" ${ARGN})
   if(NOT WORLDLINE_TESTS)
     return()
   endif()
@@ -70,11 +72,21 @@ function(wl_test name)
     target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
   endif()
   target_compile_definitions(${name} PRIVATE WL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
-  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   if(WORLDLINE_SANITIZE)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")  # Instrumented and not optimised.
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_ROOM})
+  if(NOT ARG_SHARDS)
+    add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_ROOM})
+    return()
+  endif()
+  math(EXPR last "${ARG_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}.${shard} COMMAND ${name} --gtest_brief=1)
+    set_tests_properties(${name}.${shard} PROPERTIES
+      TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_ROOM}
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()
 
 # wl_bench(name SOURCES ... DEPS ...): Google Benchmark; built, never run as a test.

@@ -508,8 +508,8 @@ class ImpatientTest : public DeliveryDeskTest {
     return {[this, name] { told_.push_back(name + " committed"); }, at(deadline_seconds),
             [this, name] { told_.push_back(name + " expired"); }};
   }
-  static std::chrono::steady_clock::time_point at(int seconds) {
-    return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds));
+  static std::chrono::steady_clock::time_point at(int second) {
+    return std::chrono::steady_clock::time_point(std::chrono::seconds(second));
   }
   std::vector<std::string> told_;
 };

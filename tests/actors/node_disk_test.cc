@@ -14,9 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAmple{60'000};
-constexpr uint64_t kTotal = 1'000 * limits::GiB;
-
 // Passes on the outcome of the first reducer call of a session.
 class OutcomeSink final : public SessionSink {
  public:
@@ -50,7 +47,7 @@ class NodeDiskTest : public NodeFixture {
     config.ballast_bytes = ballast_bytes;
     config.space_interval = milliseconds(1);
     config.read_space = [this]() -> Result<storage::SpaceReading> {
-      return storage::SpaceReading{free_gib_ * limits::GiB, kTotal};
+      return storage::SpaceReading{free_gib_ * limits::GiB, 1'000 * limits::GiB};
     };
     config.on_note = [this](const std::string& line) {
       const std::lock_guard<std::mutex> lock(mutex_);

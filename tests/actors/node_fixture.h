@@ -35,6 +35,8 @@ struct Answer {
   }
 };
 
+inline constexpr std::chrono::milliseconds kAmple{60'000};  // For a stop that must succeed.
+
 // What no test but that of a full disk wants to depend on: how full the disk below it is.
 inline Result<storage::SpaceReading> ample_space() {
   return storage::SpaceReading{900 * limits::GiB, 1'000 * limits::GiB};

@@ -19,7 +19,6 @@ namespace {
 using std::chrono::milliseconds;
 using storage::Family;
 
-constexpr milliseconds kAmple{60'000};
 constexpr GroupId kFirst{2};  // The group of the database that was published first.
 
 // One change of the log database of a node that does not run.

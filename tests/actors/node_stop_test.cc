@@ -13,7 +13,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAmple{60'000};
 class NodeStopTest : public NodeFixture {};
 
 TEST_F(NodeStopTest, AnswersWhatWasQueuedAndKeepsIt) {

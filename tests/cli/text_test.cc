@@ -131,7 +131,7 @@ TEST(LogLineTest, LevelsFilterUpwardsOrExactly) {
   EXPECT_FALSE(passes_level(json(R"({"level":"Error"})"), options));
 }
 
-constexpr const char* kSchema = R"({"sections":[
+constexpr const char* kTypedSchema = R"({"sections":[
   {"Typespace":{"types":[{"Product":{"elements":[]}}]}},
   {"Reducers":[
     {"source_name":"sendMessage","params":{"elements":[
@@ -149,7 +149,7 @@ constexpr const char* kSchema = R"({"sections":[
 ]})";
 
 TEST(ModuleSchemaTest, FindsFunctionsByCanonicalAndDottedNames) {
-  const ModuleSchema schema(json(kSchema));
+  const ModuleSchema schema(json(kTypedSchema));
   ASSERT_NE(schema.find_function("send_message"), nullptr);
   EXPECT_EQ(ModuleSchema::signature(*schema.find_function("send_message")),
             "send_message(text: String, tags: Vec<u32>)");
@@ -161,7 +161,7 @@ TEST(ModuleSchemaTest, FindsFunctionsByCanonicalAndDottedNames) {
 }
 
 TEST(ModuleSchemaTest, AnUnknownFunctionGetsTheNearestNameOrLists) {
-  const ModuleSchema schema(json(kSchema));
+  const ModuleSchema schema(json(kTypedSchema));
   EXPECT_NE(schema.not_found_text("send_mesage", "db", "id")
                 .find("A reducer with a similar name exists: `send_message`"),
             std::string::npos);

@@ -10,7 +10,7 @@
 namespace worldline::gateway::testing {
 namespace {
 
-ByteBuffer call_of(uint32_t request_id) {
+ByteBuffer add_call(uint32_t request_id) {
   ByteBuffer out;
   protocol::encode_client_message(protocol::CallReducer{request_id, "add", as_bytes("x")}, out);
   return out;
@@ -41,7 +41,7 @@ class GatewayStopTest : public GatewayTest {
   }
   // `client` calls; the node has taken it and answers with more than anything but it can hold.
   size_t answer_with_a_flood(TestWebSocket& client, size_t session) {
-    client.send_binary(call_of(1));
+    client.send_binary(add_call(1));
     node.wait_for([this] { return !node.batch_sizes.empty(); });
     ByteBuffer large;
     protocol::encode_procedure_returned(1, Timestamp{1}, 1, ByteBuffer(kMoreThanTheKernelHolds, 7),
@@ -58,7 +58,7 @@ TEST_F(GatewayStopTest, AnswersWhatWasAcceptedAndClosesWith1001) {
   node.answer_calls = false;
   start();
   const auto client = connect();
-  client->send_binary(call_of(7));
+  client->send_binary(add_call(7));
   node.wait_for([this] { return !node.batch_sizes.empty(); });
   std::future<Status> stopped = stop_in_background();
   sink()->deliver(batch_of({answer_to(7)}));
@@ -75,7 +75,7 @@ TEST_F(GatewayStopTest, SaysThatCallsOfASessionAreUnanswered) {
   start();
   const auto client = connect();
   const auto idle = connect();
-  client->send_binary(call_of(7));
+  client->send_binary(add_call(7));
   node.wait_for([this] { return !node.batch_sizes.empty(); });
   const Status stopped = gateway->stop();
   EXPECT_EQ(stopped.code(), StatusCode::kTimeout);

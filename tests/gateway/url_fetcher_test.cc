@@ -107,21 +107,21 @@ struct UrlCase {
 };
 
 TEST(FetchUrlTest, IsTakenApart) {
-  constexpr UrlCase kCases[] = {{"https://a.example", "a.example", "443", "/"},
-                                {"http://a:80/x?y=1#z", "a", "80", "/x?y=1"},
-                                {"https://a:8443?q", "a:8443", "8443", "/?q"},
-                                {"https://[2001:db8::1]/x", "[2001:db8::1]", "443", "/x"},
-                                {"HTTPS://a", nullptr, "", ""},
-                                {"https://", nullptr, "", ""},
-                                {"https://user@a", nullptr, "", ""},
-                                {"https://a:port", nullptr, "", ""},
-                                {"https://a:", nullptr, "", ""},
-                                {"https://a:123456", nullptr, "", ""},
-                                {"https://[a]", nullptr, "", ""},
-                                {"https://a/x y", nullptr, "", ""},
-                                {"https://a/x\r\ny", nullptr, "", ""},
-                                {"file:///etc/passwd", nullptr, "", ""}};
-  for (const UrlCase& c : kCases) {
+  constexpr UrlCase kUrls[] = {{"https://a.example", "a.example", "443", "/"},
+                               {"http://a:80/x?y=1#z", "a", "80", "/x?y=1"},
+                               {"https://a:8443?q", "a:8443", "8443", "/?q"},
+                               {"https://[2001:db8::1]/x", "[2001:db8::1]", "443", "/x"},
+                               {"HTTPS://a", nullptr, "", ""},
+                               {"https://", nullptr, "", ""},
+                               {"https://user@a", nullptr, "", ""},
+                               {"https://a:port", nullptr, "", ""},
+                               {"https://a:", nullptr, "", ""},
+                               {"https://a:123456", nullptr, "", ""},
+                               {"https://[a]", nullptr, "", ""},
+                               {"https://a/x y", nullptr, "", ""},
+                               {"https://a/x\r\ny", nullptr, "", ""},
+                               {"file:///etc/passwd", nullptr, "", ""}};
+  for (const UrlCase& c : kUrls) {
     const auto url = FetchUrl::parse(c.text);
     ASSERT_EQ(url.ok(), c.authority != nullptr) << c.text;
     if (!url.ok()) continue;

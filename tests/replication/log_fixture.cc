@@ -1,24 +1,9 @@
 #include "tests/replication/log_fixture.h"
 
 #include "tests/replication/membership_fixture.h"
+#include "tests/replication/raft_fixture.h"
 
 namespace worldline::replication::testing {
-
-Chain test_chain(Chain previous, const Entry& entry) {
-  uint64_t hash = 0xcbf29ce484222325;
-  const auto mix = [&hash](uint64_t value) {
-    for (int byte = 0; byte < 8; ++byte, value >>= 8) {
-      hash ^= value & 0xFF;
-      hash *= 0x100000001b3;
-    }
-  };
-  mix(previous.value);
-  mix(static_cast<uint64_t>(entry.kind));
-  mix(entry.term.value);
-  mix(entry.index.value);
-  for (const Byte byte : *entry.payload) mix(byte);
-  return Chain{hash};
-}
 
 SharedBytes payload_of(size_t bytes, Byte fill) {
   return std::make_shared<const ByteBuffer>(bytes, fill);

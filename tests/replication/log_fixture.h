@@ -10,9 +10,6 @@
 
 namespace worldline::replication::testing {
 
-// FNV-1a over all that a chain must cover.
-Chain test_chain(Chain previous, const Entry& entry);
-
 SharedBytes payload_of(size_t bytes, Byte fill = 0x5A);
 
 struct Draft {

@@ -1,4 +1,4 @@
-// Changes of members against a naive model: a map from replica to role, changed one by one. All
+// Changes of members against a naive model: a map from replica to part, changed one by one. All
 // small cases, and larger random ones.
 #include <map>
 
@@ -14,21 +14,21 @@ namespace {
 using testing::info_of;
 using testing::print_roles;
 
-enum class Role { kVoter, kLearner };
-using Model = std::map<ReplicaId, Role>;
+enum class Part { kVoter, kLearner };
+using Model = std::map<ReplicaId, Part>;
 
 Membership membership_of(const Model& model) {
   Membership membership;
-  for (const auto& [replica, role] : model) {
-    (role == Role::kVoter ? membership.voters : membership.learners).push_back(replica);
+  for (const auto& [replica, part] : model) {
+    (part == Part::kVoter ? membership.voters : membership.learners).push_back(replica);
     membership.members.push_back(info_of(replica));
   }
   return membership;
 }
 
-size_t count(const Model& model, Role wanted) {
+size_t count(const Model& model, Part wanted) {
   size_t found = 0;
-  for (const auto& [replica, role] : model) found += role == wanted ? 1 : 0;
+  for (const auto& [replica, part] : model) found += part == wanted ? 1 : 0;
   return found;
 }
 
@@ -37,7 +37,7 @@ Model after(Model model, const std::vector<MemberChange>& changes) {
     model.erase(change.member.replica);
     if (change.kind == MemberChange::Kind::kRemove) continue;
     const bool votes = change.kind == MemberChange::Kind::kAddVoter;
-    model.emplace(change.member.replica, votes ? Role::kVoter : Role::kLearner);
+    model.emplace(change.member.replica, votes ? Part::kVoter : Part::kLearner);
   }
   return model;
 }
@@ -71,9 +71,9 @@ void compare(const Model& model, const std::vector<MemberChange>& changes) {
   const Membership base = membership_of(model);
   const Model target = after(model, changes);
   const auto plan = plan_change(base, changes);
-  const bool allowed = count(target, Role::kVoter) > 0 &&
-                       count(target, Role::kVoter) <= kVotersMax &&
-                       count(target, Role::kLearner) <= kLearnersMax;
+  const bool allowed = count(target, Part::kVoter) > 0 &&
+                       count(target, Part::kVoter) <= kVotersMax &&
+                       count(target, Part::kLearner) <= kLearnersMax;
   ASSERT_EQ(plan.ok(), allowed) << plan.status().message();
   if (!allowed) return;
   const Membership wanted = membership_of(target);
@@ -99,8 +99,8 @@ TEST(MembershipModel, AgreesOnAllSmallCases) {
     Model model;
     for (uint64_t rest = roles, id = 1; id <= kReplicas; ++id, rest /= 3)
       if (rest % 3 != 0)
-        model.emplace(ReplicaId{id}, rest % 3 == 1 ? Role::kVoter : Role::kLearner);
-    if (count(model, Role::kVoter) == 0) continue;
+        model.emplace(ReplicaId{id}, rest % 3 == 1 ? Part::kVoter : Part::kLearner);
+    if (count(model, Part::kVoter) == 0) continue;
     SCOPED_TRACE(print_roles(membership_of(model)));
     for (uint64_t number = 0; number < kChanges * kChanges * kChanges; ++number) {
       SCOPED_TRACE("changes " + std::to_string(number));
@@ -118,7 +118,7 @@ TEST(MembershipModel, AgreesOnRandomHistories) {
     SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Prng prng(seed);
     const uint64_t replicas = 4 + prng.below(24);
-    Model model{{ReplicaId{1}, Role::kVoter}};
+    Model model{{ReplicaId{1}, Part::kVoter}};
     for (int step = 0; step < 40; ++step) {
       std::vector<MemberChange> changes;
       for (uint64_t left = prng.below(12); left > 0; --left)

@@ -14,7 +14,7 @@ namespace {
 
 using Terms = std::vector<uint64_t>;
 
-constexpr uint64_t kLeader = 1;
+constexpr uint64_t kSender = 1;
 constexpr uint64_t kFollower = 2;
 constexpr uint64_t kTerm = 9;  // Of the leader, in every test.
 
@@ -96,7 +96,7 @@ class RaftAppendTest : public ::testing::TestWithParam<AppendCase> {
 TEST_P(RaftAppendTest, KeepsTheLogEqualToTheLeaders) {
   const AppendCase& c = GetParam();
   SingleReplica follower(kFollower, state_of(c));
-  const auto sent = follower.receive(kLeader, kTerm, message_of_case(c));
+  const auto sent = follower.receive(kSender, kTerm, message_of_case(c));
   const auto answers = bodies_of<AppendResp>(sent);
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_EQ(answers[0].ok, c.ok);
@@ -113,9 +113,9 @@ TEST_P(RaftAppendTest, KeepsTheLogEqualToTheLeaders) {
 TEST_P(RaftAppendTest, IsIdempotent) {
   const AppendCase& c = GetParam();
   SingleReplica follower(kFollower, state_of(c));
-  follower.receive(kLeader, kTerm, message_of_case(c));
+  follower.receive(kSender, kTerm, message_of_case(c));
   const LogIndex verified = follower.core().verified();
-  const auto sent = follower.receive(kLeader, kTerm, message_of_case(c));
+  const auto sent = follower.receive(kSender, kTerm, message_of_case(c));
   ASSERT_EQ(bodies_of<AppendResp>(sent).size(), 1u);
   EXPECT_EQ(bodies_of<AppendResp>(sent)[0].ok, c.ok);
   EXPECT_EQ(follower.terms(), c.terms);
@@ -129,7 +129,7 @@ TEST_P(RaftAppendTest, AcknowledgesOnlyWhatIsStable) {
   SingleReplica::Options options;
   options.disk = Pace::kManual;
   SingleReplica follower(kFollower, state_of(c), options);
-  auto sent = follower.receive(kLeader, kTerm, message_of_case(c));
+  auto sent = follower.receive(kSender, kTerm, message_of_case(c));
   EXPECT_TRUE(sent.empty()) << "the term is not durable yet";
   while (!follower.replica().jobs.empty()) sent = follower.write();
   ASSERT_EQ(bodies_of<AppendResp>(sent).size(), 1u);
@@ -152,7 +152,7 @@ TEST(RaftAppend, AcknowledgementsFollowTheirJobs) {
   const auto append = [&](uint64_t prev) {
     const uint64_t prev_term = prev == 10 ? 1 : 9;
     return follower.receive(
-        kLeader, kTerm, append_of({Term{prev_term}, LogIndex{prev}}, chain_at(all, prev), {9}, 10));
+        kSender, kTerm, append_of({Term{prev_term}, LogIndex{prev}}, chain_at(all, prev), {9}, 10));
   };
   for (const uint64_t prev : {10u, 11u, 12u}) EXPECT_TRUE(append(prev).empty());
   EXPECT_TRUE(append(10).empty()) << "known already, but not stable";
@@ -172,12 +172,12 @@ TEST(RaftAppend, BelowTheCommitIsAcknowledgedAtOnceAsFarAsStable) {
   options.disk = Pace::kManual;
   SingleReplica follower(kFollower, restored_of(boundary(), {}, Term{kTerm}), options);
   EXPECT_TRUE(
-      follower.receive(kLeader, kTerm, append_of(boundary().id, boundary().chain, {9, 9}, 12))
+      follower.receive(kSender, kTerm, append_of(boundary().id, boundary().chain, {9, 9}, 12))
           .empty());
   ASSERT_EQ(follower.core().commit(), LogIndex{12});
   ASSERT_EQ(follower.core().stable(), LogIndex{10});
   const auto answers = bodies_of<AppendResp>(
-      follower.receive(kLeader, kTerm, append_of(boundary().id, boundary().chain, {9}, 12)));
+      follower.receive(kSender, kTerm, append_of(boundary().id, boundary().chain, {9}, 12)));
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_TRUE(answers[0].ok);
   EXPECT_EQ(answers[0].match, LogIndex{10});
@@ -189,8 +189,8 @@ TEST(RaftAppend, AJobThatOvertakesAnotherIsFatal) {
   options.disk = Pace::kManual;
   SingleReplica follower(kFollower, restored_of(boundary(), {}, Term{kTerm}), options);
   const Terms all = {9, 9};
-  follower.receive(kLeader, kTerm, append_of(boundary().id, boundary().chain, {9}, 10));
-  follower.receive(kLeader, kTerm, append_of({Term{9}, LogIndex{11}}, chain_at(all, 11), {9}, 10));
+  follower.receive(kSender, kTerm, append_of(boundary().id, boundary().chain, {9}, 10));
+  follower.receive(kSender, kTerm, append_of({Term{9}, LogIndex{11}}, chain_at(all, 11), {9}, 10));
   ASSERT_EQ(follower.replica().jobs.size(), 2u);
   const JobId second = follower.replica().jobs.back().job;
   follower.feed([second](RaftCore& core) { core.persisted(second); });
@@ -205,7 +205,7 @@ TEST(RaftAppend, AFullDiskAcknowledgesWhatItHolds) {
   const Terms all = {1, 1, 9, 9};
   follower.feed([](RaftCore& core) { core.set_disk_full(true); });
   const Append append = append_of({Term{1}, LogIndex{11}}, chain_at(all, 11), {1, 9, 9}, 14);
-  auto answers = bodies_of<AppendResp>(follower.receive(kLeader, kTerm, append));
+  auto answers = bodies_of<AppendResp>(follower.receive(kSender, kTerm, append));
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_TRUE(answers[0].ok);
   EXPECT_TRUE(answers[0].disk_full);
@@ -213,7 +213,7 @@ TEST(RaftAppend, AFullDiskAcknowledgesWhatItHolds) {
   EXPECT_EQ(follower.core().commit(), LogIndex{12});
   EXPECT_EQ(follower.terms(), (Terms{1, 1}));
   follower.feed([](RaftCore& core) { core.set_disk_full(false); });
-  answers = bodies_of<AppendResp>(follower.receive(kLeader, kTerm, append));
+  answers = bodies_of<AppendResp>(follower.receive(kSender, kTerm, append));
   EXPECT_EQ(answers.at(0).match, LogIndex{14});
   EXPECT_FALSE(answers.at(0).disk_full);
 }
@@ -263,7 +263,7 @@ TEST_P(RaftAppendModelTest, EndsWithTheLeadersLog) {
         {Term{term}, LogIndex{10 + first}}, chain_at(sender, 10 + first),
         Terms(begin, begin + static_cast<ptrdiff_t>(count)), 10 + prng.below(commit_max - 9));
     const LogIndex before = follower.core().verified();
-    const auto answers = bodies_of<AppendResp>(follower.receive(kLeader, kLastTerm, append));
+    const auto answers = bodies_of<AppendResp>(follower.receive(kSender, kLastTerm, append));
     ASSERT_EQ(answers.size(), 1u);
     const size_t verified = follower.core().verified().value - 10;
     EXPECT_GE(follower.core().verified(), before);
@@ -273,7 +273,7 @@ TEST_P(RaftAppendModelTest, EndsWithTheLeadersLog) {
       EXPECT_LE(answers[0].match.value - 10, verified);
     }
   }
-  follower.receive(kLeader, kLastTerm,
+  follower.receive(kSender, kLastTerm,
                    append_of(boundary().id, boundary().chain, sender, commit_max));
   EXPECT_EQ(follower.terms(), sender);
   EXPECT_EQ(follower.core().commit().value, commit_max);

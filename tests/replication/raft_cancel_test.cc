@@ -20,7 +20,7 @@ Membership members_of(std::vector<uint64_t> voters, std::vector<uint64_t> learne
 }
 
 // Replica 1 leads, 2 is a learner; everything is delivered at once.
-class RaftCancelTest : public testing::Test {
+class RaftCancelTest : public ::testing::Test {
  protected:
   RaftCancelTest() {
     for (uint64_t id = 1; id <= 2; ++id) {

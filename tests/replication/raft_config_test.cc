@@ -12,16 +12,15 @@
 namespace worldline::replication::testing {
 namespace {
 
-constexpr uint64_t kSelf = 1;
-
-LogBoundary boundary(const ReplicaSet& learners = ids({4, 5})) {
-  return boundary_at({Term{1}, LogIndex{1}}, membership_of(ids({1, 2, 3}), learners));
+LogBoundary learners_boundary(const ReplicaSet& learners = ids({4, 5})) {
+  return first_boundary(ids({1, 2, 3}), learners);
 }
 
 // A leader of {1, 2, 3} with learners whose barrier (index 2) is committed; learner 4 has
 // everything, nobody heard of learner 5.
 std::unique_ptr<SingleReplica> settled_leader() {
-  auto leader = std::make_unique<SingleReplica>(kSelf, restored_of(boundary(), {}, Term{1}));
+  auto leader =
+      std::make_unique<SingleReplica>(kSelf, restored_of(learners_boundary(), {}, Term{1}));
   leader->lead({2});
   for (const uint64_t peer : {2u, 3u, 4u}) leader->acknowledge(peer, 2);
   EXPECT_EQ(leader->core().commit(), LogIndex{2});
@@ -100,7 +99,8 @@ struct MomentCase {
   const char* error;
 };
 std::unique_ptr<SingleReplica> fresh_leader() {
-  auto leader = std::make_unique<SingleReplica>(kSelf, restored_of(boundary(), {}, Term{1}));
+  auto leader =
+      std::make_unique<SingleReplica>(kSelf, restored_of(learners_boundary(), {}, Term{1}));
   leader->lead({2});
   return leader;
 }
@@ -120,7 +120,7 @@ std::unique_ptr<SingleReplica> transferring() {
   return leader;
 }
 std::unique_ptr<SingleReplica> follower() {
-  return std::make_unique<SingleReplica>(kSelf, restored_of(boundary(), {}, Term{1}));
+  return std::make_unique<SingleReplica>(kSelf, restored_of(learners_boundary(), {}, Term{1}));
 }
 const MomentCase kMomentCases[] = {
     {"BarrierNotCommitted", fresh_leader, 1, "first entry is not committed"},
@@ -164,7 +164,7 @@ TEST(RaftConfigChange, ALearnerMayBe1024EntriesBehind) {
 TEST(RaftConfigChange, AtMostSevenVotersAndSixteenLearners) {
   ReplicaSet learners;
   for (uint64_t id = 4; id <= 19; ++id) learners.push_back(ReplicaId{id});
-  SingleReplica leader(kSelf, restored_of(boundary(learners), {}, Term{1}));
+  SingleReplica leader(kSelf, restored_of(learners_boundary(learners), {}, Term{1}));
   leader.lead({2});
   for (uint64_t peer = 2; peer <= 19; ++peer) leader.acknowledge(peer, 2);
   EXPECT_FALSE(change(leader, {add_learner(20)}, 1).ok());

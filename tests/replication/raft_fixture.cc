@@ -78,6 +78,10 @@ LogBoundary boundary_at(EntryId id, const Membership& config) {
   return {id, Chain{id.index.value * 1000 + id.term.value}, config, id.index};
 }
 
+LogBoundary first_boundary(const ReplicaSet& voters, const ReplicaSet& learners) {
+  return boundary_at({Term{1}, LogIndex{1}}, membership_of(voters, learners));
+}
+
 Entry chained(Chain previous, EntryId id, EntryKind kind, SharedBytes payload) {
   Entry entry;
   entry.index = id.index;

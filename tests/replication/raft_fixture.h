@@ -32,6 +32,9 @@ MemberChange add_learner(uint64_t replica);
 MemberChange remove_member(uint64_t replica);
 
 LogBoundary boundary_at(EntryId id, const Membership& config);
+// 1@1, where a new group of these replicas begins.
+LogBoundary first_boundary(const ReplicaSet& voters = ids({1, 2, 3}),
+                           const ReplicaSet& learners = {});
 // A bundle "e<index>.<term>" for each term, chained behind `boundary`.
 std::vector<Entry> entries_of(const LogBoundary& boundary, const std::vector<uint64_t>& terms);
 // Gives `entry` its place and chain behind `previous`.

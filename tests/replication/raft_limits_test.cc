@@ -11,16 +11,10 @@
 namespace worldline::replication::testing {
 namespace {
 
-constexpr uint64_t kSelf = 1;
-
-LogBoundary boundary() {
-  return boundary_at({Term{1}, LogIndex{1}}, membership_of(ids({1, 2, 3})));
-}
-
 // A leader of term 2 whose barrier (index 2) is committed by 2 and 3.
 std::unique_ptr<SingleReplica> leader_with(const SingleReplica::Options& options) {
   auto leader =
-      std::make_unique<SingleReplica>(kSelf, restored_of(boundary(), {}, Term{1}), options);
+      std::make_unique<SingleReplica>(kSelf, restored_of(first_boundary(), {}, Term{1}), options);
   leader->lead({2});
   leader->acknowledge(2, 2);
   leader->acknowledge(3, 2);
@@ -224,7 +218,7 @@ TEST(RaftLimits, CommittedEntriesAreHandedOutInPages) {
   options.limits.apply_batch_bytes_max = 100;
   const auto make = [&options] {
     auto leader =
-        std::make_unique<SingleReplica>(kSelf, restored_of(boundary(), {}, Term{1}), options);
+        std::make_unique<SingleReplica>(kSelf, restored_of(first_boundary(), {}, Term{1}), options);
     leader->lead({2});
     return leader;
   };
@@ -256,8 +250,8 @@ TEST(RaftLimits, CommittedEntriesAreHandedOutInPages) {
 TEST(RaftLimits, FollowersApplyOnlyWhatIsStable) {
   SingleReplica::Options options;
   options.disk = Pace::kManual;
-  SingleReplica follower(kSelf, restored_of(boundary(), {}, Term{2}), options);
-  follower.receive(2, 2, append_of(boundary().id, boundary().chain, {2, 2}, 3));
+  SingleReplica follower(kSelf, restored_of(first_boundary(), {}, Term{2}), options);
+  follower.receive(2, 2, append_of(first_boundary().id, first_boundary().chain, {2, 2}, 3));
   EXPECT_EQ(follower.core().commit(), LogIndex{3});
   EXPECT_TRUE(follower.replica().state.texts.empty());
   follower.write();
@@ -287,7 +281,7 @@ TEST_P(RaftRetentionTest, KeepsTheTailThatIsStillNeeded) {
   options.limits.retained_entries = c.retained_entries;
   options.limits.retained_bytes = c.retained_bytes;
   options.limits.follower_retained_bytes_max = c.follower_bytes;
-  SingleReplica leader(kSelf, restored_of(boundary(), {}, Term{1}), options);
+  SingleReplica leader(kSelf, restored_of(first_boundary(), {}, Term{1}), options);
   leader.lead({2});
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(propose(leader, {10}).ok());
   leader.acknowledge(2, 12);

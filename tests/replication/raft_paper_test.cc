@@ -17,13 +17,8 @@ namespace {
 
 using Terms = std::vector<uint64_t>;
 
-constexpr uint64_t kSelf = 1;
 constexpr uint32_t kE = 16;  // The defaults of RaftConfig.
 constexpr uint32_t kHeartbeat = 3;
-
-LogBoundary boundary(const ReplicaSet& voters = ids({1, 2, 3})) {
-  return boundary_at({Term{1}, LogIndex{1}}, membership_of(voters));
-}
 
 ReplicaSet voters_up_to(uint64_t count) {
   ReplicaSet set;
@@ -32,7 +27,7 @@ ReplicaSet voters_up_to(uint64_t count) {
 }
 
 RestoredState state_of(const Terms& terms, uint64_t term) {
-  return restored_of(boundary(), terms, Term{term});
+  return restored_of(first_boundary(), terms, Term{term});
 }
 
 Heartbeat heartbeat(uint64_t commit = 1) {
@@ -100,7 +95,8 @@ TEST(RaftPaper51, AStaleRequestIsRejectedAndChangesNothing) {
     SCOPED_TRACE(role_name(role));
     const auto replica = in_role(role);
     const LogIndex last = replica->core().log().last();
-    const auto sent = replica->receive(3, 1, append_of(boundary().id, boundary().chain, {1}, 2));
+    const auto sent =
+        replica->receive(3, 1, append_of(first_boundary().id, first_boundary().chain, {1}, 2));
     ASSERT_EQ(bodies_of<AppendResp>(sent).size(), 1u);
     EXPECT_FALSE(bodies_of<AppendResp>(sent)[0].ok);
     EXPECT_EQ(sent[0].term, Term{2});
@@ -189,7 +185,7 @@ TEST(RaftPaper52, AMajorityOfVotesWinsInOneRound) {
   for (const auto& c : cases) {
     SCOPED_TRACE(std::to_string(c.voters) + " voters, " + std::to_string(c.granted.size()) +
                  " grants, " + std::to_string(c.refused.size()) + " refusals");
-    SingleReplica replica(kSelf, restored_of(boundary(voters_up_to(c.voters)), {}, Term{1}));
+    SingleReplica replica(kSelf, restored_of(first_boundary(voters_up_to(c.voters)), {}, Term{1}));
     replica.receive(2, 1, heartbeat());
     if (c.voters == 1) {
       campaign(replica);
@@ -209,7 +205,7 @@ TEST(RaftPaper52, VotesForOneCandidatePerTermInOrderOfArrival) {
   for (const uint64_t first : {2u, 3u}) {
     SingleReplica voter(kSelf, state_of({}, 1));
     const uint64_t second = 5 - first;
-    const VoteReq request{boundary().id, false};
+    const VoteReq request{first_boundary().id, false};
     EXPECT_TRUE(bodies_of<VoteResp>(voter.receive(first, 2, request)).at(0).granted());
     EXPECT_FALSE(bodies_of<VoteResp>(voter.receive(second, 2, request)).at(0).granted());
     EXPECT_TRUE(bodies_of<VoteResp>(voter.receive(second, 3, request)).at(0).granted());
@@ -235,7 +231,7 @@ TEST(RaftPaper52, ACandidateRecognisesALeaderOfItsTermOrALaterOne) {
   for (const uint64_t term : {1u, 2u, 3u}) {
     const auto candidate = in_role(RoleKind::kCandidate);
     const auto sent =
-        candidate->receive(3, term, append_of(boundary().id, boundary().chain, {}, 1));
+        candidate->receive(3, term, append_of(first_boundary().id, first_boundary().chain, {}, 1));
     const bool is_leader = term >= 2;
     EXPECT_EQ(candidate->core().role(), is_leader ? RoleKind::kFollower : RoleKind::kCandidate);
     EXPECT_EQ(bodies_of<AppendResp>(sent).at(0).ok, is_leader);
@@ -328,7 +324,7 @@ TEST(RaftPaper53, AMajorityOfCopiesCommits) {
     SCOPED_TRACE(std::to_string(c.voters) + " voters, " + std::to_string(c.acknowledged.size()) +
                  " acknowledgements");
     const ReplicaSet voters = voters_up_to(c.voters);
-    SingleReplica leader(kSelf, restored_of(boundary(voters), {}, Term{1}));
+    SingleReplica leader(kSelf, restored_of(first_boundary(voters), {}, Term{1}));
     Terms others;
     for (uint64_t i = 2; i <= c.voters; ++i) others.push_back(i);
     leader.lead(others);
@@ -367,7 +363,8 @@ TEST(RaftPaper53, TheCommitIsTold) {
 TEST(RaftPaper53, AFollowerAppliesWhatIsCommittedInOrder) {
   for (uint64_t commit = 1; commit <= 4; ++commit) {
     SingleReplica follower(kSelf, state_of({}, 1));
-    follower.receive(2, 2, append_of(boundary().id, boundary().chain, {1, 2, 2}, commit));
+    follower.receive(2, 2,
+                     append_of(first_boundary().id, first_boundary().chain, {1, 2, 2}, commit));
     std::vector<std::string> expected;
     const char* const texts[] = {"e2.1", "e3.2", "e4.2"};
     for (uint64_t i = 0; i + 1 < commit; ++i) expected.emplace_back(texts[i]);
@@ -437,7 +434,7 @@ TEST(RaftPaper53, TheLeadersLogReplacesTheFollowers) {
 TEST(RaftPaper53, ALeaderOnlyAppends) {
   SingleReplica leader(kSelf, state_of({1, 1}, 1));
   leader.lead({2});
-  leader.receive(3, 2, append_of(boundary().id, boundary().chain, {2}, 1));
+  leader.receive(3, 2, append_of(first_boundary().id, first_boundary().chain, {2}, 1));
   EXPECT_TRUE(leader.core().is_stopped());
   EXPECT_EQ(leader.terms(), (Terms{1, 1, 2}));
 }
@@ -515,7 +512,7 @@ TEST(RaftPaper54, OnlyEntriesOfTheOwnTermAreCounted) {
 // "Raft RPCs are idempotent."
 TEST(RaftPaper55, TheSameRequestTwiceIsHarmless) {
   SingleReplica follower(kSelf, state_of({}, 1));
-  const Append append = append_of(boundary().id, boundary().chain, {2, 2}, 2);
+  const Append append = append_of(first_boundary().id, first_boundary().chain, {2, 2}, 2);
   const auto first = bodies_of<AppendResp>(follower.receive(2, 2, append));
   const auto second = bodies_of<AppendResp>(follower.receive(2, 2, append));
   EXPECT_EQ(first.at(0).match, second.at(0).match);

@@ -6,11 +6,7 @@
 #include "replication/mutants.h"
 #include "tests/replication/raft_bare.h"
 
-namespace worldline::replication {
-
-int active_mutant = 0;
-
-namespace testing {
+namespace worldline::replication::testing {
 namespace {
 
 using Life = void (*)(BareReplica&);
@@ -84,5 +80,4 @@ INSTANTIATE_TEST_SUITE_P(S08, RaftRuntimeInvariantTest, ::testing::ValuesIn(kBug
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace
-}  // namespace testing
-}  // namespace worldline::replication
+}  // namespace worldline::replication::testing

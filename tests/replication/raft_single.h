@@ -14,6 +14,8 @@
 
 namespace worldline::replication::testing {
 
+inline constexpr uint64_t kSelf = 1;  // The real replica, as a rule.
+
 class SingleReplica {
  public:
   // All options at their defaults but these.

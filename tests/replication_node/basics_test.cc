@@ -6,48 +6,48 @@
 namespace worldline::replication {
 namespace {
 
-const GroupId kGroup{7};
+const GroupId kSomeGroup{7};
 
 TEST(NodeBasics, ElectsReplicatesAndFallsAsleepEverywhere) {
   NodeCluster cluster({});
-  cluster.add_group(kGroup);
-  ASSERT_TRUE(cluster.run_until([&] { return cluster.has_leader(kGroup); }));
-  ASSERT_TRUE(cluster.propose(kGroup, "first"));
+  cluster.add_group(kSomeGroup);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.has_leader(kSomeGroup); }));
+  ASSERT_TRUE(cluster.propose(kSomeGroup, "first"));
   cluster.run_for(300ms);
   for (const NodeId id : cluster.node_ids())
-    EXPECT_EQ(cluster.node(id).machine(kGroup).texts, std::vector<std::string>{"first"});
+    EXPECT_EQ(cluster.node(id).machine(kSomeGroup).texts, std::vector<std::string>{"first"});
   cluster.check();
   ASSERT_TRUE(cluster.run_until([&] {
     for (const NodeId id : cluster.node_ids())
-      if (cluster.node(id).raft().rest_of(kGroup) != RestKind::kQuiesced) return false;
+      if (cluster.node(id).raft().rest_of(kSomeGroup) != RestKind::kQuiesced) return false;
     return true;
   }));
   cluster.check();
   for (const NodeId id : cluster.node_ids()) EXPECT_EQ(cluster.node(id).raft().active_groups(), 0u);
-  const Term term = cluster.replica(kGroup, NodeId{1}).core().term();
+  const Term term = cluster.replica(kSomeGroup, NodeId{1}).core().term();
   cluster.run_for(30s);
-  EXPECT_EQ(cluster.replica(kGroup, NodeId{1}).core().term(), term);
-  ASSERT_TRUE(cluster.propose(kGroup, "second"));
+  EXPECT_EQ(cluster.replica(kSomeGroup, NodeId{1}).core().term(), term);
+  ASSERT_TRUE(cluster.propose(kSomeGroup, "second"));
   cluster.run_for(100ms);
   for (const NodeId id : cluster.node_ids())
-    EXPECT_EQ(cluster.node(id).machine(kGroup).texts.size(), 2u);
+    EXPECT_EQ(cluster.node(id).machine(kSomeGroup).texts.size(), 2u);
   cluster.check();
 }
 
 TEST(NodeBasics, ElectsAgainWhenTheLeadersNodeVanishes) {
   NodeCluster cluster({});
-  cluster.add_group(kGroup);
-  ASSERT_TRUE(cluster.run_until([&] { return cluster.has_leader(kGroup); }));
+  cluster.add_group(kSomeGroup);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.has_leader(kSomeGroup); }));
   cluster.run_for(100ms);
-  const NodeId old = cluster.leader_of(kGroup);
+  const NodeId old = cluster.leader_of(kSomeGroup);
   cluster.crash(old);
   ASSERT_TRUE(cluster.run_until(
-      [&] { return cluster.has_leader(kGroup) && cluster.leader_of(kGroup) != old; }, 2s));
-  ASSERT_TRUE(cluster.propose(kGroup, "after"));
+      [&] { return cluster.has_leader(kSomeGroup) && cluster.leader_of(kSomeGroup) != old; }, 2s));
+  ASSERT_TRUE(cluster.propose(kSomeGroup, "after"));
   cluster.run_for(200ms);
   cluster.restart(old);
   cluster.run_for(1s);
-  EXPECT_EQ(cluster.node(old).machine(kGroup).texts, std::vector<std::string>{"after"});
+  EXPECT_EQ(cluster.node(old).machine(kSomeGroup).texts, std::vector<std::string>{"after"});
   cluster.check();
 }
 

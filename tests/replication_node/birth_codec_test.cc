@@ -4,16 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "base/prng.h"
+#include "tests/replication_node/test_uuids.h"
 
 namespace worldline::replication {
 namespace {
-
-Uuid uuid_of(Byte first) {
-  Uuid uuid{};
-  uuid[0] = first;
-  uuid[15] = 7;
-  return uuid;
-}
 
 Genesis some_genesis() {
   Genesis genesis;

@@ -4,17 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "base/prng.h"
+#include "tests/replication_node/test_uuids.h"
 
 namespace worldline::replication {
 namespace {
 
 using namespace std::chrono_literals;
-
-Uuid uuid_of(Byte first) {
-  Uuid uuid{};
-  uuid[0] = first;
-  return uuid;
-}
 
 std::string address_of(size_t seed) {
   return "seed" + std::to_string(seed);

@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const NodeId kSelf{1};
+const NodeId kOwnNode{1};
 const NodeId kPeer{2};
 constexpr BootTime kStart{1s};
 constexpr DetectorTimes kTimes{75ms, 400ms};
@@ -50,7 +50,7 @@ void play(FailureDetector& detector, const Step& step) {
   }
 }
 
-const std::vector<VerdictCase> kCases = {
+const std::vector<VerdictCase> kVerdicts = {
     {"ABatchIsLife", {{K::kHeard, 0ms}}, {PeerVerdict::kAlive}, PeerState::kAlive},
     {"SilenceOfTwoIntervalsIsNothing",
      {{K::kHeard, 0ms}, {K::kTime, 224ms}},
@@ -116,9 +116,9 @@ const std::vector<VerdictCase> kCases = {
 };
 
 TEST(FailureDetector, JudgesByWhatArrives) {
-  for (const VerdictCase& c : kCases) {
+  for (const VerdictCase& c : kVerdicts) {
     SCOPED_TRACE(c.name);
-    FailureDetector detector(kSelf, kTimes);
+    FailureDetector detector(kOwnNode, kTimes);
     detector.add_peer(kPeer, kStart);
     for (const Step& step : c.steps) play(detector, step);
     std::vector<PeerVerdict> verdicts;
@@ -129,7 +129,7 @@ TEST(FailureDetector, JudgesByWhatArrives) {
 }
 
 TEST(FailureDetector, RefusesOlderLives) {
-  FailureDetector detector(kSelf, kTimes);
+  FailureDetector detector(kOwnNode, kTimes);
   detector.add_peer(kPeer, kStart);
   EXPECT_TRUE(detector.on_heard(kPeer, 3, kStart));
   EXPECT_FALSE(detector.on_heard(kPeer, 2, kStart + 1ms));
@@ -138,7 +138,7 @@ TEST(FailureDetector, RefusesOlderLives) {
 
 // A link with gaps of 75 to 300 ms is not suspect for its usual silence, but never beyond E.
 TEST(FailureDetector, LearnsTheRhythmOfAnIrregularLinkUpToE) {
-  FailureDetector detector(kSelf, kTimes);
+  FailureDetector detector(kOwnNode, kTimes);
   detector.add_peer(kPeer, kStart);
   BootTime now = kStart;
   for (int i = 0; i < 120; ++i) {
@@ -153,7 +153,7 @@ TEST(FailureDetector, LearnsTheRhythmOfAnIrregularLinkUpToE) {
 }
 
 TEST(FailureDetector, ForgetsAnOldRhythm) {
-  FailureDetector detector(kSelf, kTimes);
+  FailureDetector detector(kOwnNode, kTimes);
   detector.add_peer(kPeer, kStart);
   BootTime now = kStart;
   for (int i = 0; i < 50; ++i) detector.on_heard(kPeer, 1, now += 300ms);
@@ -165,10 +165,10 @@ TEST(FailureDetector, ForgetsAnOldRhythm) {
 }
 
 TEST(FailureDetector, NoticesAPeerThatIsDeafToUs) {
-  FailureDetector detector(kSelf, kTimes);
+  FailureDetector detector(kOwnNode, kTimes);
   detector.add_peer(kPeer, kStart);
   detector.on_heard(kPeer, 1, kStart);
-  detector.on_hears(kPeer, {kSelf}, kStart);
+  detector.on_hears(kPeer, {kOwnNode}, kStart);
   EXPECT_TRUE(detector.hears_us(kPeer));
   detector.take_events();
   for (Micros at = 75ms; at <= 600ms; at += 75ms) {
@@ -179,12 +179,12 @@ TEST(FailureDetector, NoticesAPeerThatIsDeafToUs) {
   const std::vector<PeerEvent> once{{kPeer, PeerVerdict::kDeaf}};
   EXPECT_EQ(detector.take_events(), once);
   EXPECT_FALSE(detector.hears_us(kPeer));
-  detector.on_hears(kPeer, {kSelf, NodeId{3}}, kStart + 700ms);
+  detector.on_hears(kPeer, {kOwnNode, NodeId{3}}, kStart + 700ms);
   EXPECT_TRUE(detector.hears_us(kPeer));
 }
 
 TEST(FailureDetector, ListsWhomItHearsWithinE) {
-  FailureDetector detector(kSelf, kTimes);
+  FailureDetector detector(kOwnNode, kTimes);
   for (uint64_t id = 2; id <= 4; ++id) detector.add_peer(NodeId{id}, kStart);
   detector.on_heard(NodeId{4}, 1, kStart + 300ms);
   detector.on_heard(NodeId{2}, 1, kStart + 310ms);

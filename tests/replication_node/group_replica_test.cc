@@ -8,8 +8,6 @@
 namespace worldline::replication {
 namespace {
 
-const GroupId kGroup{7};
-
 // Writes down every call in order.
 class Recorder final : public LogPort,
                        public StateMachine,

@@ -12,7 +12,6 @@
 namespace worldline::replication {
 namespace {
 
-const GroupId kGroup{7};
 const NodeId kSelf{1};
 const NodeId kLeader{2};
 const NodeId kOther{3};

@@ -4,15 +4,10 @@
 #include "replication/node/node_registry.h"
 #include "replication/node/replica_move.h"
 #include "tests/replication_node/node_cluster.h"
+#include "tests/replication_node/test_uuids.h"
 
 namespace worldline::replication {
 namespace {
-
-Uuid uuid_of(Byte first) {
-  Uuid uuid{};
-  uuid[0] = first;
-  return uuid;
-}
 
 JoinRequest request_of(Byte uuid, uint64_t incarnation, const char* name = "a") {
   JoinRequest request;

@@ -23,6 +23,8 @@ namespace worldline::replication {
 
 using namespace std::chrono_literals;
 
+inline constexpr GroupId kGroup{7};  // Of the tests with one group.
+
 struct ClusterOptions {
   size_t node_count = 3;
   uint64_t seed = 1;

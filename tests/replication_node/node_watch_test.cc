@@ -10,8 +10,6 @@
 namespace worldline::replication {
 namespace {
 
-const GroupId kGroup{7};
-
 class NodeWatchTest : public testing::Test {
  protected:
   void start(const ClusterOptions& options = {}) {

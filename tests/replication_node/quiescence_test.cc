@@ -8,8 +8,6 @@
 namespace worldline::replication {
 namespace {
 
-const GroupId kGroup{7};
-
 // A cluster with one group, and words for what these tests look at.
 struct Sleepers {
   explicit Sleepers(ClusterOptions options = {}) : cluster(std::move(options)) {

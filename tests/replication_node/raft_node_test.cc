@@ -7,7 +7,6 @@
 namespace worldline::replication {
 namespace {
 
-const GroupId kGroup{7};
 const NodeId kOne{1};
 const NodeId kTwo{2};
 const NodeId kThree{3};

@@ -12,13 +12,13 @@ class IncomingTransfersTest : public testing::Test {
  protected:
   IncomingTransfersTest() : rng_(1), checkpoint_(make_checkpoint(rng_, 100, {500, 600, 700})) {}
 
-  SnapshotOffer offer(uint64_t id, uint64_t term = 5, uint64_t group = kGroup.value) const {
-    SnapshotOffer out = checkpoint_.offer(id, kLeader, term);
+  SnapshotOffer offer(uint64_t id, uint64_t term = 5, uint64_t group = kFirstGroup.value) const {
+    SnapshotOffer out = checkpoint_.offer(id, kLeaderNode, term);
     out.group = GroupId{group};
     return out;
   }
   void begin(const SnapshotOffer& offer, const SnapBegin& body = {}) {
-    transfers_.recv(message_of(offer, kLeader, kTarget, body));
+    transfers_.recv(message_of(offer, kLeaderNode, kTarget, body));
   }
   void start(const SnapshotOffer& offer, const SnapBegin& body = {}) {
     transfers_.offer(offer);
@@ -141,7 +141,7 @@ TEST_F(IncomingTransfersTest, IgnoresAnswersToATransferOfThePast) {
   transfers_.tick();
   auto output = transfers_.take_output();
   const auto want = bodies<SnapWant>(output.send).at(0);
-  transfers_.recv(message_of(offer(1), kLeader, kTarget,
+  transfers_.recv(message_of(offer(1), kLeaderNode, kTarget,
                              SnapPiece{want.pieces[0].hash, 0, checkpoint_.manifest_bytes->size(),
                                        checkpoint_.manifest_bytes}));
   output = transfers_.take_output();
@@ -162,12 +162,12 @@ TEST_F(IncomingTransfersTest, IgnoresAnswersToATransferOfThePast) {
 TEST_F(IncomingTransfersTest, KeepsWhatWasStagedForAnHourAfterAnEnd) {
   start(offer(1));
   transfers_.tick();
-  transfers_.recv(message_of(offer(1), kLeader, kTarget, SnapAbort{AbortReason::kFailed}));
+  transfers_.recv(message_of(offer(1), kLeaderNode, kTarget, SnapAbort{AbortReason::kFailed}));
   EXPECT_EQ(transfers_.running(), 0u);
   for (uint32_t i = 0; i < 3'590 * kTicksPerSecond; ++i) transfers_.tick();
   EXPECT_TRUE(transfers_.take_output().discards.empty());
   for (uint32_t i = 0; i < 10 * kTicksPerSecond; ++i) transfers_.tick();
-  EXPECT_EQ(transfers_.take_output().discards, std::vector<GroupId>{kGroup});
+  EXPECT_EQ(transfers_.take_output().discards, std::vector<GroupId>{kFirstGroup});
   for (uint32_t i = 0; i < 7'200 * kTicksPerSecond; ++i) transfers_.tick();
   EXPECT_TRUE(transfers_.take_output().discards.empty()) << "once";
 }
@@ -176,15 +176,15 @@ TEST_F(IncomingTransfersTest, KeepsWhatWasInstalledAndDropsWhatIsOfNoUse) {
   start(offer(1));
   settle();
   ASSERT_EQ(staged_.size(), 1u);
-  transfers_.installed(kGroup);
+  transfers_.installed(kFirstGroup);
   for (uint32_t i = 0; i < 7'200 * kTicksPerSecond; ++i) transfers_.tick();
   EXPECT_TRUE(transfers_.take_output().discards.empty());
 
   start(offer(2));
   transfers_.take_output();
-  transfers_.cancel(kGroup);
+  transfers_.cancel(kFirstGroup);
   const auto output = transfers_.take_output();
-  EXPECT_EQ(output.discards, std::vector<GroupId>{kGroup});
+  EXPECT_EQ(output.discards, std::vector<GroupId>{kFirstGroup});
   EXPECT_EQ(bodies<SnapAbort>(output.send).at(0).reason, AbortReason::kSuperseded);
   EXPECT_EQ(transfers_.running(), 0u);
 }

@@ -24,7 +24,7 @@ class OutgoingTransfersTest : public testing::Test {
     return request(group, id, TransferClass::kRebalance);
   }
   static SnapMessage answer(const OutgoingRequest& request, SnapBody body) {
-    return message_of(request.offer, kTarget, kLeader, std::move(body));
+    return message_of(request.offer, kTarget, kLeaderNode, std::move(body));
   }
   std::vector<uint64_t> offered() {
     std::vector<uint64_t> groups;
@@ -177,7 +177,7 @@ std::map<GroupId, uint64_t> send_for(OutgoingTransfers& transfers, uint32_t tick
   std::map<GroupId, uint64_t> sent;
   for (uint32_t tick = 0; tick < ticks; ++tick) {
     for (const OutgoingRequest& request : requests)
-      transfers.recv(message_of(request.offer, kTarget, kLeader, SnapWant{{{{tick, 1}, 0}}}));
+      transfers.recv(message_of(request.offer, kTarget, kLeaderNode, SnapWant{{{{tick, 1}, 0}}}));
     transfers.tick();
     for (bool again = true; std::exchange(again, false);) {
       const auto output = transfers.take_output();

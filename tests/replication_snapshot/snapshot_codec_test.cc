@@ -9,7 +9,8 @@ namespace worldline::replication {
 namespace {
 
 std::vector<SnapMessage> samples() {
-  const SnapshotOffer offer = {SnapshotId{9}, kGroup, kLeader, kTarget, Term{1}, {}, {}, {}, {}, 0};
+  const SnapshotOffer offer = {
+      SnapshotId{9}, kFirstGroup, kLeaderNode, kTarget, Term{1}, {}, {}, {}, {}, 0};
   const auto bytes = std::make_shared<const ByteBuffer>(ByteBuffer{1, 2, 3});
   const std::vector<SnapBody> all = {
       SnapBegin{TransferClass::kQuorum, true, {ReplicaId{4}, ReplicaId{5}}},
@@ -23,7 +24,8 @@ std::vector<SnapMessage> samples() {
       SnapAbort{AbortReason::kUnknown},
   };
   std::vector<SnapMessage> messages;
-  for (const SnapBody& body : all) messages.push_back(message_of(offer, kLeader, kTarget, body));
+  for (const SnapBody& body : all)
+    messages.push_back(message_of(offer, kLeaderNode, kTarget, body));
   return messages;
 }
 

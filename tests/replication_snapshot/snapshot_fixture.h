@@ -15,8 +15,8 @@
 
 namespace worldline::replication {
 
-inline constexpr GroupId kGroup{7};
-inline constexpr ReplicaId kLeader{1};
+inline constexpr GroupId kFirstGroup{7};
+inline constexpr ReplicaId kLeaderNode{1};
 inline constexpr ReplicaId kTarget{2};
 inline constexpr ReplicaId kDelegate{3};
 
@@ -27,7 +27,7 @@ struct FakeCheckpoint {
   SharedBytes manifest_bytes;
   Pages pages;
 
-  SnapshotOffer offer(uint64_t id, ReplicaId leader = kLeader, uint64_t leader_term = 5) const {
+  SnapshotOffer offer(uint64_t id, ReplicaId leader = kLeaderNode, uint64_t leader_term = 5) const {
     SnapshotOffer out;
     out.id = SnapshotId{id};
     out.group = manifest.state.group;
@@ -67,7 +67,7 @@ inline FakeCheckpoint make_checkpoint(Prng& rng, uint64_t index, const std::vect
   manifest.index = LogIndex{index};
   manifest.term = Term{3};
   manifest.chain = Chain{rng.next()};
-  manifest.state.group = kGroup;
+  manifest.state.group = kFirstGroup;
   storage::CheckpointTable table{TableId{4096}, sizes.size(), {}, {}};
   for (size_t i = 0; i < sizes.size(); ++i) {
     const bool is_taken_over =

@@ -72,8 +72,8 @@ class TransferWorld {
   }
   void change_leader() {
     if (!faults_.leader_changes || now_ % 40 != 0) return;
-    outgoing(leader_).cancel_all(kGroup);
-    leader_ = leader_ == kLeader ? kSecondLeader : kLeader;
+    outgoing(leader_).cancel_all(kFirstGroup);
+    leader_ = leader_ == kLeaderNode ? kSecondLeader : kLeaderNode;
     ++term_;
     is_offered_ = false;
     if (faults_.newer_checkpoint && rng_.chance(2)) current_ = 1;
@@ -192,7 +192,7 @@ class TransferWorld {
   size_t current_ = 0;
   std::map<ReplicaId, OutgoingTransfers> outgoing_ = [] {
     std::map<ReplicaId, OutgoingTransfers> made;
-    for (const ReplicaId node : {kLeader, kDelegate, kSecondLeader})
+    for (const ReplicaId node : {kLeaderNode, kDelegate, kSecondLeader})
       made.emplace(node, OutgoingTransfers(OutgoingLimits{}));
     return made;
   }();
@@ -200,7 +200,7 @@ class TransferWorld {
   Pages store_;  // Of the target.
   std::vector<InFlight> links_;
   std::vector<SnapshotOffer> staged_;
-  ReplicaId leader_ = kLeader;
+  ReplicaId leader_ = kLeaderNode;
   uint64_t term_ = 5;
   uint64_t last_id_ = 0;
   bool is_offered_ = false;

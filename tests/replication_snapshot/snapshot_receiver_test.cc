@@ -108,10 +108,10 @@ TEST_F(SnapshotReceiverTest, FetchesManifestAndPagesAWindowAtATime) {
   harness.run();
   ASSERT_EQ(harness.asked_.size(), 1u);
   EXPECT_EQ(harness.asked_[0].second.hash, checkpoint_.manifest.manifest_hash);
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   EXPECT_EQ(harness.asked_.size(), kTransferWindow);
   while (!harness.receiver_.outcome()) {
-    ASSERT_GT(harness.answer(kLeader, checkpoint_), 0u);
+    ASSERT_GT(harness.answer(kLeaderNode, checkpoint_), 0u);
     EXPECT_LE(harness.asked_.size(), kTransferWindow);
   }
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
@@ -129,9 +129,9 @@ TEST_F(SnapshotReceiverTest, FetchesOnlyWhatIsNotHereYet) {
   for (const auto& [hash, page] : checkpoint_.pages)
     if (here++ < 30) harness.store_[hash] = page;
   harness.run();
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   size_t fetched = 0;
-  while (!harness.receiver_.outcome()) fetched += harness.answer(kLeader, checkpoint_);
+  while (!harness.receiver_.outcome()) fetched += harness.answer(kLeaderNode, checkpoint_);
   EXPECT_EQ(fetched, 10u);
 }
 
@@ -149,14 +149,14 @@ TEST_F(SnapshotReceiverTest, FetchesOneLongPageAtATimeBesideShortOnes) {
   const FakeCheckpoint checkpoint = make_checkpoint(rng_, 100, sizes);
   ReceiverHarness harness(checkpoint);
   harness.run();
-  harness.answer(kLeader, checkpoint);
+  harness.answer(kLeaderNode, checkpoint);
   while (!harness.receiver_.outcome()) {
     EXPECT_LE(harness.asked_.size(), kTransferWindow);
     std::set<ContentHash, storage::ByHash> long_ones;
     for (const auto& [source, piece] : harness.asked_)
       if (piece.offset > 0) long_ones.insert(piece.hash);
     EXPECT_LE(long_ones.size(), 1u);
-    ASSERT_GT(harness.answer(kLeader, checkpoint), 0u);
+    ASSERT_GT(harness.answer(kLeaderNode, checkpoint), 0u);
   }
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
   EXPECT_EQ(harness.store_.size(), 4u);
@@ -165,7 +165,7 @@ TEST_F(SnapshotReceiverTest, FetchesOneLongPageAtATimeBesideShortOnes) {
 TEST_F(SnapshotReceiverTest, StagesAnEmptyCheckpoint) {
   const FakeCheckpoint empty = make_checkpoint(rng_, 100, {});
   ReceiverHarness harness(empty);
-  harness.finish_from(kLeader);
+  harness.finish_from(kLeaderNode);
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
 }
 
@@ -209,7 +209,7 @@ TEST_P(ManifestTest, MustBeTheOneThatWasOffered) {
   const auto asked = bodies<SnapWant>(receiver.take_output().send).at(0).pieces.at(0);
   EXPECT_EQ(asked.hash, offer.manifest_hash);
   receiver.recv(message_of(
-      offer, kLeader, kTarget,
+      offer, kLeaderNode, kTarget,
       SnapPiece{asked.hash, 0, checkpoint.manifest_bytes->size(), checkpoint.manifest_bytes}));
   EXPECT_EQ(receiver.outcome(), TransferOutcome::kFailed);
   EXPECT_NE(receiver.failure().find(GetParam().failure), std::string::npos) << receiver.failure();
@@ -253,14 +253,14 @@ TEST_P(StrayPieceTest, ChangesNothing) {
   const FakeCheckpoint checkpoint = make_checkpoint(rng, 100, {700, 800});
   ReceiverHarness harness(checkpoint, {kDelegate});
   harness.run();
-  harness.answer(kLeader, checkpoint);
+  harness.answer(kLeaderNode, checkpoint);
   ASSERT_FALSE(harness.asked_.empty());
   const auto [source, asked] = harness.asked_[0];
   SnapBody body = ReceiverHarness::answer_to(asked, checkpoint);
   SnapMessage message = message_of(checkpoint.offer(1), source, kTarget, SnapMissing{});
   GetParam().change(message, std::get<SnapPiece>(body));
   if (GetParam().name == std::string("ADelegateNotAsked"))
-    message.from = source == kDelegate ? kLeader : kDelegate;
+    message.from = source == kDelegate ? kLeaderNode : kDelegate;
   message.body = body;
   harness.receiver_.recv(message);
   harness.run();
@@ -268,7 +268,7 @@ TEST_P(StrayPieceTest, ChangesNothing) {
   EXPECT_FALSE(harness.receiver_.outcome());
   // What was asked for still arrives.
   while (!harness.receiver_.outcome() &&
-         harness.answer(kDelegate, checkpoint) + harness.answer(kLeader, checkpoint) > 0)
+         harness.answer(kDelegate, checkpoint) + harness.answer(kLeaderNode, checkpoint) > 0)
     continue;
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
 }
@@ -283,12 +283,12 @@ TEST_F(SnapshotReceiverTest, NeverStoresADamagedPageAndTurnsToTheNextSource) {
   damaged.pages[bad] = bytes;
   ReceiverHarness harness(checkpoint_, {kDelegate});
   harness.run();
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   while (harness.answer(kDelegate, damaged) > 0) continue;
   ASSERT_EQ(harness.asked_.size(), 1u);
-  EXPECT_EQ(harness.asked_[0].first, kLeader);
+  EXPECT_EQ(harness.asked_[0].first, kLeaderNode);
   EXPECT_EQ(harness.asked_[0].second.hash, bad);
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
 }
 
@@ -298,8 +298,8 @@ TEST_F(SnapshotReceiverTest, GivesUpWhenPagesKeepComingDamaged) {
     page = std::make_shared<const ByteBuffer>(page->size(), Byte{0});
   ReceiverHarness harness(checkpoint_);
   harness.run();
-  harness.answer(kLeader, damaged);
-  harness.answer(kLeader, damaged);
+  harness.answer(kLeaderNode, damaged);
+  harness.answer(kLeaderNode, damaged);
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kFailed);
   EXPECT_TRUE(harness.store_.empty());
 }
@@ -311,11 +311,11 @@ TEST_F(SnapshotReceiverTest, TakesFromTheLeaderWhatADelegateDoesNotHave) {
   for (size_t i = 0; i < 40; i += 2) half.pages.erase(checkpoint_.manifest.page_hashes[i]);
   ReceiverHarness harness(checkpoint_, {kDelegate});
   harness.run();
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   size_t from_leader = 0;
   while (!harness.receiver_.outcome()) {
     harness.answer(kDelegate, half);
-    from_leader += harness.answer(kLeader, checkpoint_);
+    from_leader += harness.answer(kLeaderNode, checkpoint_);
   }
   EXPECT_EQ(from_leader, 20u);
 }
@@ -337,14 +337,14 @@ TEST_P(LostDelegateTest, IsReplacedByTheLeader) {
   const FakeCheckpoint checkpoint = make_checkpoint(rng, 100, std::vector<size_t>(20, 300));
   ReceiverHarness harness(checkpoint, {kDelegate});
   harness.run();
-  harness.answer(kLeader, checkpoint);
+  harness.answer(kLeaderNode, checkpoint);
   harness.answer(kDelegate, checkpoint);
   harness.asked_.clear();
   GetParam().lose(harness);
   harness.asked_.erase(std::remove_if(harness.asked_.begin(), harness.asked_.end(),
                                       [](const auto& ask) { return ask.first == kDelegate; }),
                        harness.asked_.end());
-  harness.finish_from(kLeader);
+  harness.finish_from(kLeaderNode);
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
 }
 INSTANTIATE_TEST_SUITE_P(S08, LostDelegateTest, testing::ValuesIn(kLostCases),
@@ -353,7 +353,7 @@ INSTANTIATE_TEST_SUITE_P(S08, LostDelegateTest, testing::ValuesIn(kLostCases),
 TEST_F(SnapshotReceiverTest, FailsWhenTheLeaderIsSilentForTenSeconds) {
   ReceiverHarness harness(checkpoint_);
   harness.run();
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   harness.ticks(kSilenceTicksMax - 1);
   EXPECT_FALSE(harness.receiver_.outcome());
   harness.ticks(1);
@@ -368,7 +368,7 @@ TEST_F(SnapshotReceiverTest, AsksAgainForWhatDidNotCome) {
   EXPECT_TRUE(harness.asked_.empty());
   harness.ticks(1);
   EXPECT_EQ(harness.asked_.size(), 1u);
-  harness.finish_from(kLeader);
+  harness.finish_from(kLeaderNode);
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
 }
 
@@ -377,7 +377,7 @@ TEST_F(SnapshotReceiverTest, EndsWhenTheLeaderSaysSo) {
   harness.run();
   harness.deliver(kDelegate, SnapAbort{AbortReason::kSuperseded});
   EXPECT_FALSE(harness.receiver_.outcome()) << "a delegate decides nothing";
-  harness.deliver(kLeader, SnapAbort{AbortReason::kSuperseded});
+  harness.deliver(kLeaderNode, SnapAbort{AbortReason::kSuperseded});
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kSuperseded);
 }
 
@@ -386,8 +386,8 @@ TEST_F(SnapshotReceiverTest, EndsWhenTheLeaderSaysSo) {
 TEST_F(SnapshotReceiverTest, GoesOnUnderANewLeaderThatOffersTheSameCheckpoint) {
   ReceiverHarness harness(checkpoint_);
   harness.run();
-  harness.answer(kLeader, checkpoint_);
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   const size_t stored = harness.store_.size();
   ASSERT_GT(stored, 0u);
   const SnapshotOffer again = checkpoint_.offer(55, ReplicaId{9}, 6);
@@ -417,7 +417,7 @@ TEST_F(SnapshotReceiverTest, FetchesWhatVanishedBeforeTheCommit) {
   for (const auto& [hash, page] : checkpoint_.pages) harness.store_[hash] = page;
   harness.hold_commit_ = true;
   harness.run();
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   EXPECT_FALSE(harness.receiver_.outcome());
   // An older checkpoint that held these pages was deleted meanwhile.
   std::vector<ContentHash> missing;
@@ -426,7 +426,7 @@ TEST_F(SnapshotReceiverTest, FetchesWhatVanishedBeforeTheCommit) {
   harness.receiver_.committed(missing);
   harness.run();
   EXPECT_EQ(harness.asked_.size(), 5u);
-  harness.answer(kLeader, checkpoint_);
+  harness.answer(kLeaderNode, checkpoint_);
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kStaged);
 }
 
@@ -435,12 +435,12 @@ TEST_F(SnapshotReceiverTest, GivesUpWhenPagesVanishAgainAndAgain) {
   const ContentHash page = checkpoint_.manifest.page_hashes[0];
   harness.run();
   harness.hold_commit_ = true;
-  while (harness.answer(kLeader, checkpoint_) > 0) continue;
+  while (harness.answer(kLeaderNode, checkpoint_) > 0) continue;
   for (int round = 0; round < 4 && !harness.receiver_.outcome(); ++round) {
     harness.hold_commit_ = true;
     harness.receiver_.committed({page});
     harness.run();
-    harness.answer(kLeader, checkpoint_);
+    harness.answer(kLeaderNode, checkpoint_);
   }
   EXPECT_EQ(harness.receiver_.outcome(), TransferOutcome::kFailed);
 }
@@ -449,7 +449,7 @@ TEST_F(SnapshotReceiverTest, TellsTheLeaderThatItIsAliveWhileItsDiskWorks) {
   ReceiverHarness harness(checkpoint_);
   harness.run();
   harness.hold_commit_ = true;
-  while (harness.answer(kLeader, checkpoint_) > 0) continue;
+  while (harness.answer(kLeaderNode, checkpoint_) > 0) continue;
   harness.sent_.clear();
   harness.ticks(30 * kTicksPerSecond);
   EXPECT_EQ(bodies<SnapAck>(harness.sent_).size(), 30u);

@@ -8,7 +8,7 @@
 namespace worldline::replication {
 namespace {
 
-constexpr int64_t kMuch = INT64_MAX / 2;
+constexpr int64_t kAnyCredit = INT64_MAX / 2;
 
 class SnapshotSenderTest : public testing::Test {
  protected:
@@ -19,7 +19,7 @@ class SnapshotSenderTest : public testing::Test {
     return {checkpoint_.offer(1), role};
   }
   SnapMessage from_target(SnapBody body) const {
-    return message_of(checkpoint_.offer(1), kTarget, kLeader, std::move(body));
+    return message_of(checkpoint_.offer(1), kTarget, kLeaderNode, std::move(body));
   }
   ContentHash page(size_t i) const { return checkpoint_.manifest.page_hashes[i]; }
 
@@ -30,12 +30,12 @@ class SnapshotSenderTest : public testing::Test {
 TEST_F(SnapshotSenderTest, AnswersInOrderOnePageAtATime) {
   SnapshotSender sender = this->sender();
   sender.recv(from_target(SnapWant{{{page(0), 0}, {page(1), 0}}}));
-  EXPECT_EQ(sender.advance(kMuch), page(0));
-  EXPECT_FALSE(sender.advance(kMuch)) << "one is being loaded";
+  EXPECT_EQ(sender.advance(kAnyCredit), page(0));
+  EXPECT_FALSE(sender.advance(kAnyCredit)) << "one is being loaded";
   sender.loaded(page(1), checkpoint_.find(page(1)));  // Not what was asked for.
   EXPECT_TRUE(sender.take_messages().empty());
   sender.loaded(page(0), checkpoint_.find(page(0)));
-  EXPECT_EQ(sender.advance(kMuch), page(1));
+  EXPECT_EQ(sender.advance(kAnyCredit), page(1));
   const auto pieces = bodies<SnapPiece>(sender.take_messages());
   ASSERT_EQ(pieces.size(), 1u);
   EXPECT_EQ(pieces[0].total_bytes, 500u);
@@ -47,10 +47,10 @@ TEST_F(SnapshotSenderTest, AnswersInOrderOnePageAtATime) {
 TEST_F(SnapshotSenderTest, LoadsALongPageOnceForAllItsPieces) {
   SnapshotSender sender = this->sender();
   sender.recv(from_target(SnapWant{{{page(1), 0}}}));
-  ASSERT_EQ(sender.advance(kMuch), page(1));
+  ASSERT_EQ(sender.advance(kAnyCredit), page(1));
   sender.loaded(page(1), checkpoint_.find(page(1)));
   sender.recv(from_target(SnapWant{{{page(1), kPieceBytesMax}, {page(1), 2 * kPieceBytesMax}}}));
-  EXPECT_FALSE(sender.advance(kMuch));
+  EXPECT_FALSE(sender.advance(kAnyCredit));
   const auto pieces = bodies<SnapPiece>(sender.take_messages());
   ASSERT_EQ(pieces.size(), 3u);
   EXPECT_EQ(pieces[0].bytes->size(), kPieceBytesMax);
@@ -60,7 +60,7 @@ TEST_F(SnapshotSenderTest, LoadsALongPageOnceForAllItsPieces) {
   EXPECT_EQ(whole, *checkpoint_.find(page(1)));
   // Gone from memory now.
   sender.recv(from_target(SnapWant{{{page(1), 0}}}));
-  EXPECT_EQ(sender.advance(kMuch), page(1));
+  EXPECT_EQ(sender.advance(kAnyCredit), page(1));
 }
 
 TEST_F(SnapshotSenderTest, SendsNothingWithoutCreditAndIsNotToBlameForThatSilence) {
@@ -134,7 +134,7 @@ TEST_F(SnapshotSenderTest, FailsAfterTenSecondsOfSilence) {
 TEST_F(SnapshotSenderTest, OffersANewerCheckpointWhenAPageOfItsOwnIsGone) {
   SnapshotSender sender = this->sender();
   sender.recv(from_target(SnapWant{{{page(0), 0}}}));
-  ASSERT_TRUE(sender.advance(kMuch));
+  ASSERT_TRUE(sender.advance(kAnyCredit));
   sender.loaded(page(0), nullptr);
   EXPECT_EQ(sender.outcome(), TransferOutcome::kSuperseded);
   EXPECT_EQ(bodies<SnapAbort>(sender.take_messages()).at(0).reason, AbortReason::kSuperseded);
@@ -143,11 +143,11 @@ TEST_F(SnapshotSenderTest, OffersANewerCheckpointWhenAPageOfItsOwnIsGone) {
 TEST_F(SnapshotSenderTest, OnlySaysSoWhenADelegateDoesNotHaveAPage) {
   SnapshotSender sender = this->sender(SnapshotSender::Role::kDelegate);
   sender.recv(from_target(SnapWant{{{page(0), 0}, {page(1), 0}}}));
-  ASSERT_TRUE(sender.advance(kMuch));
+  ASSERT_TRUE(sender.advance(kAnyCredit));
   sender.loaded(page(0), nullptr);
   EXPECT_FALSE(sender.outcome());
   EXPECT_EQ(bodies<SnapMissing>(sender.take_messages()).at(0).hash, page(0));
-  EXPECT_EQ(sender.advance(kMuch), page(1));
+  EXPECT_EQ(sender.advance(kAnyCredit), page(1));
   // It is not told of the end, so silence is no failure of anybody.
   sender.loaded(page(1), checkpoint_.find(page(1)));
   sender.recv(from_target(SnapAck{1, 1, true}));

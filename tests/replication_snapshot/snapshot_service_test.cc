@@ -23,7 +23,7 @@ constexpr LogIndex kAt{100};
 
 Membership members() {
   Membership config;
-  config.voters = {kLeader, kTarget, kDelegate};
+  config.voters = {kLeaderNode, kTarget, kDelegate};
   for (const ReplicaId replica : config.voters)
     config.members.push_back({replica, NodeId{replica.value}, {}});
   return config;
@@ -139,14 +139,14 @@ class TestNode final : public SnapshotHost, private TransportListener {
 
   // --- SnapshotHost
   std::optional<SnapshotView> find(GroupId group) const override {
-    if (group != kGroup && group != kOtherGroup) return std::nullopt;
+    if (group != kFirstGroup && group != kOtherGroup) return std::nullopt;
     SnapshotView view;
     view.self = {self, life, ReplicaId{self.value}};
-    view.leader = kLeader;
+    view.leader = kLeaderNode;
     view.term = Term{5};
     view.commit = commit;
     view.config = &config;
-    view.is_leader = view.self.replica == kLeader && leads;
+    view.is_leader = view.self.replica == kLeaderNode && leads;
     view.is_installing = installing.contains(group);
     if (view.is_leader) view.caught_up = caught_up;
     return view;
@@ -232,7 +232,7 @@ class SnapshotServiceTest : public ::testing::Test {
   }
   TestNode& leader() { return *nodes_.at(1); }
   TestNode& target() { return *nodes_.at(2); }
-  void hold(GroupId group = kGroup) {
+  void hold(GroupId group = kFirstGroup) {
     leader().service.checkpoint_counts(group, leader().store.write(checkpoint_, group));
   }
   void ticks(size_t count) {
@@ -252,7 +252,7 @@ class SnapshotServiceTest : public ::testing::Test {
     ASSERT_GE(target().service.counters().pages_stored, pages);
     ASSERT_LT(target().service.counters().pages_stored, kPages) << "it is not in the middle";
   }
-  void expect_all_pages(uint64_t node, GroupId group = kGroup) {
+  void expect_all_pages(uint64_t node, GroupId group = kFirstGroup) {
     const auto found =
         nodes_.at(node)->store.checkpoints().find_pages(group, checkpoint_.manifest.page_hashes);
     ASSERT_TRUE(found.ok());
@@ -270,7 +270,7 @@ class SnapshotServiceTest : public ::testing::Test {
 
 TEST_F(SnapshotServiceTest, MovesACheckpoint) {
   hold();
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks(30);
   ASSERT_EQ(target().staged.size(), 1u);
   EXPECT_EQ(target().staged[0].boundary.id.index, kAt);
@@ -278,24 +278,24 @@ TEST_F(SnapshotServiceTest, MovesACheckpoint) {
   EXPECT_EQ(leader().pins, std::vector{kAt});
   EXPECT_EQ(page_bytes_received(), kPages * kPageBytes + manifest_bytes());
   expect_all_pages(2);
-  const storage::Boundary* boundary = target().service.staged(kGroup);
+  const storage::Boundary* boundary = target().service.staged(kFirstGroup);
   ASSERT_NE(boundary, nullptr);
   EXPECT_EQ(boundary->index, kAt);
   const storage::CheckpointId id = boundary->checkpoint.id;
 
   target().installing.clear();
   target().commit = kAt;
-  target().service.installed(kGroup);
-  EXPECT_EQ(target().service.staged(kGroup), nullptr);
+  target().service.installed(kFirstGroup);
+  EXPECT_EQ(target().service.staged(kFirstGroup), nullptr);
   ticks(2);
-  EXPECT_TRUE(target().store.checkpoints().load_manifest(kGroup, id).ok());
+  EXPECT_TRUE(target().store.checkpoints().load_manifest(kFirstGroup, id).ok());
   EXPECT_EQ(target().store.discards, 0u);
   EXPECT_EQ(leader().service.running() + target().service.running(), 0u);
 }
 
 TEST_F(SnapshotServiceTest, SendsNoPageTwiceToAReceiverThatDied) {
   hold();
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks_until_stored(30);
   const SnapshotCounters first = target().service.counters();
   disks_[2]->kill();
@@ -314,7 +314,7 @@ TEST_F(SnapshotServiceTest, SendsNoPageTwiceToAReceiverThatDied) {
 
 TEST_F(SnapshotServiceTest, GoesOnAfterTheLinkWasCut) {
   hold();
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks_until_stored(30);
   network_.cut_both(NodeId{1}, NodeId{2});
   ticks(20);
@@ -329,13 +329,13 @@ TEST_F(SnapshotServiceTest, GoesOnAfterTheLinkWasCut) {
 
 TEST_F(SnapshotServiceTest, GoesOnAfterALongCutWithANewOffer) {
   hold();
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks_until_stored(30);
   network_.cut_both(NodeId{1}, NodeId{2});
   ticks(kSilenceTicksMax + 20);
   ASSERT_EQ(leader().results, std::vector{SnapshotOutcome::kFailed});
   network_.heal_all();
-  leader().service.send(kGroup, kTarget);  // As the core would.
+  leader().service.send(kFirstGroup, kTarget);  // As the core would.
   ticks(60);
   ASSERT_EQ(target().staged.size(), 1u);
   EXPECT_EQ(target().service.counters().pages_stored, kPages);
@@ -345,7 +345,7 @@ TEST_F(SnapshotServiceTest, GoesOnAfterALongCutWithANewOffer) {
 TEST_F(SnapshotServiceTest, AsksAgainForADamagedPiece) {
   hold();
   target().pieces_to_damage = 2;
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks(40);
   ASSERT_EQ(target().staged.size(), 1u);
   EXPECT_EQ(target().pieces_to_damage, 0u);
@@ -357,10 +357,10 @@ TEST_F(SnapshotServiceTest, ABusyReceiverTakesOneAfterTheOther) {
   limits_.incoming.slots.open = 1;
   limits_.incoming.slots.reserved = 0;
   start(2, 2);
-  hold(kGroup);
+  hold(kFirstGroup);
   hold(kOtherGroup);
   leader().caught_up = {kTarget, kDelegate};
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   leader().service.send(kOtherGroup, kTarget);
   ticks(5);
   EXPECT_LE(target().service.running(), 1u);
@@ -377,9 +377,9 @@ TEST_F(SnapshotServiceTest, ABusyReceiverTakesOneAfterTheOther) {
 
 TEST_F(SnapshotServiceTest, ADelegateSendsWhatItHas) {
   hold();
-  nodes_.at(3)->store.write(checkpoint_, kGroup);
+  nodes_.at(3)->store.write(checkpoint_, kFirstGroup);
   leader().caught_up = {kDelegate};
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks(40);
   ASSERT_EQ(target().staged.size(), 1u);
   EXPECT_EQ(nodes_.at(3)->service.counters().bytes_sent, kPages * kPageBytes);
@@ -387,7 +387,7 @@ TEST_F(SnapshotServiceTest, ADelegateSendsWhatItHas) {
 }
 
 TEST_F(SnapshotServiceTest, WaitsForACheckpointThatFits) {
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks(20);
   EXPECT_GE(leader().needed, 20u);
   EXPECT_TRUE(leader().results.empty());
@@ -397,7 +397,7 @@ TEST_F(SnapshotServiceTest, WaitsForACheckpointThatFits) {
 }
 
 TEST_F(SnapshotServiceTest, FailsWithoutACheckpoint) {
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks(105);
   EXPECT_EQ(leader().results, std::vector{SnapshotOutcome::kFailed});
   EXPECT_EQ(leader().service.counters().offered, 0u);
@@ -405,7 +405,7 @@ TEST_F(SnapshotServiceTest, FailsWithoutACheckpoint) {
 
 TEST_F(SnapshotServiceTest, DropsWhatBecameUseless) {
   hold();
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks_until_stored(20);
   target().commit = kAt;  // The log came after all.
   ticks(5);
@@ -417,16 +417,16 @@ TEST_F(SnapshotServiceTest, DropsWhatBecameUseless) {
 TEST_F(SnapshotServiceTest, DiscardsWhatTheCoreDoesNotInstall) {
   hold();
   target().installs = false;
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks(30);
   EXPECT_EQ(target().staged.size(), 1u);
-  EXPECT_EQ(target().service.staged(kGroup), nullptr);
+  EXPECT_EQ(target().service.staged(kFirstGroup), nullptr);
   EXPECT_EQ(target().store.discards, 1u);
 }
 
 TEST_F(SnapshotServiceTest, ADeposedLeaderEndsItsTransfers) {
   hold();
-  leader().service.send(kGroup, kTarget);
+  leader().service.send(kFirstGroup, kTarget);
   ticks_until_stored(20);
   leader().leads = false;
   ticks(2);
@@ -443,7 +443,7 @@ TEST_F(SnapshotServiceTest, RefusesWhatNobodySends) {
     return SnapBytes{std::make_shared<const ByteBuffer>(encode_snap_message(message))};
   };
   SnapshotService& service = target().service;
-  const SnapMessage sound{SnapshotId{1}, kGroup, kLeader, kTarget, SnapBegin{}};
+  const SnapMessage sound{SnapshotId{1}, kFirstGroup, kLeaderNode, kTarget, SnapBegin{}};
   EXPECT_TRUE(service.recv(NodeId{1}, bytes(sound)).ok());
   const SnapBytes garbage{std::make_shared<const ByteBuffer>(ByteBuffer{1, 2, 3})};
   EXPECT_EQ(service.recv(NodeId{1}, garbage).code(), StatusCode::kInvalidArgument);

@@ -21,10 +21,6 @@ ModuleDefPtr valid(const Module& module) {
   return def.ok() ? *def : nullptr;
 }
 
-RawTableDefV10& person(Module& module) {
-  return list<RawTableDefV10>(module)[0];
-}
-
 void set_columns(Module& module, ProductType columns) {
   section<Typespace>(module).types[0] = AlgebraicType::product(std::move(columns));
 }
@@ -64,7 +60,7 @@ TEST(MigrationPlan, NeedsNoStepForFunctions) {
 
 TEST(MigrationPlan, AllowsChangedDefaultsOfPresentColumns) {
   Module next = person_module();
-  person(next).default_values = {{0, ByteBuffer(8, 1)}};
+  person_of(next).default_values = {{0, ByteBuffer(8, 1)}};
   const auto plan = plan_migration(valid(person_module()), valid(next));
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   EXPECT_TRUE(plan->steps.empty());
@@ -98,18 +94,18 @@ const RefusalCase kRefusalCases[] = {
      [](Module& m) { list<RawTableDefV10>(m).clear(); },
      {"Removing table `person` is not supported by this version"}},
     {"EventFlag",
-     [](Module& m) { person(m).is_event = true; },
+     [](Module& m) { person_of(m).is_event = true; },
      {"Changing the event flag of table person requires a manual migration"}},
     {"TableKind",
-     [](Module& m) { person(m).table_type = TableKind::kSystem; },
+     [](Module& m) { person_of(m).table_type = TableKind::kSystem; },
      {"Changing the table type of table person from User to System requires a manual migration"}},
     {"Access",
-     [](Module& m) { person(m).table_access = TableAccess::kPrivate; },
+     [](Module& m) { person_of(m).table_access = TableAccess::kPrivate; },
      {"Changing the access of table `person` is not supported by this version"}},
     {"Accessor",
      [](Module& m) {
-       person(m).source_name = "Person";
-       person(m).indexes[0].source_name = "person_pk";
+       person_of(m).source_name = "Person";
+       person_of(m).indexes[0].source_name = "person_pk";
      },
      {"Changing the accessor name of table `person` from `person` to `Person` is not supported by "
       "this version"}},
@@ -139,30 +135,30 @@ const RefusalCase kRefusalCases[] = {
      {"Changing the accessor name of column `name` of table `person` is not supported by this "
       "version"}},
     {"IndexAdded",
-     [](Module& m) { person(m).indexes.push_back(btree("by_name", {1})); },
+     [](Module& m) { person_of(m).indexes.push_back(btree("by_name", {1})); },
      {"Adding index `person_name_idx_btree` to table `person` is not supported by this version"}},
     {"IndexAlgorithm",
-     [](Module& m) { person(m).indexes[0].algorithm.kind = IndexAlgorithm::kHash; },
+     [](Module& m) { person_of(m).indexes[0].algorithm.kind = IndexAlgorithm::kHash; },
      {"Removing index `person_id_idx_btree` of table `person` is not supported by this version",
       "Adding index `person_id_idx_hash` to table `person` is not supported by this version"}},
     {"IndexAccessor",
-     [](Module& m) { person(m).indexes[0].accessor_name = "by_id"; },
+     [](Module& m) { person_of(m).indexes[0].accessor_name = "by_id"; },
      {"Changing index `person_id_idx_btree` of table `person` is not supported by this version"}},
     {"PrimaryKeyRemoved",
-     [](Module& m) { person(m).primary_key.clear(); },
+     [](Module& m) { person_of(m).primary_key.clear(); },
      {"Changing the primary key of table `person` is not supported by this version"}},
     {"SequenceRemoved",
-     [](Module& m) { person(m).sequences.clear(); },
+     [](Module& m) { person_of(m).sequences.clear(); },
      {"Removing auto-increment sequence `person_id_seq` of table `person` is not supported by this "
       "version"}},
     {"SequenceStart",
-     [](Module& m) { person(m).sequences[0].start = Int128{7}; },
+     [](Module& m) { person_of(m).sequences[0].start = Int128{7}; },
      {"Changing auto-increment sequence `person_id_seq` of table `person` is not supported by this "
       "version"}},
     {"UniqueRemoved",
      [](Module& m) {
-       person(m).constraints.clear();
-       person(m).primary_key.clear();
+       person_of(m).constraints.clear();
+       person_of(m).primary_key.clear();
      },
      {"Removing unique constraint `person_id_key` of table `person` is not supported by this "
       "version",

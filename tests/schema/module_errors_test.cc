@@ -11,10 +11,6 @@ namespace {
 
 using Module = RawModuleDefV10;
 
-RawTableDefV10& person(Module& module) {
-  return list<RawTableDefV10>(module)[0];
-}
-
 AlgebraicType inline_product() {
   return AlgebraicType::product({{{"x", AlgebraicType::string()}}});
 }
@@ -89,49 +85,49 @@ const ErrorCase kErrorCases[] = {
        auto& types = section<Typespace>(m).types;
        types[0] = AlgebraicType::product(
            {{{"name", AlgebraicType::string()}, {"id", type_of(TypeKind::kU64)}}});
-       person(m).primary_key = {};
-       person(m).sequences = {};
+       person_of(m).primary_key = {};
+       person_of(m).sequences = {};
      },
      {"type `\"PersonRow\"` is not annotated with a custom ordering, but uses one: "
       "(name: String, id: U64)"}},
     {"IndexOnUnknownColumn",
-     [](Module& m) { person(m).indexes.push_back(btree("x", {7})); },
+     [](Module& m) { person_of(m).indexes.push_back(btree("x", {7})); },
      {"column `7` referenced by def person_col_7_idx_btree not found in table `person`"}},
     {"TwoPrimaryKeyColumns",
      [](Module& m) {
-       person(m).primary_key = {0, 1};
+       person_of(m).primary_key = {0, 1};
      },
      {"table `person` has multiple primary key annotations"}},
     {"TwoSequencesOnAColumn",
      [](Module& m) {
-       person(m).sequences.push_back({"other", 0, {}, {}, {}, 1});
+       person_of(m).sequences.push_back({"other", 0, {}, {}, {}, 1});
      },
      {"Attempt to define table `person` column `id` with more than 1 auto_inc sequence"}},
     {"UniqueWithoutIndex",
      [](Module& m) {
-       person(m).constraints.push_back({std::nullopt, {{{1}}}});
+       person_of(m).constraints.push_back({std::nullopt, {{{1}}}});
      },
      {"No index found to support unique constraint `person_name_key` for columns `[ColId(1)]`"}},
     {"DirectIndexOnString",
      [](Module& m) {
-       person(m).indexes.push_back({"d", std::nullopt, {IndexAlgorithm::kDirect, {1}}});
+       person_of(m).indexes.push_back({"d", std::nullopt, {IndexAlgorithm::kDirect, {1}}});
      },
      {"Direct index does not support type `String` in column `table `person` column `name`` in "
       "index `person_name_idx_direct`"}},
     {"RepeatedColumns",
      [](Module& m) {
-       person(m).indexes.push_back(btree("x", {0, 0}));
+       person_of(m).indexes.push_back(btree("x", {0, 0}));
      },
      {"def `person_id_id_idx_btree` has duplicate columns: [ColId(0), ColId(0)]"}},
     {"SequenceOnString",
      [](Module& m) {
-       person(m).sequences = {{std::nullopt, 1, {}, {}, {}, 1}};
+       person_of(m).sequences = {{std::nullopt, 1, {}, {}, {}, 1}};
      },
      {"invalid sequence column type: table `person` column `name` with type `String` in sequence "
       "`person_name_seq`"}},
     {"SequenceRange",
      [](Module& m) {
-       person(m).sequences = {{std::nullopt, 0, Int128{5}, Int128{-7}, Int128{4}, 1}};
+       person_of(m).sequences = {{std::nullopt, 0, Int128{5}, Int128{-7}, Int128{4}, 1}};
      },
      {"invalid sequence range information: expected Some(-7) <= Some(5) <= Some(4) in sequence "
       "`person_id_seq`"}},
@@ -162,7 +158,7 @@ const ErrorCase kErrorCases[] = {
      },
      {"Primary key column size for view seen not found"}},
     {"RowTypeOutOfBounds",
-     [](Module& m) { person(m).product_type_ref = 9; },
+     [](Module& m) { person_of(m).product_type_ref = 9; },
      {"Table person has invalid product_type_ref &9"}},
     {"TypeRefOutOfBounds",
      [](Module& m) {
@@ -225,7 +221,7 @@ const ErrorCase kErrorCases[] = {
      },
      {"error at typespace ref `&1`: Found recursive type reference &1"}},
     {"PrimaryKeyWithoutUnique",
-     [](Module& m) { person(m).primary_key = {1}; },
+     [](Module& m) { person_of(m).primary_key = {1}; },
      {"table `person` column `name` is primary key but has no unique constraint"}},
     {"ScheduleFunctionMissing",
      [](Module& m) {
@@ -240,11 +236,11 @@ const ErrorCase kErrorCases[] = {
      },
      {"Scheduled reducer add expected to have type (0: &1), but has type (name: String)"}},
     {"ReservedTableName",
-     [](Module& m) { person(m).source_name = "st_person"; },
+     [](Module& m) { person_of(m).source_name = "st_person"; },
      {"Table name is reserved for system use: st_person"}},
     {"BadDefault",
      [](Module& m) {
-       person(m).default_values = {{0, {1, 2}}};
+       person_of(m).default_values = {{0, {1, 2}}};
      },
      {"Failed to deserialize default value for table person column 0: data too short for u64: "
       "Expected 8, given 2"}},
@@ -329,7 +325,7 @@ const ErrorCase kErrorCases[] = {
     {"ErrorsOfAKindAreSortedByContentNotByText",
      [](Module& m) {
        for (const uint16_t column : ColumnList{10, 7})
-         person(m).indexes.push_back(btree("x", {column}));
+         person_of(m).indexes.push_back(btree("x", {column}));
        // As text, "`ab" comes before "`a`".
        for (const char* name : {"ab", "a"})
          list<RawScheduleDefV10>(m).push_back({std::nullopt, name, 0, "add"});
@@ -348,10 +344,10 @@ const ErrorCase kErrorCases[] = {
       "sum type (x: String) cannot be used to generate a client type use",
       "Table a not found", "Table ab not found"}},
     {"IndexWithoutSourceName",
-     [](Module& m) { person(m).indexes[0].source_name.reset(); },
+     [](Module& m) { person_of(m).indexes[0].source_name.reset(); },
      {"index `person_id_idx_btree` of table `person` has no source name"}},
     {"IndexWithoutColumns",
-     [](Module& m) { person(m).indexes.push_back(btree("x", {})); },
+     [](Module& m) { person_of(m).indexes.push_back(btree("x", {})); },
      {"def `person__idx_btree` of table `person` has no columns"}},
     {"EventTableWithSchedule",
      [](Module& m) { add_timer(m).is_event = true; },
@@ -380,8 +376,8 @@ const ErrorCase kErrorCases[] = {
      [](Module& m) {
        add_reducer(m, "Add");
        add_reducer(m, "add");
-       person(m).primary_key = {1};
-       person(m).indexes.push_back(btree("x", {7}));
+       person_of(m).primary_key = {1};
+       person_of(m).indexes.push_back(btree("x", {7}));
        add_table(m, "Person", {{{"x", AlgebraicType::string()}}});
      },
      {"name `person` is used for multiple entities", "name `PersonRow` is used for multiple types",

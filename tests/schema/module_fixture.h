@@ -73,5 +73,8 @@ inline RawModuleDefV10 person_module() {
   add_reducer(module, "add", {{{"name", AlgebraicType::string()}}});
   return module;
 }
+inline RawTableDefV10& person_of(RawModuleDefV10& module) {
+  return list<RawTableDefV10>(module)[0];
+}
 
 }  // namespace worldline::schema

@@ -9,13 +9,10 @@
 #include "schema/bsatn.h"
 #include "schema/key_encoding.h"
 #include "schema/utf8.h"
+#include "tests/schema/module_fixture.h"
 
 namespace worldline::schema {
 namespace {
-
-AlgebraicType type_of(TypeKind kind) {
-  return AlgebraicType::primitive(kind);
-}
 
 RowLayout layout_of(ProductType type) {
   auto layout = RowLayout::compile(type);

@@ -5,13 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "schema/number_text.h"
+#include "tests/schema/module_fixture.h"
 
 namespace worldline::schema {
 namespace {
 
-AlgebraicType type_of(TypeKind kind) {
-  return AlgebraicType::primitive(kind);
-}
 AlgebraicType point() {
   return AlgebraicType::product({{{"x", type_of(TypeKind::kI32)}, {"y", type_of(TypeKind::kI32)}}});
 }

@@ -261,7 +261,7 @@ TEST(GroupRecoveryTest, DiscardsWhatIsLeftOfAGroup) {
     const char* name;
     std::function<void(MemoryDisk&, LogStore&)> harm;
     ReplicaId lowest;
-  } kCases[] = {
+  } kHarms[] = {
       {"Whole", [](MemoryDisk&, LogStore&) {}, ReplicaId{71}},
       {"Quarantined",
        [](MemoryDisk&, LogStore& store) {
@@ -275,7 +275,7 @@ TEST(GroupRecoveryTest, DiscardsWhatIsLeftOfAGroup) {
        },
        kUnknownReplica},
   };
-  for (const auto& test : kCases) {
+  for (const auto& test : kHarms) {
     SCOPED_TRACE(test.name);
     auto disk = std::make_shared<MemoryDisk>();
     const auto store = filled_store(*disk, 3);

@@ -49,12 +49,12 @@ class WalBuilder {
   Prng rng_{1};
 };
 
-struct Outcome {
+struct ScanOutcome {
   WalState state;
   WalScan::Place keep;
   std::string reason;
 };
-Outcome scan(const std::vector<ByteBuffer>& files) {
+ScanOutcome scan(const std::vector<ByteBuffer>& files) {
   WalScan scan;
   uint64_t number = 1;
   for (const ByteBuffer& file : files) {
@@ -91,7 +91,7 @@ TEST(WalScanTest, CutsEveryPrefixBehindItsLastWholeRecord) {
     size_t whole = 0;
     for (const size_t end : builder.ends)
       if (end <= size) whole = end;
-    const Outcome outcome =
+    const ScanOutcome outcome =
         scan({ByteBuffer(builder.log.begin(), builder.log.begin() + static_cast<ptrdiff_t>(size))});
     if (outcome.state == WalState::kWhole) {
       // Only zeros may be left: the padding of a block.
@@ -109,7 +109,7 @@ TEST(WalScanTest, TakesDamageForATornWriteOnlyInTheLastRecord) {
   for (size_t at = 0; at < builder.log.size(); at += at % 500 < 20 ? 1 : 61) {
     ByteBuffer log = builder.log;
     log[at] ^= 0x40;
-    const Outcome outcome = scan({log});
+    const ScanOutcome outcome = scan({log});
     // Padding is read by nobody.
     if (outcome.state == WalState::kWhole) continue;
     // No crash flips bits in a header, but some of them could be read as one that came in part.
@@ -127,7 +127,7 @@ TEST(WalScanTest, RefusesALogWhoseSecondPartIsOverwritten) {
   for (size_t at = 0; at < builder.ends[3]; at += at % 500 < 20 ? 1 : 61) {
     ByteBuffer log = builder.log;
     std::fill(log.begin() + static_cast<ptrdiff_t>(at), log.end(), Byte{0xa5});
-    const Outcome outcome = scan({log});
+    const ScanOutcome outcome = scan({log});
     EXPECT_EQ(outcome.state, WalState::kDamaged) << at << ": " << outcome.reason;
   }
 }
@@ -137,7 +137,7 @@ TEST(WalScanTest, TakesSectorsThatNeverCameForATornWriteOnlyAtTheEnd) {
   for (size_t sector = 0; sector + 512 <= builder.log.size(); sector += 512) {
     ByteBuffer log = builder.log;
     std::fill_n(log.begin() + static_cast<ptrdiff_t>(sector), 512, Byte{0});
-    const Outcome outcome = scan({log});
+    const ScanOutcome outcome = scan({log});
     const bool is_damage = sector < builder.ends[2];
     EXPECT_EQ(outcome.state, is_damage ? WalState::kDamaged : WalState::kTorn)
         << sector << ": " << outcome.reason;
@@ -172,7 +172,7 @@ TEST_P(WalShapeTest, IsJudgedByWhatBeginsBehindTheDamage) {
     for (const auto& [type, bytes] : pieces) builder.add_piece(type, bytes);
     files.push_back(builder.log);
   }
-  const Outcome outcome = scan(files);
+  const ScanOutcome outcome = scan(files);
   EXPECT_EQ(outcome.state, GetParam().state) << outcome.reason;
   EXPECT_EQ(outcome.keep.file, GetParam().keep_file);
 }

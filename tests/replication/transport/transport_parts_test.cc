@@ -44,20 +44,20 @@ TEST(BackoffTest, IsTheSameForTheSameSeedAndOtherwiseNot) {
 
 // ---- Send queue ---------------------------------------------------------------------------------
 
-size_t bytes_of(const MessageBatch& batch) {
+size_t size_of(const MessageBatch& batch) {
   size_t bytes = 0;
   for (const WireMessage& message : *batch) bytes += wire_bytes_bound(message);
   return bytes;
 }
 Status push(SendQueue& queue, const MessageBatch& batch) {
-  return queue.push(batch, bytes_of(batch));
+  return queue.push(batch, size_of(batch));
 }
 MessageBatch votes(size_t count) {
   return make_batch(std::vector<WireMessage>(count, envelope_with(VoteReq{})));
 }
 
 TEST(SendQueueTest, RefusesWhatIsBeyondItsLimitsAndNamesThem) {
-  const size_t one = bytes_of(votes(1));
+  const size_t one = size_of(votes(1));
   SendQueue by_bytes({3 * one, 100});
   EXPECT_TRUE(push(by_bytes, votes(3)).ok());
   const Status bytes_full = push(by_bytes, votes(1));
