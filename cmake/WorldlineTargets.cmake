@@ -73,6 +73,7 @@ function(wl_test name)
   endif()
   target_compile_definitions(${name} PRIVATE WL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   if(WORLDLINE_SANITIZE)
+    target_compile_definitions(${name} PRIVATE WL_SANITIZED)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")  # Instrumented and not optimised.
   endif()
   if(NOT ARG_SHARDS)

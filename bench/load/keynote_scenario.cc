@@ -153,7 +153,16 @@ class NodeCpu {
   std::optional<double> begin_, end_;
 };
 
-Status run_on_node(const KeynoteOptions& options, std::span<const TransferPair> pairs,
+std::vector<TransferPair> pairs_of(const KeynoteOptions& options) {
+  PairOptions pair_options;
+  pair_options.accounts = options.accounts;
+  pair_options.alpha = options.alpha;
+  pair_options.seed = options.seed;
+  return draw_pairs(pair_options);
+}
+
+// Fills `pairs` once the node is ready for them: one that cannot be reached is told of at once.
+Status run_on_node(const KeynoteOptions& options, std::vector<TransferPair>& pairs,
                    KeynoteFigures& figures) {
   Target target;
   target.database = options.database;
@@ -169,6 +178,7 @@ Status run_on_node(const KeynoteOptions& options, std::span<const TransferPair> 
   }
   WL_RETURN_IF_ERROR(set_up(options, target, figures));
 
+  pairs = pairs_of(options);
   NodeCpu cpu(target.pid);
   LoadOptions load = load_options(options, target, pairs, options.seconds);
   load.on_window_begin = [&cpu] { cpu.begin(); };
@@ -196,14 +206,11 @@ double RunFigures::generator_utilisation(uint32_t threads) const {
 }
 
 Result<KeynoteFigures> run_keynote(const KeynoteOptions& options) {
-  PairOptions pair_options;
-  pair_options.accounts = options.accounts;
-  pair_options.alpha = options.alpha;
-  pair_options.seed = options.seed;
-  const std::vector<TransferPair> pairs = draw_pairs(pair_options);
   KeynoteFigures figures;
   figures.machine = machine_info();
+  std::vector<TransferPair> pairs;
   if (options.is_null_only) {
+    pairs = pairs_of(options);
     WL_ASSIGN_OR_RETURN(figures.null, run_null(options, pairs, options.seconds));
     return figures;
   }

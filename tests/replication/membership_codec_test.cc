@@ -3,6 +3,7 @@
 
 #include "base/prng.h"
 #include "replication/membership.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication/membership_fixture.h"
 
 namespace worldline::replication {
@@ -77,7 +78,7 @@ Membership random_membership(Prng& prng) {
 }
 
 TEST(MembershipCodec, ReadsBackWhatItWrote) {
-  for (const uint64_t seed : testing::seeds(500)) {
+  for (const uint64_t seed : random_seeds(500)) {
     SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Prng prng(seed);
     const Membership written = random_membership(prng);

@@ -85,11 +85,4 @@ std::vector<MemberChange> changes(const std::string& text) {
   return parsed;
 }
 
-std::vector<uint64_t> seeds(uint64_t count) {
-  if (const char* only = std::getenv("WL_SEED")) return {std::strtoull(only, nullptr, 10)};
-  std::vector<uint64_t> all;
-  for (uint64_t seed = 1; seed <= count; ++seed) all.push_back(seed);
-  return all;
-}
-
 }  // namespace worldline::replication::testing

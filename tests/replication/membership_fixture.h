@@ -27,7 +27,4 @@ Membership membership(const std::string& text);
 std::string print_roles(const Membership& membership);
 std::vector<MemberChange> changes(const std::string& text);
 
-// {first} with WL_SEED=first in the environment, else `count` seeds.
-std::vector<uint64_t> seeds(uint64_t count);
-
 }  // namespace worldline::replication::testing

@@ -6,6 +6,7 @@
 
 #include "base/prng.h"
 #include "replication/membership.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication/membership_fixture.h"
 
 namespace worldline::replication {
@@ -114,7 +115,7 @@ TEST(MembershipModel, AgreesOnAllSmallCases) {
 }
 
 TEST(MembershipModel, AgreesOnRandomHistories) {
-  for (const uint64_t seed : testing::seeds(300)) {
+  for (const uint64_t seed : random_seeds(300)) {
     SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Prng prng(seed);
     const uint64_t replicas = 4 + prng.below(24);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/prng.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication/membership_fixture.h"
 
 namespace worldline::replication {
@@ -163,7 +164,7 @@ TEST(QuorumVote, MajorityIsAVoteWithoutMissingBallots) {
 }
 
 TEST(Quorum, EqualsBruteForceInTheLargestHalves) {
-  for (const uint64_t seed : testing::seeds(400)) {
+  for (const uint64_t seed : random_seeds(400)) {
     SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Prng prng(seed);
     Membership config;

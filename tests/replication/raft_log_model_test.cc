@@ -8,6 +8,7 @@
 
 #include "base/prng.h"
 #include "replication/raft_log.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication/log_fixture.h"
 #include "tests/replication/membership_fixture.h"
 
@@ -244,7 +245,7 @@ class History {
 };
 
 TEST(RaftLogModel, AnswersAsTheNaiveLog) {
-  for (const uint64_t seed : testing::seeds(60)) {
+  for (const uint64_t seed : random_seeds(60)) {
     SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     History history(seed);
     for (int step = 0; step < 150; ++step) {

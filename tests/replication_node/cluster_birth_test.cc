@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/prng.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication_node/test_uuids.h"
 
 namespace worldline::replication {
@@ -426,8 +427,8 @@ TEST(ClusterBirth, ALateHelloDoesNotHideANewerOne) {
 // Restarts, wipes, cuts, loss and late copies at random: never two clusters, and in the end one
 // with all seeds but those that lost their disk after the birth, which join later.
 TEST(ClusterBirth, NeverTwoClustersUnderRandomFaults) {
-  for (uint64_t seed = 1; seed <= 400; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for (const uint64_t seed : random_seeds(400)) {
+    SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Nursery nursery(3);
     nursery.prng = Prng(seed + 1'000'000);
     Prng prng(seed);

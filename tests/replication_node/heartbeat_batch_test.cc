@@ -6,6 +6,7 @@
 #include "base/prng.h"
 #include "replication/node/heartbeat_receiver.h"
 #include "replication/node/heartbeat_sender.h"
+#include "tests/base/random_seeds.h"
 
 namespace worldline::replication {
 namespace {
@@ -60,8 +61,8 @@ HeartbeatReply reply_to(const HeartbeatBatch& batch, const HeartbeatReceiver::Ou
 
 // Whatever list follows whatever base, the difference gives the list back.
 TEST(HeartbeatList, ADifferenceGivesTheListBack) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE(seed);
+  for (const uint64_t seed : random_seeds(300)) {
+    SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Prng prng(seed);
     HeartbeatItems base;
     HeartbeatItems list;
@@ -380,8 +381,8 @@ TEST(HeartbeatBatch, AnEchoOfAnotherTimeIsNoReply) {
 
 // Whatever is lost, both ends agree on the list of every batch that arrives.
 TEST(HeartbeatBatch, BothEndsAgreeUnderLoss) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE(seed);
+  for (const uint64_t seed : random_seeds(100)) {
+    SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Prng prng(seed);
     Ends ends;
     std::map<GroupId, HeartbeatItem> standing;

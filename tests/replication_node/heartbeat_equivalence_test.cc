@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "replication/node/heartbeat_sender.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication_node/node_cluster.h"
 
 namespace worldline::replication {
@@ -322,8 +323,9 @@ class Twins {
 
 TEST(HeartbeatEquivalence, AFollowerBehindBatchesIsAFollower) {
   uint64_t steps_at_rest = 0;
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+  const std::vector<uint64_t> seeds = random_seeds(60);
+  for (const uint64_t seed : seeds) {
+    SCOPED_TRACE(fmt::format("WL_SEED={}", seed));
     Twins twins(seed);
     for (int step = 0; step < 2000; ++step) {
       twins.step();
@@ -332,7 +334,7 @@ TEST(HeartbeatEquivalence, AFollowerBehindBatchesIsAFollower) {
     }
   }
   // The schedule is worth something only if the replica did rest for a good part of it.
-  EXPECT_GT(steps_at_rest, 12'000u);
+  EXPECT_GT(steps_at_rest, 200 * seeds.size());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "replication/snapshot/incoming_transfers.h"
 #include "replication/snapshot/snapshot_codec.h"
+#include "tests/base/random_seeds.h"
 #include "tests/replication_snapshot/snapshot_fixture.h"
 
 namespace worldline::replication {
@@ -233,18 +234,17 @@ class SnapshotLinkTest : public testing::TestWithParam<WorldCase> {};
 TEST_P(SnapshotLinkTest, StagesTheOfferedCheckpointInTheEnd) {
   uint64_t ticks = 0;
   uint64_t attempts = 0;
-  constexpr uint64_t kSeeds = 12;
-  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::vector<uint64_t> seeds = random_seeds(12);
+  for (const uint64_t seed : seeds) {
+    SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     TransferWorld world(seed, GetParam().faults);
     world.run(60 * kTicksPerSecond, 120 * kTicksPerSecond);
     if (HasFatalFailure()) return;
     ticks += world.now();
     attempts += world.attempts();
   }
-  std::printf("%s: seeds 1 to %llu, %llu ticks, %llu offers\n", GetParam().name,
-              static_cast<unsigned long long>(kSeeds), static_cast<unsigned long long>(ticks),
-              static_cast<unsigned long long>(attempts));
+  std::printf("%s: %zu seeds, %llu ticks, %llu offers\n", GetParam().name, seeds.size(),
+              static_cast<unsigned long long>(ticks), static_cast<unsigned long long>(attempts));
 }
 INSTANTIATE_TEST_SUITE_P(S08, SnapshotLinkTest, testing::ValuesIn(kWorldCases),
                          [](const auto& test) { return test.param.name; });

@@ -2,13 +2,13 @@
 // against an ordered map [S 05/1.7].
 #include "storage/direct_map.h"
 
-#include <cstdlib>
 #include <limits>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/prng.h"
+#include "tests/base/random_seeds.h"
 #include "tests/storage/storage_fixture.h"
 
 namespace worldline::storage {
@@ -149,9 +149,8 @@ class DirectIndexTest : public StorageTest, public testing::WithParamInterface<W
 };
 
 TEST_P(DirectIndexTest, BehavesAsAnOrderedMap) {
-  const char* const seed_text = std::getenv("WL_SEED");
-  const uint64_t seed = seed_text == nullptr ? 1 : std::strtoull(seed_text, nullptr, 10);
-  SCOPED_TRACE("repeat with WL_SEED=" + std::to_string(seed));
+  const uint64_t seed = random_seeds(1).front();
+  SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
   random_ = Prng(seed);
   run();
 }

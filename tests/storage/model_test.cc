@@ -9,6 +9,7 @@
 #include "schema/key_encoding.h"
 #include "storage/checkpoint_loader.h"
 #include "storage/checkpoint_source.h"
+#include "tests/base/random_seeds.h"
 #include "tests/storage/storage_fixture.h"
 
 namespace worldline::storage {
@@ -387,14 +388,12 @@ class Model {
   std::map<std::pair<uint32_t, uint32_t>, ByteBuffer> images_;
 };
 
-// Repeat a run with WL_SEED=n; WL_MODEL_RUNS sets how many follow it.
+// WL_MODEL_RUNS sets how many seeds there are.
 TEST(ModelTest, BehavesAsTheNaiveModel) {
-  const char* seed_text = std::getenv("WL_SEED");
   const char* runs_text = std::getenv("WL_MODEL_RUNS");
-  const uint64_t first = seed_text == nullptr ? 1 : std::strtoull(seed_text, nullptr, 10);
   const uint64_t runs = runs_text == nullptr ? 12 : std::strtoull(runs_text, nullptr, 10);
-  for (uint64_t seed = first; seed < first + runs; ++seed) {
-    SCOPED_TRACE("repeat with WL_SEED=" + std::to_string(seed) + " WL_MODEL_RUNS=1");
+  for (const uint64_t seed : random_seeds(runs)) {
+    SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     Model(seed).run(120);
     if (HasFailure()) return;
   }

@@ -2,10 +2,10 @@
 // however finds, changes, pins, rollbacks and undos follow each other.
 #include "storage/recent_keys.h"
 
-#include <cstdlib>
 #include <map>
 
 #include "base/prng.h"
+#include "tests/base/random_seeds.h"
 #include "tests/storage/storage_fixture.h"
 
 namespace worldline::storage {
@@ -116,9 +116,8 @@ class RecentKeysTest : public StorageTest, public testing::WithParamInterface<Ta
 };
 
 TEST_P(RecentKeysTest, FindsWhatTheModelHas) {
-  const char* const seed_text = std::getenv("WL_SEED");
-  const uint64_t seed = seed_text == nullptr ? 1 : std::strtoull(seed_text, nullptr, 10);
-  SCOPED_TRACE("repeat with WL_SEED=" + std::to_string(seed));
+  const uint64_t seed = random_seeds(1).front();
+  SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
   random_ = Prng(seed);
   run();
 }

@@ -5,6 +5,7 @@
 
 #include "storage/log/entry_codec.h"
 #include "storage/log/row_codec.h"
+#include "tests/base/random_seeds.h"
 #include "tests/storage_log/database_fixture.h"
 
 namespace worldline::storage {
@@ -478,8 +479,8 @@ class RandomLife {
 };
 
 TEST(RandomLifeTest, LosesNothingThatWasAcknowledged) {
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for (const uint64_t seed : random_seeds(40)) {
+    SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
     RandomLife(seed).run();
     if (testing::Test::HasFatalFailure()) return;
   }
