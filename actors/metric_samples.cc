@@ -9,8 +9,6 @@ namespace {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-constexpr double kMicrosPerSecond = 1e6;
-
 // Writes the samples of one database.
 class SampleWriter {
  public:
@@ -207,7 +205,7 @@ class SampleWriter {
     gauge("worldline_checkpoint_failures_in_row", by_db(), c.checkpoint_failures_in_row);
     histogram("spacetime_snapshot_creation_time_total_sec", by_db(), meter_.checkpoint_time);
     const auto seconds = [this](const char* name, const std::atomic<uint64_t>& micros) {
-      gauge(name, by_db(), static_cast<double>(value_of(micros)) / kMicrosPerSecond);
+      gauge(name, by_db(), static_cast<double>(value_of(micros)) * 1e-6);
     };
     seconds("spacetime_replay_total_time_seconds", meter_.replay_micros);
     seconds("spacetime_replay_snapshot_restore_time_seconds", meter_.replay_restore_micros);

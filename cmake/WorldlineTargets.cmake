@@ -26,8 +26,8 @@ function(_wl_common target)
   target_link_libraries(${target} PRIVATE worldline_warnings)
 endfunction()
 
-# wl_alone(source...): compiled by itself also where sources are compiled ten at a time (the presets
-# with CMAKE_UNITY_BUILD), because it gives a file-local name a meaning of its own.
+# wl_alone(source...): compiled by itself also where sources are compiled twenty at a time (the
+# presets with CMAKE_UNITY_BUILD), because it gives a file-local name a meaning of its own.
 function(wl_alone)
   set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
@@ -63,7 +63,7 @@ function(wl_test name)
   _wl_common(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest_main)
   list(LENGTH ARG_SOURCES source_count)
-  # Below, or with ten sources at a time, it costs more than it saves.
+  # Below, or with twenty sources at a time, it costs more than it saves.
   if(WORLDLINE_PCH AND NOT CMAKE_UNITY_BUILD AND source_count GREATER 5)
     target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   endif()

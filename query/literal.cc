@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/wide_int.h"
+#include "query/ascii.h"
 #include "schema/identity.h"
 #include "schema/number_text.h"
 
@@ -16,10 +17,6 @@ namespace {
 
 using schema::AlgebraicType;
 using schema::TypeKind;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // value = (negative ? -1 : 1) * digits * 10^exponent; digits without leading and trailing zeros.
 struct Decimal {

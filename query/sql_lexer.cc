@@ -7,15 +7,10 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
+#include "query/ascii.h"
+
 namespace worldline::query {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_hex_digit(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 // Longest first, so that a prefix never wins.
 constexpr std::array<std::string_view, 27> kLongSymbols = {

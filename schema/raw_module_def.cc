@@ -14,7 +14,7 @@ namespace {
 using raw::Fields;
 using raw::Variants;
 
-constexpr size_t kReserveMax = 4096;
+constexpr size_t kItemsReservedMax = 4096;
 
 template <typename T>
 struct IsVector : std::false_type {};
@@ -80,7 +80,7 @@ class Decoder {
   template <typename T>
   Status decode_vector(std::vector<T>& out) {
     WL_ASSIGN_OR_RETURN(const uint32_t count, reader_.read_length());
-    out.reserve(std::min<size_t>(count, kReserveMax));
+    out.reserve(std::min<size_t>(count, kItemsReservedMax));
     for (uint32_t i = 0; i < count; ++i) WL_RETURN_IF_ERROR(decode(out.emplace_back()));
     return {};
   }

@@ -7,7 +7,7 @@
 namespace worldline::replication::testing {
 namespace {
 
-Chain chain_at(const std::vector<uint64_t>& terms, uint64_t index) {
+Chain bare_chain_at(const std::vector<uint64_t>& terms, uint64_t index) {
   return entries_of(bare_boundary(), terms).at(index - 11).chain;
 }
 
@@ -41,7 +41,7 @@ TEST_P(RaftCheckpointTest, MustBeOfThisLogAndApplied) {
   replica.settle();
   replica.apply();
   ASSERT_EQ(replica.core().applied_index(), LogIndex{12});
-  const Chain chain = chain_at(terms, c.at.index.value);
+  const Chain chain = bare_chain_at(terms, c.at.index.value);
   replica.core().checkpointed(c.at, c.is_own_chain ? chain : Chain{chain.value + 1});
   replica.settle();
   EXPECT_EQ(replica.core().is_stopped(), c.invariant != 0);
@@ -62,7 +62,7 @@ TEST(RaftFatal, ASnapshotOfAnotherHistoryFreezesTheGroup) {
     SnapshotMeta meta;
     meta.boundary = bare_boundary();
     meta.boundary.id = {Term{terms[index - 11]}, LogIndex{index}};
-    meta.boundary.chain = Chain{chain_at(terms, index).value + 1};
+    meta.boundary.chain = Chain{bare_chain_at(terms, index).value + 1};
     replica.core().snapshot_staged(meta);
     replica.settle();
     expect_fatal(replica, 4, FatalScope::kGroup);

@@ -242,13 +242,14 @@ const RoleCase kRoleCases[] = {
     {"Quarantined", State::kQuarantined, A::kQuarantined, A::kQuarantined, A::kQuarantined, false},
 };
 
-constexpr uint64_t kTerm = 5;  // Of every replica below.
+constexpr uint64_t kVoteTerm = 5;  // Of every replica below.
 
 std::unique_ptr<SingleReplica> replica_in(State state) {
-  RestoredState restored = log_ending_at(place(2, 4), kTerm);
+  RestoredState restored = log_ending_at(place(2, 4), kVoteTerm);
   if (state == State::kLearner) restored.boundary.config = membership_of(ids({1, 3}), ids({2}));
-  if (state == State::kUninit) restored = RestoredState{{Term{kTerm}, {}, {}}, {}, {}, {}};
-  if (state == State::kCandidate || state == State::kLeader) restored.hard.term = Term{kTerm - 1};
+  if (state == State::kUninit) restored = RestoredState{{Term{kVoteTerm}, {}, {}}, {}, {}, {}};
+  if (state == State::kCandidate || state == State::kLeader)
+    restored.hard.term = Term{kVoteTerm - 1};
   auto replica = std::make_unique<SingleReplica>(kVoter, std::move(restored));
   const auto campaign = [](RaftCore& core) {
     EXPECT_TRUE(core.campaign(CampaignReason::kTimeout).ok());
@@ -256,7 +257,7 @@ std::unique_ptr<SingleReplica> replica_in(State state) {
   switch (state) {
     case State::kFollowing:
     case State::kLeaseEnded:
-      replica->receive(kOther, kTerm, Heartbeat{LogIndex{1}, 0, false});
+      replica->receive(kOther, kVoteTerm, Heartbeat{LogIndex{1}, 0, false});
       replica->feed([](RaftCore& core) { core.set_randomised_timeout(100); });
       if (state == State::kLeaseEnded) replica->tick(16);
       break;
@@ -265,7 +266,7 @@ std::unique_ptr<SingleReplica> replica_in(State state) {
       break;
     case State::kCandidate:
       replica->feed(campaign);
-      replica->receive(kOther, kTerm, PreVoteResp{});
+      replica->receive(kOther, kVoteTerm, PreVoteResp{});
       EXPECT_EQ(replica->core().role(), RoleKind::kCandidate);
       break;
     case State::kLeader:
@@ -279,7 +280,7 @@ std::unique_ptr<SingleReplica> replica_in(State state) {
     case State::kUninit:
       break;
   }
-  EXPECT_EQ(replica->core().term(), Term{kTerm});
+  EXPECT_EQ(replica->core().term(), Term{kVoteTerm});
   return replica;
 }
 
@@ -291,32 +292,33 @@ TEST_P(RaftVoteRoleTest, AnswersAsItsRoleDemands) {
   const auto ask = [&](uint64_t term, bool by_order) {
     return vote_answer(replica_in(c.state)->receive(kAsker, term, VoteReq{last, by_order}));
   };
-  EXPECT_EQ(ask(kTerm + 1, false), c.higher);
-  EXPECT_EQ(ask(kTerm + 1, true), c.higher_by_order);
-  EXPECT_EQ(ask(kTerm, false), c.equal);
-  EXPECT_EQ(ask(kTerm - 1, false), c.has_term ? VoteAnswer::kOldTerm : VoteAnswer::kQuarantined);
+  EXPECT_EQ(ask(kVoteTerm + 1, false), c.higher);
+  EXPECT_EQ(ask(kVoteTerm + 1, true), c.higher_by_order);
+  EXPECT_EQ(ask(kVoteTerm, false), c.equal);
+  EXPECT_EQ(ask(kVoteTerm - 1, false),
+            c.has_term ? VoteAnswer::kOldTerm : VoteAnswer::kQuarantined);
 }
 
 // G5a: who refuses because of a lease does not adopt the term either.
 TEST_P(RaftVoteRoleTest, AdoptsTheTermUnlessTheLeaseForbids) {
   const RoleCase& c = GetParam();
   const auto replica = replica_in(c.state);
-  replica->receive(kAsker, kTerm + 1, VoteReq{place(0, 0), false});
+  replica->receive(kAsker, kVoteTerm + 1, VoteReq{place(0, 0), false});
   const bool adopts = c.higher == VoteAnswer::kOk;
-  EXPECT_EQ(replica->core().term(), Term{kTerm + (adopts ? 1 : 0)});
+  EXPECT_EQ(replica->core().term(), Term{kVoteTerm + (adopts ? 1 : 0)});
   EXPECT_EQ(replica->core().role() == RoleKind::kLeader, c.state == State::kLeader);
 }
 
 // S5: a pre-vote is at least as strict as the vote, and changes nothing.
 TEST_P(RaftVoteRoleTest, PreVoteIsNeverMoreGenerousThanTheVote) {
-  for (const uint64_t term : {kTerm - 1, kTerm, kTerm + 1, kTerm + 7}) {
+  for (const uint64_t term : {kVoteTerm - 1, kVoteTerm, kVoteTerm + 1, kVoteTerm + 7}) {
     for (const EntryId last : {place(1, 9), place(2, 3), place(2, 4), place(3, 1)}) {
       SCOPED_TRACE(print(last) + " in term " + std::to_string(term));
       const auto asked = replica_in(GetParam().state);
       const uint32_t elapsed = asked->core().election_elapsed();
       const RoleKind role = asked->core().role();
       const VoteAnswer pre = pre_vote_answer(asked->receive(kAsker, term, PreVoteReq{last, {}}));
-      EXPECT_EQ(asked->core().term(), Term{kTerm});
+      EXPECT_EQ(asked->core().term(), Term{kVoteTerm});
       EXPECT_EQ(asked->core().role(), role);
       EXPECT_EQ(asked->core().election_elapsed(), elapsed);
       const auto voting = replica_in(GetParam().state);

@@ -122,19 +122,19 @@ TEST_F(NodeWatchTest, APeerThatDoesNotHearUsIsReported) {
 
 // --- Clocks [S 08/3.5] ---------------------------------------------------------------------------
 
-struct ClockCase {
+struct WatchCase {
   const char* name;
   Micros offset;
   size_t warnings;
   size_t drains;
 };
-const ClockCase kClockCases[] = {
+const WatchCase kWatchCases[] = {
     {"Right", 0s, 0, 0},   {"ALittleOff", 300ms, 0, 0}, {"Ahead", 2s, 1, 0},
     {"Behind", -2s, 1, 0}, {"FarAhead", 20s, 0, 1},     {"FarBehind", -20s, 0, 1},
 };
 
 TEST_F(NodeWatchTest, AWrongWallClockWarnsThenHandsItsLeadershipsOver) {
-  for (const ClockCase& c : kClockCases) {
+  for (const WatchCase& c : kWatchCases) {
     SCOPED_TRACE(c.name);
     start();
     cluster_->run_for(2s);

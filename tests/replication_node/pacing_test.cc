@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr BootTime kStart{1s};
+constexpr BootTime kBegin{1s};
 
 TEST(TickWheel, RingsEachAlarmOnceAndInOrderOfGroups) {
   TickWheel wheel;
@@ -32,10 +32,10 @@ TEST(WakePacer, KeepsTheRateOverEverySecond) {
   for (const uint64_t seed : {1u, 2u, 3u}) {
     SCOPED_TRACE(seed);
     Prng prng(seed);
-    WakePacer pacer(2000, kStart);
+    WakePacer pacer(2000, kBegin);
     for (uint64_t group = 1; group <= 10'000; ++group) pacer.push(GroupId{group}, NodeTick{0});
     std::vector<BootTime> admitted;
-    BootTime now = kStart;
+    BootTime now = kBegin;
     while (pacer.waiting_count() > 0) {
       now += Micros{1 + static_cast<Micros::rep>(prng.below(60'000))};
       for (size_t i = pacer.take(now).size(); i > 0; --i) admitted.push_back(now);
@@ -47,23 +47,23 @@ TEST(WakePacer, KeepsTheRateOverEverySecond) {
 }
 
 TEST(WakePacer, AdmitsTheCatalogFirstThenTheLastUsed) {
-  WakePacer pacer(2000, kStart);
+  WakePacer pacer(2000, kBegin);
   pacer.push(GroupId{5}, NodeTick{10});
   pacer.push(GroupId{6}, NodeTick{90});
   pacer.push(GroupId{7}, NodeTick{10});
   pacer.push(kCatalogGroupId, NodeTick{0});
   pacer.push(GroupId{8}, NodeTick{50});
   pacer.remove(GroupId{7});
-  EXPECT_EQ(pacer.take(kStart + 25ms),
+  EXPECT_EQ(pacer.take(kBegin + 25ms),
             (std::vector<GroupId>{kCatalogGroupId, GroupId{6}, GroupId{8}, GroupId{5}}));
 }
 
 TEST(WakePacer, SavesNoMoreThanATicksWorth) {
-  WakePacer pacer(40, kStart);
+  WakePacer pacer(40, kBegin);
   for (uint64_t group = 1; group <= 50; ++group) pacer.push(GroupId{group}, NodeTick{0});
-  EXPECT_EQ(pacer.take(kStart + 1h).size(), 1u);
-  EXPECT_EQ(pacer.take(kStart + 1h).size(), 0u);
-  EXPECT_EQ(pacer.take(kStart + 1h + 25ms).size(), 1u);
+  EXPECT_EQ(pacer.take(kBegin + 1h).size(), 1u);
+  EXPECT_EQ(pacer.take(kBegin + 1h).size(), 0u);
+  EXPECT_EQ(pacer.take(kBegin + 1h + 25ms).size(), 1u);
 }
 
 Envelope append_of(GroupId group, size_t payload_bytes, uint64_t seq) {
@@ -169,12 +169,12 @@ WaitingFetch fetch_of(uint64_t group, bool is_catch_up, uint64_t node = 2) {
 }
 
 TEST(FetchQueue, SharesTheBudgetOfCatchingUp) {
-  FetchQueue queue(10 * limits::MiB, kStart);
+  FetchQueue queue(10 * limits::MiB, kBegin);
   const auto has_room = [](NodeId) { return true; };
   size_t done = 0;
   for (Micros at = 0ms; at <= 10s; at += 25ms) {
     for (uint64_t group = 2; group <= 4; ++group) queue.push(fetch_of(group, true));
-    done += queue.take(kStart + at, has_room).size();
+    done += queue.take(kBegin + at, has_room).size();
   }
   // 10 MiB per second over ten seconds, and what the bucket held at the start.
   EXPECT_GE(done, 99u);
@@ -182,14 +182,14 @@ TEST(FetchQueue, SharesTheBudgetOfCatchingUp) {
 }
 
 TEST(FetchQueue, LetsLiveTrafficPassAndWaitsForTheOutbox) {
-  FetchQueue queue(1 * limits::MiB, kStart);
+  FetchQueue queue(1 * limits::MiB, kBegin);
   for (uint64_t i = 2; i <= 4; ++i) queue.push(fetch_of(i, true));
   queue.push(fetch_of(5, false));
   queue.push(fetch_of(6, false, 3));
   queue.push(fetch_of(1, true));
   const auto only_node_2 = [](NodeId node) { return node == NodeId{2}; };
   std::vector<uint64_t> order;
-  for (const WaitingFetch& fetch : queue.take(kStart, only_node_2))
+  for (const WaitingFetch& fetch : queue.take(kBegin, only_node_2))
     order.push_back(fetch.group.value);
   EXPECT_EQ(order, (std::vector<uint64_t>{1, 5}));  // The catalog first; the rest owes.
   queue.forget(GroupId{3});
