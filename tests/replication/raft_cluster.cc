@@ -42,6 +42,44 @@ bool MessageFilter::matches(const Envelope& message) const {
   return types.empty() || types.count(message_name(message.body)) != 0;
 }
 
+// What a job brings beside its hard state.
+void DiskImage::write(const PersistJob& job) {
+  if (job.new_boundary) {
+    boundary = *job.new_boundary;
+    entries.clear();
+    kept.clear();
+    kept_from.reset();
+    checkpoints.clear();
+  }
+  if (job.truncate_from)
+    std::erase_if(entries, [&job](const Entry& e) { return e.index >= *job.truncate_from; });
+  entries.insert(entries.end(), job.entries.begin(), job.entries.end());
+}
+
+bool DiskImage::begin_at(LogIndex place) {
+  LogBoundary begin = kept_from.value_or(boundary);
+  if (place < begin.id.index || place > last()) return false;
+  std::vector<Entry> all = std::exchange(kept, {});
+  all.insert(all.end(), entries.begin(), entries.end());
+  kept_from = begin;
+  entries.clear();
+  for (Entry& entry : all) {
+    if (entry.index > place) {
+      entries.push_back(std::move(entry));
+      continue;
+    }
+    begin.id = entry.id();
+    begin.chain = entry.chain;
+    if (entry.kind == EntryKind::kConfig) {
+      begin.config = decode_membership(Bytes(*entry.payload)).value();
+      begin.config_index = entry.index;
+    }
+    kept.push_back(std::move(entry));
+  }
+  boundary = begin;
+  return true;
+}
+
 namespace {
 
 simulation::OnDisk on_disk(const TestReplica& replica) {
@@ -77,16 +115,17 @@ void RaftCluster::add(ReplicaSpec spec) {
   start(replica, state);
 }
 
-void RaftCluster::restart(ReplicaId id) {
+bool RaftCluster::restart(ReplicaId id, const Restart& how) {
   TestReplica* replica = find(id);
-  if (replica == nullptr) return;
+  if (replica == nullptr || !crash(*replica, how)) return false;
   DiskImage disk = std::move(replica->disk);
   ReplicaSpec spec = std::move(replica->spec);
   *replica = TestReplica{};
   replica->disk = std::move(disk);
   replica->spec = std::move(spec);
-  ++replica->spec.config.self.incarnation;
-  ++replica->spec.config.seed;
+  RaftConfig& config = replica->spec.config;
+  config.self.incarnation = how.incarnation.value_or(config.self.incarnation + 1);
+  config.seed = how.seed.value_or(config.seed + 1);
   RestoredState state;
   state.hard = replica->disk.hard;
   state.boundary = replica->disk.boundary;
@@ -97,10 +136,49 @@ void RaftCluster::restart(ReplicaId id) {
   replica->state =
       checkpoints.empty() ? StateImage{state.boundary, {}} : checkpoints.rbegin()->second;
   state.applied = replica->state.at.id.index;
+  if (replica->spec.fetch == Pace::kManual)
+    for (Entry& entry : state.entries)
+      if (entry.index <= state.applied && entry.kind != EntryKind::kConfig) entry.payload.reset();
   start(*replica, std::move(state));
+  return true;
+}
+
+// What is on the disk when the process is gone.
+bool RaftCluster::crash(TestReplica& replica, const Restart& how) {
+  if (how.written > replica.jobs.size()) return false;
+  for (size_t i = 0; i < how.written; ++i) store(replica, replica.jobs[i]);
+  DiskImage& disk = replica.disk;
+  if (how.checkpoint) {
+    std::optional<StateImage> image = image_at(replica, *how.checkpoint);
+    if (!image) return false;
+    images_[image->at.id] = *image;
+    disk.checkpoints[*how.checkpoint] = std::move(*image);
+  }
+  if (how.last) std::erase_if(disk.entries, [&how](const Entry& e) { return e.index > *how.last; });
+  if (!how.boundary || *how.boundary == disk.boundary.id.index) return true;
+  return disk.begin_at(*how.boundary);
+}
+
+void RaftCluster::lose(ReplicaId id, const Restart& how) {
+  TestReplica* replica = find(id);
+  if (replica == nullptr) return;
+  lost_disks_.emplace_back(id, std::move(replica->disk));
+  ReplicaSpec spec = std::move(replica->spec);
+  spec.config.self.incarnation = how.incarnation.value_or(spec.config.self.incarnation + 1);
+  spec.config.seed = how.seed.value_or(spec.config.seed + 1);
+  spec.state = RestoredState{};
+  add(std::move(spec));
+}
+
+bool RaftCluster::is_durable(ReplicaId id, EntryId entry) const {
+  const auto found = replicas_.find(id);
+  if (found != replicas_.end() && found->second.disk.has(entry)) return true;
+  return std::any_of(lost_disks_.begin(), lost_disks_.end(),
+                     [&](const auto& lost) { return lost.first == id && lost.second.has(entry); });
 }
 
 void RaftCluster::start(TestReplica& replica, RestoredState state) {
+  replica.texts_at[replica.state.at.id.index] = replica.state.texts.size();
   replica.core = std::make_unique<RaftCore>(replica.spec.config, std::move(state));
   if (listener_ != nullptr) listener_->on_start(*replica.core, on_disk(replica));
   check(replica, [](RaftCore&) {});
@@ -131,13 +209,14 @@ void RaftCluster::feed(ReplicaId id, const std::function<void(RaftCore&)>& input
 void RaftCluster::check(TestReplica& replica, const std::function<void(RaftCore&)>& input) {
   input(*replica.core);
   if (replica.core->is_stopped()) return;
+  // One in quarantine without a log has no config either; it takes part in nothing.
+  if (replica.core->role() == RoleKind::kQuarantined && replica.core->log().last().value == 0)
+    return;
   const Status status = replica.core->check_invariants();
   if (!status.ok()) problem(head(replica) + status.message());
   if (!is_observing_) return;
-  observer_.look(*replica.core, [this](ReplicaId id, EntryId entry) {
-    const auto found = replicas_.find(id);
-    return found != replicas_.end() && found->second.disk.has(entry);
-  });
+  observer_.look(*replica.core,
+                 [this](ReplicaId id, EntryId entry) { return is_durable(id, entry); });
   for (const std::string& finding : observer_.take_findings()) problem(finding);
 }
 
@@ -232,22 +311,52 @@ void RaftCluster::take_work(TestReplica& replica, Ready& ready) {
   }
   if (ready.compact) {
     line(who + fmt::format("compact {}", ready.compact->value));
-    DiskImage& disk = replica.disk;
-    disk.boundary = replica.core->log().boundary();
-    std::erase_if(disk.entries, [&](const Entry& e) { return e.index <= disk.boundary.id.index; });
-    if (disk.checkpoints.lower_bound(disk.boundary.id.index) == disk.checkpoints.end())
-      problem(who + "compacts past its newest checkpoint (S14)");
+    compact(replica);
   }
-  for (const FetchRequest& request : ready.fetch) fetch(replica, request);
+  for (const FetchRequest& request : ready.fetch) {
+    line(who + fmt::format("fetch {}..{} for {}", request.first.value, request.last.value,
+                           request.peer.value));
+    if (replica.spec.fetch == Pace::kManual) {
+      replica.fetches.push_back(request);
+    } else {
+      fetch(replica, request, replica.disk);
+    }
+  }
 }
 
-void RaftCluster::fetch(TestReplica& replica, const FetchRequest& request) {
-  line("  " + head(replica) +
-       fmt::format("fetch {}..{} for {}", request.first.value, request.last.value,
-                   request.peer.value));
+void RaftCluster::compact(TestReplica& replica) {
+  DiskImage& disk = replica.disk;
+  const LogBoundary before = std::exchange(disk.boundary, replica.core->log().boundary());
+  const auto is_behind = [&disk](const Entry& e) { return e.index <= disk.boundary.id.index; };
+  if (replica.spec.fetch == Pace::kManual) {
+    if (!disk.kept_from) disk.kept_from = before;
+    std::copy_if(disk.entries.begin(), disk.entries.end(), std::back_inserter(disk.kept),
+                 is_behind);
+  }
+  std::erase_if(disk.entries, is_behind);
+  if (disk.checkpoints.lower_bound(disk.boundary.id.index) == disk.checkpoints.end())
+    problem("  " + head(replica) + "compacts past its newest checkpoint (S14)");
+}
+
+bool RaftCluster::fetch_one(ReplicaId id, Found found, LogIndex last) {
+  TestReplica* replica = find(id);
+  if (replica == nullptr || replica->fetches.empty()) return false;
+  const FetchRequest request = replica->fetches.front();
+  replica->fetches.pop_front();
+  DiskImage disk = found == Found::kYes ? replica->disk : DiskImage{};
+  for (size_t i = 0; i < replica->jobs.size() && disk.last() < last; ++i)
+    disk.write(replica->jobs[i]);
+  fetch(*replica, request, disk);
+  drain(*replica);
+  return true;
+}
+
+void RaftCluster::fetch(TestReplica& replica, const FetchRequest& request, const DiskImage& disk) {
   std::vector<Entry> entries;
   size_t bytes = 0;
-  for (const Entry& entry : replica.disk.entries) {
+  std::vector<Entry> all = disk.kept;
+  all.insert(all.end(), disk.entries.begin(), disk.entries.end());
+  for (const Entry& entry : all) {
     if (entry.index < request.first || entry.index > request.last) continue;
     if (!entries.empty() && bytes + entry.payload_bytes > request.bytes_max) break;
     bytes += entry.payload_bytes;
@@ -275,17 +384,17 @@ void RaftCluster::check_promise(const TestReplica& replica, const Envelope& mess
   const HardState& hard = replica.disk.hard;
   if (is_response(message.body) && message.term > hard.term &&
       replica.core->role() != RoleKind::kUninit)
-    problem(head(replica) + "answers in a term that is not durable");
+    problem(head(replica) + "answers in a term that is not durable (S1)");
   const auto* vote = std::get_if<VoteResp>(&message.body);
   if (vote != nullptr && vote->granted() &&
       (hard.term != message.term || hard.vote != message.to.replica))
-    problem(head(replica) + "grants a vote that is not durable");
+    problem(head(replica) + "grants a vote that is not durable (S1)");
   const auto* append = std::get_if<AppendResp>(&message.body);
   if (append != nullptr && append->ok && append->match > replica.disk.last())
-    problem(head(replica) + "acknowledges what is not durable");
+    problem(head(replica) + "acknowledges what is not durable (S1)");
   if (append != nullptr && append->ok && append->match >= replica.core->log().first() &&
       !replica.disk.has({replica.core->log().term_at(append->match), append->match}))
-    problem(head(replica) + "acknowledges what another write replaced");
+    problem(head(replica) + "acknowledges what another write replaced (S1)");
 }
 
 void RaftCluster::receive(const Envelope& message) {
@@ -359,6 +468,14 @@ bool RaftCluster::write_one(ReplicaId id) {
 void RaftCluster::write_front(TestReplica& replica) {
   const PersistJob job = std::move(replica.jobs.front());
   replica.jobs.pop_front();
+  store(replica, job);
+  if (replica.spec.disk == Pace::kManual)
+    line("  " + head(replica) + fmt::format("stable #{}", job.job.value));
+  if (listener_ != nullptr) listener_->on_job_written(replica.id(), job.job);
+  check(replica, [&job](RaftCore& core) { core.persisted(job.job); });
+}
+
+void RaftCluster::store(TestReplica& replica, const PersistJob& job) {
   DiskImage& disk = replica.disk;
   if (job.hard_state) {
     const HardState& hard = *job.hard_state;
@@ -368,29 +485,20 @@ void RaftCluster::write_front(TestReplica& replica) {
     if (!is_next) problem(head(replica) + "writes another vote or an older term (I-9)");
     disk.hard = hard;
   }
-  if (job.new_boundary) {
-    disk.boundary = *job.new_boundary;
-    disk.entries.clear();
-    disk.checkpoints.clear();
-    const auto staged = replica.staged.find(disk.boundary.id.index);
-    if (staged == replica.staged.end()) {
-      problem(head(replica) + "adopts a boundary whose snapshot it does not hold");
-    } else {
-      disk.checkpoints.insert(*staged);
-    }
-  }
-  if (job.truncate_from)
-    std::erase_if(disk.entries, [&](const Entry& e) { return e.index >= *job.truncate_from; });
+  LogIndex last = job.new_boundary ? job.new_boundary->id.index : disk.last();
+  if (job.truncate_from) last = std::min(last, LogIndex{job.truncate_from->value - 1});
   for (const Entry& entry : job.entries) {
-    if (entry.index != disk.last().next())
+    if (entry.index != last.next())
       problem(head(replica) + "writes an entry that does not follow: " + print(entry));
     if (!entry.payload) problem(head(replica) + "writes an entry without its payload");
-    disk.entries.push_back(entry);
+    last = entry.index;
   }
-  if (replica.spec.disk == Pace::kManual)
-    line("  " + head(replica) + fmt::format("stable #{}", job.job.value));
-  if (listener_ != nullptr) listener_->on_job_written(replica.id(), job.job);
-  check(replica, [&job](RaftCore& core) { core.persisted(job.job); });
+  disk.write(job);
+  if (!job.new_boundary) return;
+  const auto staged = replica.staged.find(disk.boundary.id.index);
+  if (staged == replica.staged.end())
+    return problem(head(replica) + "adopts a boundary whose snapshot it does not hold");
+  disk.checkpoints.insert(*staged);
 }
 
 bool RaftCluster::apply_one(ReplicaId id) {
@@ -410,6 +518,7 @@ void RaftCluster::apply_front(TestReplica& replica) {
     if (staged == replica.staged.end())
       return problem(head(replica) + "installs a snapshot it does not hold");
     replica.state = staged->second;
+    replica.texts_at[index] = replica.state.texts.size();
     if (replica.spec.apply == Pace::kManual)
       line("  " + head(replica) + fmt::format("installed {}", index.value));
     return check(replica, [index](RaftCore& core) { core.installed(index); });
@@ -419,6 +528,7 @@ void RaftCluster::apply_front(TestReplica& replica) {
     problem(head(replica) + "applies out of order: " + print(entry));
   replica.state.at.id = entry.id();
   if (entry.kind == EntryKind::kBundle) replica.state.texts.push_back(text_of(entry.payload));
+  replica.texts_at[entry.index] = replica.state.texts.size();
   if (is_observing_) observer_.on_applied(replica.id(), entry);
   if (replica.spec.apply == Pace::kManual)
     line("  " + head(replica) + fmt::format("applied {}", entry.index.value));
@@ -435,14 +545,35 @@ void RaftCluster::checkpoint(ReplicaId id) {
   const LogIndex index = std::min(replica->state.at.id.index, replica->core->stable());
   if (index < replica->state.at.id.index || !log.has(index))
     return problem(head(*replica) + "has applied more than is stable: no checkpoint now");
-  StateImage image = replica->state;
+  checkpoint_at(id, index);
+}
+
+// A checkpoint takes a while: it may be of an earlier state. False: not of this one.
+bool RaftCluster::checkpoint_at(ReplicaId id, LogIndex index) {
+  TestReplica* replica = find(id);
+  if (replica == nullptr) return false;
+  std::optional<StateImage> image = image_at(*replica, index);
+  if (!image) return false;
+  images_[image->at.id] = *image;
+  const EntryId at = image->at.id;
+  const Chain chain = image->at.chain;
+  replica->disk.checkpoints[index] = std::move(*image);
+  feed(id, [at, chain](RaftCore& core) { core.checkpointed(at, chain); });
+  return true;
+}
+
+std::optional<StateImage> RaftCluster::image_at(const TestReplica& replica, LogIndex index) const {
+  const RaftLog& log = replica.core->log();
+  const auto texts = replica.texts_at.find(index);
+  const bool is_there =
+      texts != replica.texts_at.end() && index <= replica.core->stable() && log.has(index);
+  if (!is_there) return std::nullopt;
+  StateImage image;
   const ConfigAt& config = log.config_at(index);
   image.at = {{log.term_at(index), index}, log.chain_at(index), config.config, config.index};
-  images_[image.at.id] = image;
-  const EntryId at = image.at.id;
-  const Chain chain = image.at.chain;
-  replica->disk.checkpoints[index] = std::move(image);
-  feed(id, [at, chain](RaftCore& core) { core.checkpointed(at, chain); });
+  image.texts = replica.state.texts;
+  image.texts.resize(texts->second);
+  return image;
 }
 
 // The newest checkpoint whose config knows the peer, or a fresh one: a replica installs only what
@@ -454,16 +585,18 @@ const StateImage* RaftCluster::image_for(TestReplica& sender, ReplicaId peer,
     const auto found = checkpoints.find(*index);
     return found == checkpoints.end() ? nullptr : &found->second;
   }
+  if (checkpoints.empty()) return nullptr;
   if (!checkpoints.rbegin()->second.at.config.contains(peer)) checkpoint(sender.id());
   return &checkpoints.rbegin()->second;
 }
 
-void RaftCluster::offer_snapshot(ReplicaId leader, ReplicaId peer, std::optional<LogIndex> index) {
+bool RaftCluster::offer_snapshot(ReplicaId leader, ReplicaId peer, std::optional<LogIndex> index,
+                                 Pinned pinned) {
   TestReplica* sender = find(leader);
-  if (sender == nullptr) return;
+  if (sender == nullptr) return false;
   sender->wants_snapshot.erase(peer);
   const StateImage* image = image_for(*sender, peer, index);
-  if (image == nullptr) return problem(head(*sender) + "has no such checkpoint");
+  if (image == nullptr) return false;
   SnapshotMeta meta;
   meta.boundary = image->at;
   meta.snap_id = ++snapshots_;
@@ -471,14 +604,25 @@ void RaftCluster::offer_snapshot(ReplicaId leader, ReplicaId peer, std::optional
   meta.chunk_count = 1;
   const RaftCore& core = *sender->core;
   const LogIndex place = meta.boundary.id.index;
-  send(*sender, {kGroup, sender->spec.config.self, address_of(peer.value, 0), core.term(),
-                 core.log().config_index(), SnapOffer{meta}});
-  feed(leader, [peer, place](RaftCore& c) { c.snapshot_pinned(peer, place); });
+  Address to = address_of(peer.value, 0);
+  if (const MemberInfo* member = core.log().config().find(peer); member != nullptr)
+    to.node = member->node;
+  send(*sender, {kGroup, sender->spec.config.self, to, core.term(), core.log().config_index(),
+                 SnapOffer{meta}});
+  if (pinned == Pinned::kYes)
+    feed(leader, [peer, place](RaftCore& c) { c.snapshot_pinned(peer, place); });
+  return true;
 }
 
-bool RaftCluster::stage_one(ReplicaId id) {
+bool RaftCluster::stage_one(ReplicaId id, std::optional<LogIndex> index) {
   TestReplica* replica = find(id);
-  if (replica == nullptr || replica->offers.empty()) return false;
+  if (replica == nullptr) return false;
+  const auto is_meant = [index](const SnapshotMeta& meta) {
+    return !index || meta.boundary.id.index == *index;
+  };
+  const auto offer = std::find_if(replica->offers.begin(), replica->offers.end(), is_meant);
+  if (offer == replica->offers.end()) return false;
+  replica->offers.erase(replica->offers.begin(), offer);
   const SnapshotMeta meta = std::move(replica->offers.front());
   replica->offers.pop_front();
   const auto image = images_.find(meta.boundary.id);

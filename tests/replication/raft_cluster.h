@@ -31,6 +31,9 @@ struct ReplicaSpec {
   RestoredState state;
   Pace disk = Pace::kAutomatic;   // Manual: write_one() completes jobs.
   Pace apply = Pace::kAutomatic;  // Manual: apply_one() runs the state machine.
+  // Manual: fetch_one() reads the log for a follower, and a restart leaves nothing in memory that
+  // was applied. What was compacted stays on the disk, as nobody waits for its deletion.
+  Pace fetch = Pace::kAutomatic;
 };
 
 // What a state machine holds, and the place in the log it stands for.
@@ -44,9 +47,13 @@ struct DiskImage {
   LogBoundary boundary;
   std::vector<Entry> entries;
   std::map<LogIndex, StateImage> checkpoints;
+  std::optional<LogBoundary> kept_from;  // Where `kept` begins, if anything is kept.
+  std::vector<Entry> kept;               // Compacted, up to the boundary.
 
   LogIndex last() const;
   bool has(EntryId id) const;
+  void write(const PersistJob& job);
+  bool begin_at(LogIndex place);  // The boundary moves there. False: it cannot.
 };
 
 // Either an install or one entry.
@@ -62,6 +69,8 @@ struct TestReplica {
   std::deque<PersistJob> jobs;  // Not on the disk yet.
   std::deque<ApplyStep> apply_steps;
   StateImage state;
+  std::map<LogIndex, size_t> texts_at;    // How many texts the state had there.
+  std::deque<FetchRequest> fetches;       // Manual ones.
   std::deque<SnapshotMeta> offers;        // Received, their chunks not fetched.
   std::map<LogIndex, StateImage> staged;  // Fetched, not installed.
   std::set<ReplicaId> wants_snapshot;     // Peers the leader asks to serve.
@@ -71,6 +80,16 @@ struct TestReplica {
   std::vector<std::string> role_changes;  // Since clear_notes().
 
   ReplicaId id() const { return spec.config.self.replica; }
+};
+
+// What is special about a restart; by default nothing is.
+struct Restart {
+  std::optional<uint64_t> incarnation;
+  std::optional<uint64_t> seed;
+  size_t written = 0;                  // So many jobs reached the disk and were not reported.
+  std::optional<LogIndex> checkpoint;  // Durable, and not reported either.
+  std::optional<LogIndex> boundary;    // Recovery lets the log begin here.
+  std::optional<LogIndex> last;        // The disk lies: what is behind is gone.
 };
 
 // Which messages under way are meant; an empty set means any.
@@ -88,7 +107,9 @@ struct MessageFilter {
 class RaftCluster {
  public:
   void add(ReplicaSpec spec);  // Starts it; replaces a replica of the same id.
-  void restart(ReplicaId id);  // From its disk: jobs that were not written are lost.
+  // From its disk: jobs that were not written are lost. False: it cannot be as `how` says.
+  bool restart(ReplicaId id, const Restart& how = {});
+  void lose(ReplicaId id, const Restart& how);  // Its disk: it starts without a state.
   TestReplica* find(ReplicaId id);
   const std::map<ReplicaId, TestReplica>& replicas() const { return replicas_; }
   std::vector<ReplicaId> ids() const;
@@ -111,9 +132,17 @@ class RaftCluster {
   // -------------------------------------------------------------
   bool write_one(ReplicaId id);  // False: nothing to do.
   bool apply_one(ReplicaId id);
+  // Answers the oldest fetch, as if the disk had what it was given up to `last` (what was not
+  // reported may be on it all the same), or had the range no more.
+  enum class Found : uint8_t { kYes, kNo };
+  bool fetch_one(ReplicaId id, Found found, LogIndex last = LogIndex{});
   void checkpoint(ReplicaId id);  // Of all that is applied and stable.
-  void offer_snapshot(ReplicaId leader, ReplicaId peer, std::optional<LogIndex> index);
-  bool stage_one(ReplicaId id);  // Fetches the oldest offer.
+  bool checkpoint_at(ReplicaId id, LogIndex index);
+  enum class Pinned : uint8_t { kYes, kNo };  // Whether the leader keeps the log behind it.
+  bool offer_snapshot(ReplicaId leader, ReplicaId peer, std::optional<LogIndex> index,
+                      Pinned pinned = Pinned::kYes);
+  // Fetches the oldest offer, or the oldest of this place and forgets those before it.
+  bool stage_one(ReplicaId id, std::optional<LogIndex> index = std::nullopt);
   void snapshot_result(ReplicaId leader, ReplicaId peer, SnapshotOutcome outcome);
 
   // Everything until nothing moves among `replicas` (empty: all). At most kStepsMax steps.
@@ -139,7 +168,12 @@ class RaftCluster {
   void take_notices(TestReplica& replica, const Ready& ready);
   void take_work(TestReplica& replica, Ready& ready);
   const StateImage* image_for(TestReplica& sender, ReplicaId peer, std::optional<LogIndex> index);
-  void fetch(TestReplica& replica, const FetchRequest& request);
+  void fetch(TestReplica& replica, const FetchRequest& request, const DiskImage& disk);
+  std::optional<StateImage> image_at(const TestReplica& replica, LogIndex index) const;
+  void store(TestReplica& replica, const PersistJob& job);
+  void compact(TestReplica& replica);
+  bool crash(TestReplica& replica, const Restart& how);
+  bool is_durable(ReplicaId id, EntryId entry) const;
   void send(TestReplica& replica, const Envelope& message);
   void check_promise(const TestReplica& replica, const Envelope& message);
   void receive(const Envelope& message);
@@ -153,6 +187,7 @@ class RaftCluster {
   std::deque<Envelope> network_;
   std::vector<MessageFilter> blocks_;
   std::map<EntryId, StateImage> images_;  // Every checkpoint ever made, by its place.
+  std::vector<std::pair<ReplicaId, DiskImage>> lost_disks_;  // What they held counted.
   RaftObserver observer_;
   simulation::CoreListener* listener_ = nullptr;
   uint64_t snapshots_ = 0;

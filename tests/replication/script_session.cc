@@ -9,6 +9,22 @@
 #include "tests/replication/script_forge.h"
 
 namespace worldline::replication::testing {
+namespace {
+
+// `+voter:4` or, if it does not live on node 4, `+voter:4:9`; `+learner:5`; `-1`.
+MemberChange change_of(const std::string& word, const std::string& zone, ScriptWords& words) {
+  if (word[0] == '-') return remove_member(words.number_of(word.substr(1)));
+  std::vector<std::string> parts = split_text(word, ':');
+  parts.resize(std::max<size_t>(parts.size(), 2));
+  const uint64_t replica = words.number_of(parts[1]);
+  MemberChange change = parts[0] == "+voter" ? add_voter(replica) : add_learner(replica);
+  if (parts.size() > 2) change.member.node = NodeId{words.number_of(parts[2])};
+  change.member.failure_domain = zone;
+  if (parts[0] != "+voter" && parts[0] != "+learner") words.fault("no such change: " + word);
+  return change;
+}
+
+}  // namespace
 
 const std::map<std::string, ScriptSession::Command>& ScriptSession::commands() {
   using S = ScriptSession;
@@ -16,6 +32,8 @@ const std::map<std::string, ScriptSession::Command>& ScriptSession::commands() {
       {"cluster", &S::make_cluster},
       {"replica", &S::make_replica},
       {"restart", &S::restart},
+      {"lose", &S::lose},
+      {"strict", &S::set_strict},
       {"trace", &S::set_trace},
       {"observer", &S::set_observer},
       {"campaign", &S::campaign},
@@ -45,6 +63,7 @@ const std::map<std::string, ScriptSession::Command>& ScriptSession::commands() {
       {"forge", &S::forge},
       {"write", &S::write},
       {"apply", &S::apply},
+      {"fetch", &S::fetch},
       {"checkpoint", &S::checkpoint},
       {"offer", &S::offer},
       {"stage", &S::stage},
@@ -85,6 +104,10 @@ void ScriptSession::fail(const std::string& text) {
   failures_.push_back(line_ + "  ->  " + text);
 }
 
+void ScriptSession::miss(const std::string& text) {
+  if (is_strict_) fail(text);
+}
+
 void ScriptSession::set_result(const Status& status) {
   result_ = status.ok() ? "ok" : status.message();
   if (!status.ok()) output_.push_back("  error: " + result_);
@@ -106,6 +129,7 @@ void ScriptSession::read_options(ScriptWords& words, ReplicaSpec& spec) {
   };
   spec.disk = pace("disk", spec.disk);
   spec.apply = pace("apply", spec.apply);
+  spec.fetch = pace("fetch", spec.fetch);
   config.election_ticks = static_cast<uint32_t>(words.number("E", config.election_ticks));
   config.heartbeat_ticks = static_cast<uint32_t>(words.number("heartbeat", config.heartbeat_ticks));
   limits.inflight_messages_max = words.number("window", limits.inflight_messages_max);
@@ -113,6 +137,9 @@ void ScriptSession::read_options(ScriptWords& words, ReplicaSpec& spec) {
   limits.message_bytes_max = words.number("message-bytes", limits.message_bytes_max);
   limits.entry_bytes_max = words.number("entry-bytes", limits.entry_bytes_max);
   limits.uncommitted_bytes_max = words.number("uncommitted-bytes", limits.uncommitted_bytes_max);
+  limits.uncommitted_transactions_max =
+      words.number("uncommitted-transactions", limits.uncommitted_transactions_max);
+  limits.apply_backlog_bytes_max = words.number("backlog-bytes", limits.apply_backlog_bytes_max);
   limits.apply_batch_bytes_max = words.number("apply-bytes", limits.apply_batch_bytes_max);
   limits.cached_bytes_max = words.number("cached-bytes", limits.cached_bytes_max);
   limits.pending_reads_max = words.number("reads", limits.pending_reads_max);
@@ -129,7 +156,11 @@ void ScriptSession::make_cluster(ScriptWords& words) {
   if (listen_) cluster_.set_listener(listen_());
   cluster_.set_tracing(is_tracing_);
   problems_seen_ = 0;
-  const Membership config = membership_of(words.replicas("voters"), words.replicas("learners"));
+  Membership config = membership_of(words.replicas("voters"), words.replicas("learners"));
+  const std::string zone = words.text("zone");
+  for (MemberInfo& member : config.members) member.failure_domain = zone;
+  const std::vector<uint64_t> seeds = words.numbers("seeds");
+  if (!seeds.empty() && seeds.size() != config.members.size()) fail("one seed for each replica");
   const LogBoundary boundary = boundary_at(words.place("boundary", {Term{1}, LogIndex{1}}), config);
   const std::vector<uint64_t> terms = words.numbers("log");
   const uint64_t last_term = terms.empty() ? boundary.id.term.value : terms.back();
@@ -144,6 +175,8 @@ void ScriptSession::make_cluster(ScriptWords& words) {
     spec.config.election_ticks = limits.election_ticks;
     spec.config.heartbeat_ticks = limits.heartbeat_ticks;
     spec.config.limits = limits.limits;
+    const size_t place = cluster_.replicas().size();
+    if (place < seeds.size()) spec.config.seed = seeds[place];
     cluster_.add(std::move(spec));
   }
 }
@@ -154,7 +187,8 @@ void ScriptSession::make_replica(ScriptWords& words) {
   const RaftConfig options = config_of(id.value, words.number("inc", 1));
   spec.config.group = options.group;
   spec.config.self = options.self;
-  spec.config.seed = options.seed;
+  spec.config.self.node = NodeId{words.number("node", id.value)};
+  spec.config.seed = words.number("seed", options.seed);
   spec.config.chain = options.chain;
   read_options(words, spec);
   LogBoundary boundary = spec.state.boundary;
@@ -173,8 +207,37 @@ void ScriptSession::make_replica(ScriptWords& words) {
   cluster_.add(std::move(spec));
 }
 
+// `[inc=N] [seed=N] [written=JOBS] [checkpoint=INDEX] [boundary=INDEX] [last=INDEX]`
+Restart ScriptSession::read_restart(ScriptWords& words) {
+  Restart how;
+  const auto index = [&words](const char* key) {
+    return words.has(key) ? std::optional(LogIndex{words.number(key, 0)}) : std::nullopt;
+  };
+  if (words.has("inc")) how.incarnation = words.number("inc", 0);
+  if (words.has("seed")) how.seed = words.number("seed", 0);
+  how.written = words.number("written", 0);
+  how.checkpoint = index("checkpoint");
+  how.boundary = index("boundary");
+  how.last = index("last");
+  return how;
+}
+
 void ScriptSession::restart(ScriptWords& words) {
-  cluster_.restart(words.next_replica());
+  const ReplicaId id = words.next_replica();
+  Restart how = read_restart(words);
+  if (cluster_.restart(id, how)) return;
+  miss("it cannot come back like this");
+  how = {how.incarnation, how.seed, 0, {}, {}, {}};
+  if (!is_strict_) cluster_.restart(id, how);
+}
+
+void ScriptSession::lose(ScriptWords& words) {
+  const ReplicaId id = words.next_replica();
+  cluster_.lose(id, read_restart(words));
+}
+
+void ScriptSession::set_strict(ScriptWords& words) {
+  is_strict_ = words.next() == "on";
 }
 
 void ScriptSession::set_trace(ScriptWords& words) {
@@ -191,10 +254,11 @@ void ScriptSession::set_observer(ScriptWords& words) {
 
 void ScriptSession::campaign(ScriptWords& words) {
   const ReplicaId id = words.next_replica();
-  const bool is_suspect = words.has_next() && words.next() == "suspect";
-  cluster_.feed(id, [this, is_suspect](RaftCore& core) {
-    set_result(core.campaign(is_suspect ? CampaignReason::kSuspect : CampaignReason::kTimeout));
-  });
+  const std::string why = words.has_next() ? words.next() : "timeout";
+  CampaignReason reason = CampaignReason::kTimeout;
+  if (why == "suspect") reason = CampaignReason::kSuspect;
+  if (why == "operator") reason = CampaignReason::kOperator;
+  cluster_.feed(id, [this, reason](RaftCore& core) { set_result(core.campaign(reason)); });
 }
 
 // `tick R [n|heartbeat|E]`
@@ -234,22 +298,14 @@ void ScriptSession::propose(ScriptWords& words) {
   });
 }
 
-// `change R +voter:4 +learner:5 -1 [expected=INDEX]`
+// `change R +voter:4 +learner:5 -1 [expected=INDEX] [zone=TEXT]`
 void ScriptSession::change(ScriptWords& words) {
   const ReplicaId id = words.next_replica();
   const TestReplica* replica = cluster_.find(id);
   if (replica == nullptr) return;
   std::vector<MemberChange> changes;
-  while (words.has_next()) {
-    const std::string word = words.next();
-    if (word.rfind("+voter:", 0) == 0) {
-      changes.push_back(add_voter(words.number_of(word.substr(7))));
-    } else if (word.rfind("+learner:", 0) == 0) {
-      changes.push_back(add_learner(words.number_of(word.substr(9))));
-    } else {
-      changes.push_back(remove_member(words.number_of(word.substr(1))));
-    }
-  }
+  const std::string zone = words.text("zone");
+  while (words.has_next()) changes.push_back(change_of(words.next(), zone, words));
   const LogIndex expected{words.number("expected", replica->core->log().config_index().value)};
   cluster_.feed(id, [&](RaftCore& core) {
     const auto result = core.change_config(changes, expected);
@@ -354,19 +410,19 @@ MessageFilter ScriptSession::read_filter(ScriptWords& words) {
 
 // Delivering nothing is a typing error or a core that did not send.
 void ScriptSession::deliver(ScriptWords& words) {
-  if (cluster_.deliver(read_filter(words)) == 0) fail("no such message is under way");
+  if (cluster_.deliver(read_filter(words)) == 0) miss("no such message is under way");
 }
 
 void ScriptSession::drop(ScriptWords& words) {
-  if (cluster_.drop(read_filter(words)) == 0) fail("no such message is under way");
+  if (cluster_.drop(read_filter(words)) == 0) miss("no such message is under way");
 }
 
 void ScriptSession::duplicate(ScriptWords& words) {
-  if (cluster_.duplicate(read_filter(words)) == 0) fail("no such message is under way");
+  if (cluster_.duplicate(read_filter(words)) == 0) miss("no such message is under way");
 }
 
 void ScriptSession::reverse(ScriptWords& words) {
-  if (cluster_.reverse(read_filter(words)) == 0) fail("no such message is under way");
+  if (cluster_.reverse(read_filter(words)) == 0) miss("no such message is under way");
 }
 
 void ScriptSession::block(ScriptWords& words) {
@@ -387,10 +443,10 @@ void ScriptSession::write(ScriptWords& words) {
   const ReplicaId id = words.next_replica();
   const std::string amount = words.has_next() ? words.next() : "1";
   uint64_t jobs = amount == "all" ? 1000 : words.number_of(amount);
-  if (jobs > 0 && !cluster_.write_one(id)) return fail("nothing to write");
+  if (jobs > 0 && !cluster_.write_one(id)) return miss("nothing to write");
   while (jobs-- > 1) {
     if (cluster_.write_one(id)) continue;
-    if (amount != "all") fail("fewer jobs than asked for");
+    if (amount != "all") miss("fewer jobs than asked for");
     return;
   }
 }
@@ -400,29 +456,46 @@ void ScriptSession::apply(ScriptWords& words) {
   const ReplicaId id = words.next_replica();
   const std::string amount = words.has_next() ? words.next() : "1";
   uint64_t steps = amount == "all" ? 1000 : words.number_of(amount);
-  if (steps > 0 && !cluster_.apply_one(id)) return fail("nothing to apply");
+  if (steps > 0 && !cluster_.apply_one(id)) return miss("nothing to apply");
   while (steps-- > 1) {
     if (cluster_.apply_one(id)) continue;
-    if (amount != "all") fail("fewer steps than asked for");
+    if (amount != "all") miss("fewer steps than asked for");
     return;
   }
 }
 
-void ScriptSession::checkpoint(ScriptWords& words) {
-  cluster_.checkpoint(words.next_replica());
+// `fetch R [gone=yes] [last=INDEX]`
+void ScriptSession::fetch(ScriptWords& words) {
+  const ReplicaId id = words.next_replica();
+  const auto found = words.flag("gone") ? RaftCluster::Found::kNo : RaftCluster::Found::kYes;
+  if (!cluster_.fetch_one(id, found, LogIndex{words.number("last", 0)})) miss("nothing to fetch");
 }
 
-// `offer R PEER [index=N]`: the newest checkpoint if no index is given.
+// `checkpoint R [index=N]`: of what is applied now if no index is given.
+void ScriptSession::checkpoint(ScriptWords& words) {
+  const ReplicaId id = words.next_replica();
+  if (!words.has("index")) return cluster_.checkpoint(id);
+  if (!cluster_.checkpoint_at(id, LogIndex{words.number("index", 0)}))
+    miss("no checkpoint can be cut there");
+}
+
+// `offer R PEER [index=N] [pin=no]`: the newest checkpoint if no index is given.
 void ScriptSession::offer(ScriptWords& words) {
   const ReplicaId id = words.next_replica();
   const ReplicaId peer = words.next_replica();
   std::optional<LogIndex> index;
   if (words.has("index")) index = LogIndex{words.number("index", 0)};
-  cluster_.offer_snapshot(id, peer, index);
+  const bool is_unasked = words.text("pin", "yes") == "no";
+  const auto pinned = is_unasked ? RaftCluster::Pinned::kNo : RaftCluster::Pinned::kYes;
+  if (!cluster_.offer_snapshot(id, peer, index, pinned)) miss("there is no such checkpoint");
 }
 
+// `stage R [index=N]`
 void ScriptSession::stage(ScriptWords& words) {
-  if (!cluster_.stage_one(words.next_replica())) fail("no offer was received");
+  const ReplicaId id = words.next_replica();
+  std::optional<LogIndex> index;
+  if (words.has("index")) index = LogIndex{words.number("index", 0)};
+  if (!cluster_.stage_one(id, index)) miss("no offer was received");
 }
 
 void ScriptSession::snapshot_result(ScriptWords& words) {

@@ -23,6 +23,7 @@ class ScriptSession {
   std::vector<std::string> run(const std::string& line);
   void finish();  // A broken invariant that no `expect` named is a failure.
   const std::vector<std::string>& failures() const { return failures_; }
+  const RaftCluster& cluster() const { return cluster_; }
 
  private:
   using Command = void (ScriptSession::*)(ScriptWords&);
@@ -32,7 +33,10 @@ class ScriptSession {
   void make_cluster(ScriptWords& words);
   void make_replica(ScriptWords& words);
   void read_options(ScriptWords& words, ReplicaSpec& spec);
+  Restart read_restart(ScriptWords& words);
   void restart(ScriptWords& words);
+  void lose(ScriptWords& words);
+  void set_strict(ScriptWords& words);
   void set_trace(ScriptWords& words);
   void set_observer(ScriptWords& words);
 
@@ -67,6 +71,7 @@ class ScriptSession {
   void forge(ScriptWords& words);
   void write(ScriptWords& words);
   void apply(ScriptWords& words);
+  void fetch(ScriptWords& words);
   void checkpoint(ScriptWords& words);
   void offer(ScriptWords& words);
   void stage(ScriptWords& words);
@@ -88,6 +93,7 @@ class ScriptSession {
   std::vector<ReplicaId> replicas_of(ScriptWords& words, const std::string& text);
   void set_result(const Status& status);
   void fail(const std::string& text);
+  void miss(const std::string& text);  // What the command is about is not there.
 
   const ListenerMaker listen_;
   RaftCluster cluster_;
@@ -98,6 +104,7 @@ class ScriptSession {
   std::vector<std::string> failures_;
   size_t problems_seen_ = 0;
   bool is_tracing_ = true;
+  bool is_strict_ = true;
 };
 
 }  // namespace worldline::replication::testing

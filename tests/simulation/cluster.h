@@ -43,6 +43,7 @@ class Cluster final : public NetworkListener {
   Cluster(EventQueue& queue, const Scenario& scenario, Observer& observer, Trace& trace);
 
   void set_replies(ReplySink* replies) { replies_ = replies; }
+  void set_recording(CoreRecording* recording) { recording_ = recording; }  // Borrowed; null: none.
   void start();  // Group birth on the first `voters` slots.
 
   EventQueue& queue() { return queue_; }
@@ -50,6 +51,7 @@ class Cluster final : public NetworkListener {
   Observer& observer() { return observer_; }
   Network& network() { return network_; }
   Trace& trace() { return trace_; }
+  CoreRecording* recording() { return recording_; }
   uint32_t slots() const { return static_cast<uint32_t>(nodes_.size()); }
   SimNode& node(uint32_t slot) { return *nodes_[slot]; }
 
@@ -95,6 +97,7 @@ class Cluster final : public NetworkListener {
   Trace& trace_;
   Network network_;
   ReplySink* replies_ = nullptr;
+  CoreRecording* recording_ = nullptr;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unordered_map<uint64_t, uint32_t> node_slots_;
   std::unordered_map<uint64_t, Offered> offers_;

@@ -10,11 +10,8 @@
 #include "base/check.h"
 
 namespace worldline::simulation {
-namespace {
 
-// Runs `work` in a child; its text comes back by a pipe, the manner of its end by waitpid.
-template <typename Work>
-std::string text_of_child(const Work& work, bool& ended_normally) {
+ChildText text_of_child(const std::function<void(const Say&)>& work) {
   int ends[2];
   WL_CHECK(pipe(ends) == 0);
   std::fflush(nullptr);
@@ -35,40 +32,34 @@ std::string text_of_child(const Work& work, bool& ended_normally) {
     _exit(0);
   }
   close(ends[1]);
-  std::string text;
+  ChildText child_text;
   char buffer[4096];
   for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<size_t>(got));
+    child_text.text.append(buffer, static_cast<size_t>(got));
   close(ends[0]);
   int status = 0;
   WL_CHECK(waitpid(child, &status, 0) == child);
-  ended_normally = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  return text;
+  child_text.ended_normally = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return child_text;
 }
 
-}  // namespace
-
 std::string run_isolated(const RunOptions& options) {
-  bool ended_normally = false;
-  const std::string text = text_of_child(
-      [&options](const auto& say) { say(run_simulation(options).failure); }, ended_normally);
-  return ended_normally ? text : "process ended: a check failed";
+  const ChildText child =
+      text_of_child([&options](const Say& say) { say(run_simulation(options).failure); });
+  return child.ended_normally ? child.text : "process ended: a check failed";
 }
 
 Hunt hunt(const RunOptions& options, uint64_t first, uint64_t count) {
-  bool ended_normally = false;
   // Each line is the seed that is being tried; the last one is where it ended.
-  const std::string text = text_of_child(
-      [&](const auto& say) {
-        for (uint64_t i = 0; i < count; ++i) {
-          RunOptions one = options;
-          one.seed = first + i;
-          say(fmt::format("{}\n", one.seed));
-          const std::string failure = run_simulation(one).failure;
-          if (!failure.empty()) return say("!" + failure);
-        }
-      },
-      ended_normally);
+  const auto [text, ended_normally] = text_of_child([&](const Say& say) {
+    for (uint64_t i = 0; i < count; ++i) {
+      RunOptions one = options;
+      one.seed = first + i;
+      say(fmt::format("{}\n", one.seed));
+      const std::string failure = run_simulation(one).failure;
+      if (!failure.empty()) return say("!" + failure);
+    }
+  });
   Hunt result;
   const size_t mark = text.find('!');
   const std::string seeds = text.substr(0, mark);

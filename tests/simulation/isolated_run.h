@@ -4,11 +4,20 @@
 // and not the end of the search.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "tests/simulation/simulation.h"
 
 namespace worldline::simulation {
+
+// Runs `work` in a child; what it says comes back by a pipe, the manner of its end too.
+using Say = std::function<void(const std::string&)>;
+struct ChildText {
+  std::string text;
+  bool ended_normally = false;
+};
+ChildText text_of_child(const std::function<void(const Say&)>& work);
 
 // The failure, empty if there is none. A process that ended by a signal failed with its name.
 std::string run_isolated(const RunOptions& options);

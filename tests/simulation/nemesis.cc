@@ -122,8 +122,8 @@ void Nemesis::on_event(const Event& event) {
     case kEligible: {
       ReplicaProcess* process = cluster_.node(static_cast<uint32_t>(event.a)).process();
       if (process == nullptr) return;
-      if (event.code == kDiskFree) process->core().set_disk_full(false);
-      if (event.code == kEligible) process->core().set_eligible(true);
+      if (event.code == kDiskFree) process->inputs().set_disk_full(false);
+      if (event.code == kEligible) process->inputs().set_eligible(true);
       return;
     }
     default:
@@ -333,7 +333,7 @@ void Nemesis::fail_disk(Chance& chance) {
   SimNode& node = cluster_.node(slot);
   if (is_sync) return node.disk().fail_next_write();
   if (node.process() == nullptr) return;
-  node.process()->core().set_disk_full(true);
+  node.process()->inputs().set_disk_full(true);
   cluster_.queue().push(length, {0, 0, this, kDiskFree, 0, slot, 0});
 }
 
@@ -441,15 +441,15 @@ void Nemesis::move_leadership(Chance& chance) {
   const Micros length = draw_duration(FaultClass::kLeadership, chance);
   ReplicaProcess* process = running(any);
   if (process == nullptr) return;
-  RaftCore& core = process->core();
+  CoreInputs& inputs = process->inputs();
   if (how < 4) {
-    core.transfer(target).ignore("most replicas are not the leader");
+    inputs.transfer(target).ignore("most replicas are not the leader");
   } else if (how < 6) {
-    core.campaign(replication::CampaignReason::kOperator).ignore("it may not lead");
+    inputs.campaign(replication::CampaignReason::kOperator).ignore("it may not lead");
   } else if (how == 6) {
-    core.forget_leader();
+    inputs.forget_leader();
   } else {
-    core.set_eligible(false);
+    inputs.set_eligible(false);
     cluster_.queue().push(length, {0, 0, this, kEligible, 0, any.slot(), 0});
   }
   process->drain();
@@ -465,11 +465,11 @@ void Nemesis::give_hint(Chance& chance) {
   ReplicaProcess* process = running(node);
   if (process == nullptr || about.value == 0 || about == node.replica()) return;
   if (how == 0) {
-    process->core().say_hello();
+    process->inputs().say_hello();
   } else if (how == 1) {
-    process->core().unreachable(about);
+    process->inputs().unreachable(about);
   } else {
-    process->core().node_hint(about, hint);
+    process->inputs().node_hint(about, hint);
   }
   process->drain();
 }
@@ -479,7 +479,7 @@ void Nemesis::put_to_sleep(Chance& chance) {
   const bool wakes = chance.with(0.2);
   if (leader == nullptr) return;
   if (wakes) {
-    leader->process()->core().wake();
+    leader->process()->inputs().wake();
   } else {
     leader->process()->quiesce();
   }

@@ -104,7 +104,7 @@ ReplicaId find_caught_up(const RaftCore& core, Cluster& cluster) {
 
 void ask(SimNode& leader, const std::vector<MemberChange>& changes, LogIndex expected) {
   if (changes.empty()) return;
-  const auto index = leader.process()->core().change_config(changes, expected);
+  const auto index = leader.process()->inputs().change_config(changes, expected);
   index.status().ignore("a refused change is tried again or not");
   leader.process()->drain();
 }

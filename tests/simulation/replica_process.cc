@@ -31,7 +31,7 @@ ReplicaProcess::ReplicaProcess(SimNode& node, Cluster& cluster,
                                const replication::RaftConfig& config, Mounted mounted)
     : node_(node),
       cluster_(cluster),
-      core_(config, mounted.state),
+      inputs_(config, mounted.state, cluster.recording()),
       machine_(mounted.machine),
       machine_index_(mounted.state.applied),
       next_checkpoint_(machine_index_.next()) {}
@@ -39,7 +39,7 @@ ReplicaProcess::ReplicaProcess(SimNode& node, Cluster& cluster,
 // --- Inputs --------------------------------------------------------------------------------------
 
 void ReplicaProcess::tick() {
-  core_.tick();
+  inputs_.tick();
   maybe_quiesce();
   if (cluster_.scenario().checkpoint_entries > 0 && machine_index_ >= next_checkpoint_)
     cut_checkpoint();
@@ -47,7 +47,7 @@ void ReplicaProcess::tick() {
 }
 
 void ReplicaProcess::after_silence() {
-  core_.paused();
+  inputs_.paused();
   drain();
 }
 
@@ -56,11 +56,11 @@ void ReplicaProcess::receive(const Envelope& message) {
   speaker_ = message.from.replica;
   const bool was_asleep = core_.is_quiesced();
   cluster_.observer().on_receive(core_, message);
-  core_.recv(message);
+  inputs_.recv(message);
   if (!was_asleep && core_.is_quiesced()) asleep_under_ = message.from.incarnation;
   if (hello_due_ && core_.leader().value != 0) {
     hello_due_ = false;
-    core_.say_hello();
+    inputs_.say_hello();
   }
   drain();
   speaker_ = {};
@@ -68,7 +68,7 @@ void ReplicaProcess::receive(const Envelope& message) {
 
 void ReplicaProcess::on_job_stable(replication::JobId job) {
   cluster_.observer().on_job_stable(core_, job);
-  core_.persisted(job);
+  inputs_.persisted(job);
   node_.did(Step::kStable);
   drain();
 }
@@ -79,7 +79,7 @@ void ReplicaProcess::on_fetch() {
   fetches_.pop_front();
   auto entries = node_.disk().read(request);
   if (!entries.ok()) return node_.on_damage_read(entries.status());
-  core_.fetched(request.peer, std::move(entries).value());
+  inputs_.fetched(request.peer, std::move(entries).value());
   drain();
 }
 
@@ -118,7 +118,7 @@ void ReplicaProcess::quiesce() {
     if (is_unsure) return;
   }
   if (!replication::joint_majority(config, lives)) return;
-  core_.quiesce().ignore("a group that is not idle stays awake");
+  inputs_.quiesce().ignore("a group that is not idle stays awake");
 }
 
 // Woken by anybody but its leader, a follower wakes the leader too: else two of them depose it in
@@ -140,7 +140,7 @@ void ReplicaProcess::tell_if_woken() {
 // --- Outputs -------------------------------------------------------------------------------------
 
 void ReplicaProcess::drain() {
-  Ready ready = core_.take_ready();
+  Ready ready = inputs_.take_ready();
   carry_out(ready);
   tell_if_woken();
   cluster_.observer().after_step(core_);
@@ -243,7 +243,7 @@ void ReplicaProcess::apply_some(MachineWork& work) {
   const uint64_t count = node_.chance().with(0.2) ? node_.chance().between(1, left) : left;
   for (uint64_t i = 0; i < count; ++i) apply_one(work.apply[work.done++]);
   settle_reads();
-  core_.applied(machine_index_);
+  inputs_.applied(machine_index_);
 }
 
 void ReplicaProcess::apply_one(const replication::ApplyEntry& apply) {
@@ -278,7 +278,7 @@ void ReplicaProcess::install(const replication::SnapshotMeta& meta) {
   writes_.erase(writes_.begin(), writes_.upper_bound(machine_index_));
   cluster_.observer().on_install(core_.config().self.replica, meta.boundary, machine_);
   settle_reads();
-  core_.installed(machine_index_);
+  inputs_.installed(machine_index_);
 }
 
 // --- Clients -------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ void ReplicaProcess::request(const Request& request) {
     propose(request);
   } else {
     reads_[request.token] = {request.command, std::nullopt};
-    core_.read_barrier(replication::ReadToken{request.token});
+    inputs_.read_barrier(replication::ReadToken{request.token});
   }
   drain();
 }
@@ -304,8 +304,8 @@ void ReplicaProcess::propose(const Request& request) {
     filler.value = node_.chance().below(10);
     proposals.push_back({EntryKind::kBundle, encode_command(filler, request.padding_bytes)});
   }
-  core_.wake();  // A call wakes the group, wherever it arrives [S 08/3.3 Q4].
-  const replication::ProposeResult result = core_.propose(core_.term(), proposals);
+  inputs_.wake();  // A call wakes the group, wherever it arrives [S 08/3.3 Q4].
+  const replication::ProposeResult result = inputs_.propose(core_.term(), proposals);
   if (!result.ok()) return refuse(request.token);
   // An entry of an older term may still be remembered here: it lost its place.
   if (const auto older = writes_.find(result.first); older != writes_.end())

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "replication/raft_core.h"
+#include "tests/simulation/core_inputs.h"
 #include "tests/simulation/machine.h"
 #include "tests/simulation/sim_disk.h"
 
@@ -40,7 +41,7 @@ class ReplicaProcess {
   ReplicaProcess(SimNode& node, Cluster& cluster, const replication::RaftConfig& config,
                  Mounted mounted);
 
-  replication::RaftCore& core() { return core_; }
+  CoreInputs& inputs() { return inputs_; }
   const replication::RaftCore& core() const { return core_; }
   const MachineState& machine() const { return machine_; }
   LogIndex machine_index() const { return machine_index_; }
@@ -113,7 +114,8 @@ class ReplicaProcess {
 
   SimNode& node_;     // Borrowed; outlives this.
   Cluster& cluster_;  // Borrowed; outlives this.
-  replication::RaftCore core_;
+  CoreInputs inputs_;
+  const replication::RaftCore& core_ = inputs_.core();
   MachineState machine_;
   LogIndex machine_index_;
   std::deque<MachineWork> machine_work_;

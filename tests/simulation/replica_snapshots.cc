@@ -63,7 +63,7 @@ void ReplicaProcess::on_checkpoint_written() {
 
 void ReplicaProcess::on_checkpoint_counts(const CheckpointPtr& checkpoint) {
   node_.did(Step::kCheckpoint);
-  core_.checkpointed(checkpoint->boundary.id, checkpoint->boundary.chain);
+  inputs_.checkpointed(checkpoint->boundary.id, checkpoint->boundary.chain);
   drain();
 }
 
@@ -80,10 +80,10 @@ void ReplicaProcess::on_offer_due(ReplicaId peer) {
       return node_.schedule(kOfferRetry, SimNode::kOfferDue, peer.value);
     }
     outgoing_.erase(found);
-    core_.snapshot_result(peer, SnapshotOutcome::kFailed);
+    inputs_.snapshot_result(peer, SnapshotOutcome::kFailed);
     return drain();
   }
-  core_.snapshot_pinned(peer, checkpoint->boundary.id.index);
+  inputs_.snapshot_pinned(peer, checkpoint->boundary.id.index);
   const uint64_t snap_id = send_offer(peer, checkpoint);
   found->second.snap_id = snap_id;
   node_.schedule(kOfferTimeout, SimNode::kOfferTimeout, peer.value, snap_id);
@@ -103,12 +103,11 @@ uint64_t ReplicaProcess::send_offer(ReplicaId peer, const CheckpointPtr& checkpo
   meta.boundary = checkpoint->boundary;
   meta.snap_id = cluster_.offer(checkpoint, node_);
   const NodeId to = core_.log().config().find(peer)->node;
-  cluster_.send(node_.slot(), {kGroup,
-                               core_.config().self,
-                               {to, 0, peer},
-                               core_.term(),
-                               core_.log().config_index(),
-                               replication::SnapOffer{meta}});
+  replication::Envelope offer{
+      kGroup,       core_.config().self,        {to, 0, peer},
+      core_.term(), core_.log().config_index(), replication::SnapOffer{meta}};
+  inputs_.offered(peer, offer);
+  cluster_.send(node_.slot(), std::move(offer));
   node_.did(Step::kSnapshot);
   return meta.snap_id;
 }
@@ -124,7 +123,7 @@ void ReplicaProcess::on_offer_timeout(ReplicaId peer, uint64_t snap_id) {
   const auto found = outgoing_.find(peer);
   if (found == outgoing_.end() || found->second.snap_id != snap_id) return;
   outgoing_.erase(found);
-  core_.snapshot_result(peer, SnapshotOutcome::kFailed);
+  inputs_.snapshot_result(peer, SnapshotOutcome::kFailed);
   drain();
 }
 
@@ -133,7 +132,7 @@ void ReplicaProcess::on_snapshot_result(uint64_t snap_id, SnapshotOutcome outcom
     if (outgoing.snap_id != snap_id) continue;
     const ReplicaId receiver = peer;
     outgoing_.erase(receiver);
-    core_.snapshot_result(receiver, outcome);
+    inputs_.snapshot_result(receiver, outcome);
     return drain();
   }
 }
@@ -187,7 +186,7 @@ void ReplicaProcess::on_staged(uint64_t snap_id) {
   node_.disk().add_checkpoint(cluster_.find_offer(snap_id)->checkpoint);
   node_.did(Step::kSnapshot);
   cluster_.observer().on_staged(core_, meta.boundary.id.index);
-  core_.snapshot_staged(meta);
+  inputs_.snapshot_staged(meta);
   send_result(slot, snap_id, SnapshotOutcome::kOk);
   drain();
 }

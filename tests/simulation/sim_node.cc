@@ -95,7 +95,7 @@ void SimNode::on_damage_read(const Status& damage) {
   cluster_.observer().mark(FaultMark::kDamageWhileRunning);
   disk_.quarantine(damage);
   cluster_.observer().on_disk_lost(replica());
-  process_->core().quarantine();
+  process_->inputs().quarantine();
   process_->drain();
 }
 
@@ -105,7 +105,7 @@ void SimNode::quarantine(const Status& why) {
   cluster_.observer().on_disk_lost(replica());
   process_ =
       std::make_unique<ReplicaProcess>(*this, cluster_, cluster_.core_config(*this), Mounted{});
-  process_->core().quarantine();
+  process_->inputs().quarantine();
   process_->drain();
 }
 
@@ -199,8 +199,8 @@ void SimNode::heal() {
   if (is_paused_) resume();
   if (!is_up_) start();
   if (process_ == nullptr) return;
-  process_->core().set_disk_full(false);
-  process_->core().set_eligible(true);
+  process_->inputs().set_disk_full(false);
+  process_->inputs().set_eligible(true);
   schedule(kMillisecond, kCheckpointDue);  // As on the disk: what is written ends soon.
 }
 
@@ -264,14 +264,14 @@ void SimNode::dispatch_process(const Event& event) {
       return process.on_snapshot_result(event.a,
                                         static_cast<replication::SnapshotOutcome>(event.b));
     case kStreamBroken:
-      process.core().unreachable(ReplicaId{event.a});
+      process.inputs().unreachable(ReplicaId{event.a});
       return process.drain();
     case kStreamOpened:
       return process.on_stream_opened();
     case kPeerDied:
       return on_peer_died(ReplicaId{event.a});
     case kCampaign:
-      process.core().campaign(replication::CampaignReason::kSuspect).ignore("it may not lead");
+      process.inputs().campaign(replication::CampaignReason::kSuspect).ignore("it may not lead");
       return process.drain();
     case kDestroy:
       return destroy_replica();
@@ -343,8 +343,8 @@ void SimNode::tick() {
 
 void SimNode::watch_disk() {
   const Micros age = disk_.oldest_write_age();
-  replication::RaftCore& core = process_->core();
-  core.set_eligible(age < kStallSuspect);
+  const replication::RaftCore& core = process_->core();
+  process_->inputs().set_eligible(age < kStallSuspect);
   if (age < kStallSuspect) return;
   if (age > kStallAbort) return schedule(0, kKill, kAbortRestart, 0);
   if (core.role() != RoleKind::kLeader) return;
@@ -358,7 +358,7 @@ void SimNode::watch_disk() {
     best_match = progress->match;
   }
   if (best.value == 0) return;
-  core.transfer(best).ignore("the next tick tries again");
+  process_->inputs().transfer(best).ignore("the next tick tries again");
   process_->drain();
 }
 
@@ -383,7 +383,7 @@ void SimNode::watch_peers() {
       hint = PeerHint::kSuspect;
     }
     if (!hint) continue;
-    process_->core().node_hint(peer.replica(), *hint);
+    process_->inputs().node_hint(peer.replica(), *hint);
     process_->drain();
   }
   watch_sleep();
@@ -392,14 +392,14 @@ void SimNode::watch_peers() {
 // Whoever sleeps wakes when its leader's node is dead or another one by now, whether that was known
 // before it fell asleep or not [S 08/3.3 Q4].
 void SimNode::watch_sleep() {
-  replication::RaftCore& core = process_->core();
+  const replication::RaftCore& core = process_->core();
   const ReplicaId leader = core.leader();
   if (!core.is_quiesced() || leader == replica()) return;
   const std::optional<uint32_t> slot = cluster_.slot_of_replica(leader);
   const bool is_lost =
       !slot || peers_[*slot].is_suspect || peers_[*slot].incarnation > process_->asleep_under();
   if (!is_lost) return;
-  core.node_hint(leader, PeerHint::kSuspect);
+  process_->inputs().node_hint(leader, PeerHint::kSuspect);
   process_->drain();
 }
 
@@ -414,9 +414,9 @@ SimNode::Opinion SimNode::opinion_of(ReplicaId replica) const {
 
 // Certain death of the leader's process: the fast path of [S 08/3.4].
 void SimNode::on_peer_died(ReplicaId dead) {
-  replication::RaftCore& core = process_->core();
+  const replication::RaftCore& core = process_->core();
   if (core.leader() != dead) return;
-  core.forget_leader();
+  process_->inputs().forget_leader();
   process_->drain();
   const replication::ReplicaSet& voters = core.log().config().voters;
   const auto rank = std::lower_bound(voters.begin(), voters.end(), replica()) - voters.begin();

@@ -16,14 +16,16 @@ constexpr uint64_t kEventsMax = 20'000'000;  // A run that needs more has run wi
 
 class Simulation {
  public:
-  explicit Simulation(const RunOptions& options)
+  Simulation(const RunOptions& options, CoreRecording* recording)
       : options_(options),
         scenario_(draw_scenario(options)),
         trace_(options.with_trace),
         cluster_(queue_, scenario_, observer_, trace_),
         clients_(cluster_, scenario_),
         nemesis_(cluster_, scenario_, options.skipped),
-        repairer_(cluster_, scenario_) {}
+        repairer_(cluster_, scenario_) {
+    cluster_.set_recording(recording);
+  }
 
   Outcome run() {
     if (options_.with_model) observer_.set_listener(&core_trace_);
@@ -90,8 +92,8 @@ class Simulation {
 
 }  // namespace
 
-Outcome run_simulation(const RunOptions& options) {
-  return Simulation(options).run();
+Outcome run_simulation(const RunOptions& options, CoreRecording* recording) {
+  return Simulation(options, recording).run();
 }
 
 }  // namespace worldline::simulation

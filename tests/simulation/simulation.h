@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulation/core_recording.h"
 #include "tests/simulation/observer.h"
 #include "tests/simulation/scenario.h"
 
@@ -35,6 +36,7 @@ struct Outcome {
   bool ok() const { return failure.empty(); }
 };
 
-Outcome run_simulation(const RunOptions& options);
+// What the cores were given is written to `recording` if there is one.
+Outcome run_simulation(const RunOptions& options, CoreRecording* recording = nullptr);
 
 }  // namespace worldline::simulation
