@@ -78,6 +78,7 @@ struct TestReplica {
   std::vector<std::string> notes;         // Since clear_notes().
   std::vector<std::string> fatals;        // Not yet expected by the test.
   std::vector<std::string> role_changes;  // Since clear_notes().
+  uint64_t checks = 0;                    // How often its invariants may have been due.
 
   ReplicaId id() const { return spec.config.self.replica; }
 };

@@ -1,10 +1,13 @@
 // tests/replication/raft_mutant_script_test.cc: bugs of other systems, put back into the core one
 // by one, each change what some script prints [S 08/6.4]. What the simulator finds by chance within
 // a few hundred runs is in tests/simulation/mutant_test.cc; here is what a script finds every time.
+//
+// With `--mutant N --script FILE` that script alone is run, and what it prints is shown.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -54,6 +57,7 @@ struct MutantCase {
   const char* source;
 };
 const MutantCase kMutantCases[] = {
+    {1, "CompactedLogCountsAsTermZero", "eBay/NuRaft #668"},
     {3, "PreVoteLooksAtLivenessOnly", "ClickHouse #121252"},
     {7, "OneVoterCommitsUnsavedEntries", "etcd #14370"},
     {12, "ReadIsAnsweredWithoutAQuorum", "etcd #20418"},
@@ -92,3 +96,13 @@ TEST(NoMutantTest, EveryScriptPassesInTheSameBuild) {
 }  // namespace
 }  // namespace testing
 }  // namespace worldline::replication
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i + 1 < argc; ++i)
+    if (std::string_view(argv[i]) == "--mutant")
+      worldline::replication::active_mutant = std::atoi(argv[i + 1]);
+  if (const auto code = worldline::replication::testing::run_script_files(argc, argv); code)
+    return *code;
+  return RUN_ALL_TESTS();
+}

@@ -13,6 +13,7 @@ void RaftObserver::look(const RaftCore& core, const DurableAt& durable_at) {
   look_at_leader(core);
   look_at_log(core);
   look_at_commit(core, durable_at);
+  look_at_configs(core);
 }
 
 void RaftObserver::on_applied(ReplicaId replica, const Entry& entry) {
@@ -43,6 +44,13 @@ void RaftObserver::look_at_leader(const RaftCore& core) {
 
 void RaftObserver::look_at_log(const RaftCore& core) {
   const RaftLog& log = core.log();
+  Seen& seen = seen_[core.config().self.replica];
+  const bool is_seen =
+      seen.last == log.last() && seen.last_chain == log.last_chain() && seen.first <= log.first();
+  if (is_seen) return;
+  seen.first = log.first();
+  seen.last = log.last();
+  seen.last_chain = log.last_chain();
   for (LogIndex i = log.first(); i <= log.last(); i = i.next()) {
     const EntryId id{log.term_at(i), i};
     const auto known = chains_.emplace(id, log.chain_at(i)).first;
@@ -55,6 +63,12 @@ void RaftObserver::look_at_log(const RaftCore& core) {
 void RaftObserver::look_at_commit(const RaftCore& core, const DurableAt& durable_at) {
   const RaftLog& log = core.log();
   const bool leads = core.role() == RoleKind::kLeader;
+  const LogIndex commit = core.commit();
+  Seen& seen = seen_[core.config().self.replica];
+  const Chain chain = log.has(commit) ? log.chain_at(commit) : Chain{};
+  if (seen.commit == commit && seen.commit_chain == chain) return;
+  seen.commit = commit;
+  seen.commit_chain = chain;
   for (LogIndex i = log.first(); i <= core.commit(); i = i.next()) {
     const EntryId id{log.term_at(i), i};
     const auto [known, is_new] = committed_.emplace(i, id);
@@ -69,6 +83,16 @@ void RaftObserver::look_at_commit(const RaftCore& core, const DurableAt& durable
       find(fmt::format("I-7: leader {} committed {} without a durable majority",
                        core.config().self.replica.value, print(id)));
   }
+}
+
+// A new leader may not know that the first of the two is committed; whoever sees all does.
+void RaftObserver::look_at_configs(const RaftCore& core) {
+  const ConfigAt* before = core.log().config_before_last();
+  if (core.role() != RoleKind::kLeader || before == nullptr || committed_.empty()) return;
+  if (before->index > committed_.rbegin()->first)
+    find(fmt::format("I-15: replica {} leads with the configs of entries {} and {} uncommitted",
+                     core.config().self.replica.value, before->index.value,
+                     core.log().config_index().value));
 }
 
 }  // namespace worldline::replication::testing

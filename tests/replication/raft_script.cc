@@ -1,8 +1,12 @@
 #include "tests/replication/raft_script.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <string_view>
+
+#include <fmt/core.h>
 
 #include "tests/replication/script_session.h"
 #include "tests/replication/script_words.h"
@@ -89,6 +93,22 @@ std::vector<ScriptBlock> load_script(const std::filesystem::path& folder, const 
   std::ostringstream text;
   text << in.rdbuf();
   return parse_script(text.str());
+}
+
+std::optional<int> run_script_files(int argc, char** argv) {
+  std::optional<int> code;
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string_view(argv[i]) != "--script") continue;
+    const std::filesystem::path path = argv[i + 1];
+    const std::vector<ScriptBlock> blocks = load_script(path.parent_path(), path.stem().string());
+    const ScriptRun run = run_script(blocks);
+    std::fputs(print_script(run.blocks).c_str(), stdout);
+    for (const std::string& failure : run.failures) fmt::print(stderr, "FAILED {}\n", failure);
+    if (blocks.empty()) fmt::print(stderr, "{}: no script\n", path.string());
+    const bool is_good = !blocks.empty() && run.failures.empty();
+    code = is_good && code.value_or(0) == 0 ? 0 : 1;
+  }
+  return code;
 }
 
 }  // namespace worldline::replication::testing

@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,5 +42,9 @@ ScriptRun run_script(const std::vector<ScriptBlock>& blocks, const ListenerMaker
 // The scripts of a folder by name, sorted, and one of them.
 std::vector<std::string> script_names(const std::filesystem::path& folder);
 std::vector<ScriptBlock> load_script(const std::filesystem::path& folder, const std::string& name);
+
+// The scripts named by `--script FILE` are run and printed with what they print, each failure on
+// standard error. The exit code of the process; none: there is no such argument.
+std::optional<int> run_script_files(int argc, char** argv);
 
 }  // namespace worldline::replication::testing

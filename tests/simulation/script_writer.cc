@@ -85,16 +85,15 @@ struct UnderWay {
   ReplicaId from;
   ReplicaId to;
   size_t type = 0;
-  Term term;
 
   // Whether a filter of the script cannot tell them apart.
   bool looks_like(const UnderWay& other) const {
-    return from == other.from && to == other.to && type == other.type && term == other.term;
+    return from == other.from && to == other.to && type == other.type;
   }
 };
 
 UnderWay under_way(const Envelope& m) {
-  return {key_of(m), m.from.replica, m.to.replica, m.body.index(), m.term};
+  return {key_of(m), m.from.replica, m.to.replica, m.body.index()};
 }
 
 // What has to be known ahead of each delivery.
@@ -522,8 +521,8 @@ std::string Writer::filter_of(const UnderWay& message, size_t skip, size_t count
       "PreVoteReq", "PreVoteResp", "VoteReq",       "VoteResp",     "Append",
       "AppendResp", "Heartbeat",   "HeartbeatResp", "ReadIndexReq", "ReadIndexResp",
       "TimeoutNow", "SnapOffer",   "Hello",         "GroupGone"};
-  std::string text = fmt::format("from={} to={} type={} term={}", message.from.value,
-                                 message.to.value, kNames[message.type], message.term.value);
+  std::string text = fmt::format("from={} to={} type={}", message.from.value, message.to.value,
+                                 kNames[message.type]);
   if (skip > 0) text += fmt::format(" skip={}", skip);
   return text + fmt::format(" count={}", count);
 }

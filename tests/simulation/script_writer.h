@@ -5,8 +5,8 @@
 // steps, without clients, network, disks and clocks of the simulator.
 //
 // How: ticks that put out nothing are joined; each message is delivered when it was received, found
-// by its address, type and term among those under way; what was lost is dropped where it would be
-// taken for another. Only what a shell sent, not a core, is forged.
+// by its addresses and type among those under way; what was lost is dropped where it would be taken
+// for another. Only what a shell sent, not a core, is forged.
 //
 // Thread: pure functions. Errors: what a script cannot say is a gap, told in words.
 #pragma once

@@ -2,7 +2,7 @@
 //
 // Makes a failing run smaller: less virtual time, fewer fault classes, fewer nodes and clients,
 // then fewer decisions of the nemesis (delta debugging, Zeller and Hildebrandt 2002). Whatever
-// still fails in the same way is kept.
+// still fails in the same way is kept. The script of what is left is script_emitter.h's.
 #pragma once
 
 #include <functional>
