@@ -585,10 +585,15 @@ std::optional<StateImage> RaftCluster::image_at(const TestReplica& replica, LogI
 // names it a member [S 08/1.11].
 const StateImage* RaftCluster::image_for(TestReplica& sender, ReplicaId peer,
                                          std::optional<LogIndex> index) {
-  const auto& checkpoints = sender.disk.checkpoints;
+  auto& checkpoints = sender.disk.checkpoints;
   if (index) {
     const auto found = checkpoints.find(*index);
-    return found == checkpoints.end() ? nullptr : &found->second;
+    if (found != checkpoints.end()) return &found->second;
+    // It may be durable though the core was not told yet.
+    std::optional<StateImage> image = image_at(sender, *index);
+    if (!image) return nullptr;
+    images_[image->at.id] = *image;
+    return &(checkpoints[*index] = std::move(*image));
   }
   if (checkpoints.empty()) return nullptr;
   if (!checkpoints.rbegin()->second.at.config.contains(peer)) checkpoint(sender.id());

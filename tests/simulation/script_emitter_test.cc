@@ -2,10 +2,15 @@
 // that breaks the same invariant, and breaks nothing without the bug [S 08/6.2].
 #include "tests/simulation/script_emitter.h"
 
+#include <filesystem>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "replication/mutants.h"
 #include "tests/replication/raft_script.h"
+#include "tests/simulation/runner.h"
 #include "tests/simulation/shrinker.h"
 
 namespace worldline::simulation {
@@ -92,6 +97,28 @@ TEST(UnbrokenScriptTest, OfARunThatDoesNotFailThereIsNone) {
   EXPECT_EQ(script.text, "");
   EXPECT_EQ(script.failure, "");
   EXPECT_FALSE(script.breaks);
+}
+
+// What a user does: one command, one file, one command that replays it.
+TEST(ShrinkCommandTest, WritesTheFileAndSaysHowToReplayIt) {
+  active_mutant = 28;
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / fmt::format("shrunk-{}.script", getpid());
+  std::vector<std::string> words = {"simulation", "--seed", "10", "--shrink", "--script", path};
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  testing::internal::CaptureStdout();
+  const int code = run_command(static_cast<int>(arguments.size()), arguments.data());
+  const std::string said = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(code, 1);
+  EXPECT_NE(said.find("it breaks I-9 again"), std::string::npos) << said;
+  EXPECT_NE(said.find("raft_core_test --script " + path.string()), std::string::npos) << said;
+  const auto blocks = replication::testing::load_script(path.parent_path(), path.stem());
+  EXPECT_FALSE(blocks.empty());
+  EXPECT_FALSE(replication::testing::run_script(blocks).failures.empty());
+  active_mutant = 0;
+  EXPECT_EQ(replication::testing::run_script(blocks).failures, std::vector<std::string>());
+  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <csignal>
+#include <cstdio>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -115,14 +116,19 @@ class Replayer {
 }  // namespace
 
 RecordedRun record_run(const RunOptions& options) {
-  const ChildText child = text_of_child([&options](const Say& say) {
+  return record(
+      [&options](CoreRecording& recording) { return run_simulation(options, &recording).failure; });
+}
+
+RecordedRun record(const std::function<std::string(CoreRecording&)>& run_it) {
+  const ChildText child = text_of_child([&run_it](const Say& say) {
     CoreRecording recording;
     recording_of_child = &recording;
     say_of_child = &say;
     std::signal(SIGABRT, on_failed_check);
-    const Outcome outcome = run_simulation(options, &recording);
+    const std::string failure = run_it(recording);
     std::signal(SIGABRT, SIG_DFL);
-    say("F\t" + outcome.failure + "\n");
+    say("F\t" + failure + "\n");
     say(text_of(write_script(recording)));
   });
   RecordedRun run;
@@ -152,6 +158,8 @@ std::set<std::string> invariants_in(const std::string& text) {
 Replay replay_lines(const std::vector<ScriptLine>& lines, const std::set<std::string>& wanted,
                     ReplayMode mode) {
   const ChildText child = text_of_child([&](const Say& say) {
+    // Of thousands that are tried some break a check on their own; nobody needs to read that.
+    if (std::freopen("/dev/null", "w", stderr) == nullptr) return;
     const Replay replay = Replayer(wanted, mode).run(lines);
     say(fmt::format("{}\n{}\n{}", replay.line, replay.broken, replay.deviation));
   });

@@ -7,6 +7,7 @@
 // that did.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct RecordedRun {
   WrittenScript script;
 };
 RecordedRun record_run(const RunOptions& options);
+// The same of any `run`, which returns its failure.
+RecordedRun record(const std::function<std::string(CoreRecording&)>& run);
 
 // The invariants a text names: "I-7", "S1"; or "a failed check" for a process that ended.
 std::set<std::string> invariants_in(const std::string& text);

@@ -179,7 +179,7 @@ class Writer {
   void write_report(const CoreStep& step);
   void write_change(const CoreStep& step);
   void write_propose(const CoreStep& step);
-  void write_offer(const CoreStep& step);
+  void write_offer(const CoreStep& step, ReplicaModel& model);
   void follow_output(const CoreStep& step, ReplicaModel& model);
   std::string filter_of(const UnderWay& message, size_t skip, size_t count) const;
   void drop_in_the_way(size_t place);
@@ -327,12 +327,11 @@ void Writer::write_return(const CoreStep& step, ReplicaModel& model) {
   const CoreStart& start = *step.start;
   std::string command =
       fmt::format("inc={} seed={}", start.config.self.incarnation, start.config.seed);
-  const bool was_uninit = model.disk.last().value == 0;
-  if (start.boundary.id.index.value == 0 && !was_uninit)
-    return line(step, fmt::format("lose {} {}", step.replica.value, command));
   size_t written = 0;
   LogOnDisk disk = model.disk;
   while (!disk.holds(start) && written < model.jobs.size()) disk.apply(model.jobs[written++]);
+  if (!disk.holds(start) && start.boundary.id.index.value == 0)
+    return line(step, fmt::format("lose {} {}", step.replica.value, command));
   if (!disk.holds(start)) {
     written = 0;
     disk = model.disk;
@@ -382,7 +381,7 @@ void Writer::write_input(const CoreStep& step, ReplicaModel& model) {
     case CoreInput::kChange:
       return write_change(step);
     case CoreInput::kOffer:
-      return write_offer(step);
+      return write_offer(step, model);
     case CoreInput::kStart:
     case CoreInput::kSnapshotPinned:  // The offer that follows says it.
       return;
@@ -506,7 +505,8 @@ void Writer::write_change(const CoreStep& step) {
   line(step, fmt::format("{} expected={}", command, step.a));
 }
 
-void Writer::write_offer(const CoreStep& step) {
+void Writer::write_offer(const CoreStep& step, ReplicaModel& model) {
+  model.checkpoint = std::max(model.checkpoint, LogIndex{step.b});
   const bool is_pinned = now_ > 0 && steps_[now_ - 1].input == CoreInput::kSnapshotPinned &&
                          steps_[now_ - 1].replica == step.replica;
   line(step, fmt::format("offer {} {} index={}{}", step.replica.value, step.a, step.b,

@@ -2,12 +2,15 @@
 // step [S 08/6.2, "emit a U script"].
 //
 // WL_RUNS raises the number of runs.
+#include <algorithm>
 #include <cstdlib>
 
 #include <gtest/gtest.h>
 
+#include "base/check.h"
 #include "replication/mutants.h"
 #include "tests/simulation/script_replay.h"
+#include "tests/simulation/simulation.h"
 
 namespace worldline::simulation {
 namespace {
@@ -38,6 +41,42 @@ TEST(WrittenScriptTest, ReplaysEveryStepOfEveryReplica) {
   EXPECT_GT(lines, 200 * runs_wanted()) << "hardly anything was written";
 }
 
+// What random runs rarely show: reads of the log that find what was not reported, replicas that
+// lose their disk before they have a log, offers of checkpoints that were not reported.
+struct RareCase {
+  uint64_t seed;
+  std::optional<FaultClass> only;
+  const char* has;  // In one of the lines.
+};
+const RareCase kRareCases[] = {
+    {4, std::nullopt, "fetch "},
+    {165, std::nullopt, "fetch "},
+    {588, std::nullopt, "lose "},
+    {719, std::nullopt, "lose "},
+    {23, FaultClass::kVolumeLoss, "offer "},
+    {22, FaultClass::kLeadership, "offer "},
+    {3, FaultClass::kLostTail, " last="},
+    {9, FaultClass::kDataLoss, "lose "},
+};
+
+TEST(WrittenScriptTest, ReplaysWhatRarelyHappens) {
+  active_mutant = 0;
+  for (const RareCase& rare : kRareCases) {
+    RunOptions options;
+    options.seed = rare.seed;
+    options.only = rare.only;
+    const RecordedRun run = record_run(options);
+    EXPECT_EQ(run.script.gaps, std::vector<std::string>()) << repro_line(options);
+    const Replay replay = replay_lines(run.script.lines, {}, ReplayMode::kStrict);
+    EXPECT_EQ(replay.deviation, "") << repro_line(options);
+    const auto& lines = run.script.lines;
+    const auto is_meant = [&rare](const ScriptLine& l) {
+      return l.command.find(rare.has) != std::string::npos;
+    };
+    EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), is_meant)) << repro_line(options);
+  }
+}
+
 // A script that leaves out what moves a replica is found out.
 TEST(WrittenScriptTest, AMissingLineIsNoticed) {
   active_mutant = 0;
@@ -56,6 +95,31 @@ TEST(WrittenScriptTest, AMissingLineIsNoticed) {
   }
   EXPECT_GT(left_out, 10u);
   EXPECT_EQ(noticed, left_out);
+}
+
+// A failed check ends the process of the run; what led to it is not lost.
+TEST(WrittenScriptTest, ARunThatEndsItsProcessIsWrittenToo) {
+  active_mutant = 0;
+  const RecordedRun run = record([](CoreRecording& recording) {
+    RunOptions options;
+    options.duration = kSecond;
+    run_simulation(options, &recording);
+    recording.begin(ReplicaId{1}, CoreInput::kPaused);
+    WL_CHECK(recording.steps().empty());
+    return std::string("the check did not fail");
+  });
+  EXPECT_EQ(run.failure, "process ended: a check failed");
+  EXPECT_EQ(run.script.gaps, std::vector<std::string>());
+  ASSERT_GT(run.script.lines.size(), 20u);
+  EXPECT_EQ(run.script.lines.back().command, "pause 1");
+  EXPECT_EQ(replay_lines(run.script.lines, {}, ReplayMode::kStrict).deviation, "");
+}
+
+TEST(WrittenScriptTest, AReplayThatEndsItsProcessIsABreach) {
+  const std::vector<ScriptLine> lines = {{"cluster voters=1 E=4 heartbeat=3", ReplicaId{}, ""}};
+  const std::set<std::string> wanted = invariants_in("process ended: a check failed");
+  EXPECT_NE(replay_lines(lines, wanted, ReplayMode::kLenient).broken, "");
+  EXPECT_EQ(replay_lines(lines, {"I-7"}, ReplayMode::kLenient).broken, "");
 }
 
 TEST(InvariantsTest, AreFoundInTexts) {
