@@ -381,7 +381,12 @@ void RaftCluster::send(TestReplica& replica, const Envelope& message) {
   if (listener_ != nullptr) listener_->on_sent(replica.id(), message);
   for (const MessageFilter& filter : blocks_)
     if (filter.matches(message)) return;
-  network_.push_back(message);
+  post(message);
+}
+
+void RaftCluster::post(const Envelope& message) {
+  if (network_.size() < kUnderWayMax) return network_.push_back(message);
+  if (!std::exchange(was_full_, true)) problem("too many messages are under way");
 }
 
 // I-18, S1: what an answer promises is on the disk of the one who answers.
@@ -416,18 +421,15 @@ void RaftCluster::inject(const Envelope& message) {
 
 std::vector<Envelope> RaftCluster::take(const MessageFilter& filter) {
   std::vector<Envelope> taken;
-  std::deque<Envelope> rest;
   size_t skipped = 0;
-  for (Envelope& message : network_) {
-    const bool is_meant =
-        filter.matches(message) && skipped++ >= filter.skip && taken.size() < filter.count;
-    if (is_meant) {
-      taken.push_back(std::move(message));
-    } else {
-      rest.push_back(std::move(message));
+  for (auto at = network_.begin(); at != network_.end() && taken.size() < filter.count;) {
+    if (!filter.matches(*at) || skipped++ < filter.skip) {
+      ++at;
+      continue;
     }
+    taken.push_back(std::move(*at));
+    at = network_.erase(at);
   }
-  network_ = std::move(rest);
   return taken;
 }
 
@@ -444,7 +446,7 @@ size_t RaftCluster::drop(const MessageFilter& filter) {
 size_t RaftCluster::duplicate(const MessageFilter& filter) {
   const std::vector<Envelope> messages = take(filter);
   for (int copy = 0; copy < 2; ++copy)
-    network_.insert(network_.end(), messages.begin(), messages.end());
+    for (const Envelope& message : messages) post(message);
   return messages.size();
 }
 

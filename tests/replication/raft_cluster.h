@@ -121,7 +121,7 @@ class RaftCluster {
   // --- Network ----------------------------------------------------------------------------------
   size_t deliver(const MessageFilter& filter);
   size_t drop(const MessageFilter& filter);
-  size_t duplicate(const MessageFilter& filter);  // Copies go to the end.
+  size_t duplicate(const MessageFilter& filter);  // Copies go to the end; at most kUnderWayMax.
   size_t reverse(const MessageFilter& filter);
   size_t count(const MessageFilter& filter) const;
   void inject(const Envelope& message);  // As if it had just arrived.
@@ -160,6 +160,7 @@ class RaftCluster {
 
  private:
   static constexpr size_t kStepsMax = 20000;
+  static constexpr size_t kUnderWayMax = 50'000;
 
   void start(TestReplica& replica, RestoredState state);
   void line(std::string text);
@@ -176,6 +177,7 @@ class RaftCluster {
   bool crash(TestReplica& replica, const Restart& how);
   bool is_durable(ReplicaId id, EntryId entry) const;
   void send(TestReplica& replica, const Envelope& message);
+  void post(const Envelope& message);
   void check_promise(const TestReplica& replica, const Envelope& message);
   void receive(const Envelope& message);
   std::vector<Envelope> take(const MessageFilter& filter);
@@ -194,6 +196,7 @@ class RaftCluster {
   uint64_t snapshots_ = 0;
   bool is_tracing_ = true;
   bool is_observing_ = true;
+  bool was_full_ = false;  // The network, and it was told.
   std::vector<std::string> trace_;
   std::vector<std::string> problems_;
 };

@@ -17,8 +17,9 @@ bool is_detail(const std::string& command, const std::string& word) {
   const std::string key = word.substr(0, word.find('='));
   if (key == word) return false;
   if (command == "cluster") return key != "voters";
-  for (const char* detail : {"skip", "term", "index", "count", "bytes", "zone", "expected", "seed",
-                             "inc", "written", "checkpoint", "boundary", "gone", "pin"})
+  if (key == "count") return command == "deliver";  // Others would take what is meant for later.
+  for (const char* detail : {"skip", "term", "index", "bytes", "zone", "expected", "seed", "inc",
+                             "written", "checkpoint", "boundary", "gone", "pin"})
     if (key == detail) return command != "forge";
   return false;
 }

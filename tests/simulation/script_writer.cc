@@ -183,6 +183,7 @@ class Writer {
   void follow_output(const CoreStep& step, ReplicaModel& model);
   std::string filter_of(const UnderWay& message, size_t skip, size_t count) const;
   void drop_in_the_way(size_t place);
+  void put(const UnderWay& message);
   void take(size_t place);
 
   void line(const CoreStep& step, std::string command) {
@@ -208,7 +209,8 @@ class Writer {
   std::map<ReplicaId, ReplicaModel> replicas_;
   std::set<ReplicaId> of_cluster_;  // Made by the `cluster` command, their first start is to come.
   Outlook outlook_;
-  std::vector<UnderWay> network_;  // As the script's.
+  std::vector<UnderWay> network_;        // As the script's,
+  std::map<std::string, size_t> there_;  // and how many of each are in it.
 };
 
 // --- Ahead ---------------------------------------------------------------------------------------
@@ -258,7 +260,7 @@ void Writer::write_step(const CoreStep& step) {
 }
 
 void Writer::follow_output(const CoreStep& step, ReplicaModel& model) {
-  for (const Envelope& message : step.sent) network_.push_back(under_way(message));
+  for (const Envelope& message : step.sent) put(under_way(message));
   model.jobs.insert(model.jobs.end(), step.jobs.begin(), step.jobs.end());
   if (step.compacted_to) model.boundary = *step.compacted_to;
 }
@@ -511,7 +513,7 @@ void Writer::write_offer(const CoreStep& step, ReplicaModel& model) {
                          steps_[now_ - 1].replica == step.replica;
   line(step, fmt::format("offer {} {} index={}{}", step.replica.value, step.a, step.b,
                          is_pinned ? "" : " pin=no"));
-  network_.push_back(under_way(*step.message));
+  put(under_way(*step.message));
 }
 
 // --- Messages ------------------------------------------------------------------------------------
@@ -527,22 +529,25 @@ std::string Writer::filter_of(const UnderWay& message, size_t skip, size_t count
   return text + fmt::format(" count={}", count);
 }
 
+void Writer::put(const UnderWay& message) {
+  ++there_[message.key];
+  network_.push_back(message);
+}
+
 void Writer::take(size_t place) {
+  --there_[network_[place].key];
   network_.erase(network_.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
 // Of those that look like the one at `place` and come before it, what nobody will receive.
 void Writer::drop_in_the_way(size_t place) {
   const UnderWay wanted = network_[place];
-  std::map<std::string, size_t> there;
-  for (const UnderWay& message : network_) ++there[message.key];
   size_t skip = 0;
   for (size_t i = 0; network_[i].key != wanted.key;) {
     const UnderWay& message = network_[i];
     if (!message.looks_like(wanted)) {
       ++i;
-    } else if (there[message.key] > outlook_.deliveries[message.key]) {
-      --there[message.key];
+    } else if (there_[message.key] > outlook_.deliveries[message.key]) {
       script_.lines.push_back({"drop " + filter_of(message, skip, 1), ReplicaId{}, ""});
       take(i);
     } else {
@@ -573,6 +578,9 @@ void Writer::write_message(const CoreStep& step) {
                      [&wanted](const UnderWay& other) { return other.key == wanted.key; }) -
         network_.begin());
   };
+  if (find() == network_.size())
+    return gap(fmt::format("a {} that replica {} received is not under way",
+                           message_name(message.body), step.replica.value));
   drop_in_the_way(find());
   size_t place = find();
   const auto skipped = [this, &wanted](size_t end) {
@@ -583,8 +591,8 @@ void Writer::write_message(const CoreStep& step) {
   if (outlook_.copied.count(now_) != 0) {
     script_.lines.push_back({"duplicate " + filter_of(wanted, skipped(place), 1), ReplicaId{}, ""});
     take(place);
-    network_.push_back(wanted);
-    network_.push_back(wanted);
+    put(wanted);
+    put(wanted);
     place = find();
   }
   line(step, "deliver " + filter_of(wanted, skipped(place), 1));
