@@ -1,20 +1,35 @@
 #include "tests/simulation/core_inputs.h"
 
+#include <memory>
 #include <utility>
 
 namespace worldline::simulation {
 
 using replication::RestoredState;
 
+namespace {
+
+// Before there is a core: it may not like what it finds.
+CoreRecording* record_start(const replication::RaftConfig& config, const RestoredState& state,
+                            CoreRecording* recording) {
+  if (recording == nullptr) return nullptr;
+  CoreStart start;
+  start.config = config;
+  start.hard = state.hard;
+  start.boundary = state.boundary;
+  start.last = state.entries.empty() ? state.boundary.id : state.entries.back().id();
+  start.last_chain = state.entries.empty() ? state.boundary.chain : state.entries.back().chain;
+  start.applied = state.applied;
+  recording->begin(config.self.replica, CoreInput::kStart).start =
+      std::make_shared<const CoreStart>(std::move(start));
+  return recording;
+}
+
+}  // namespace
+
 CoreInputs::CoreInputs(const replication::RaftConfig& config, const RestoredState& state,
                        CoreRecording* recording)
-    : recording_(recording), core_(config, state) {
-  if (recording_ == nullptr) return;
-  CoreStep& step = recording_->begin(config.self.replica, CoreInput::kStart);
-  const replication::RaftLog& log = core_.log();
-  step.start =
-      CoreStart{config, state.hard, state.boundary, log.last_id(), log.last_chain(), state.applied};
-}
+    : recording_(record_start(config, state, recording)), core_(config, state) {}
 
 CoreStep* CoreInputs::note(CoreInput input, uint64_t a, uint64_t b) {
   if (recording_ == nullptr) return nullptr;
@@ -30,7 +45,8 @@ void CoreInputs::tick() {
 }
 
 void CoreInputs::recv(const replication::Envelope& message) {
-  if (CoreStep* step = note(CoreInput::kMessage); step != nullptr) step->message = message;
+  if (CoreStep* step = note(CoreInput::kMessage); step != nullptr)
+    step->message = std::make_shared<const replication::Envelope>(message);
   core_.recv(message);
 }
 
@@ -166,7 +182,7 @@ replication::Ready CoreInputs::take_ready() {
 void CoreInputs::offered(ReplicaId peer, const replication::Envelope& offer) {
   const auto& meta = std::get<replication::SnapOffer>(offer.body).meta;
   CoreStep* step = note(CoreInput::kOffer, peer.value, meta.boundary.id.index.value);
-  if (step != nullptr) step->message = offer;
+  if (step != nullptr) step->message = std::make_shared<const replication::Envelope>(offer);
 }
 
 }  // namespace worldline::simulation

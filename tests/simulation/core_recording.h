@@ -10,7 +10,9 @@
 // Limits: kStepsMax; what comes later is counted only.
 #pragma once
 
+#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,10 +84,10 @@ struct CoreStep {
   // A peer, index, token, count or choice, and one more of them.
   uint64_t a = 0;
   uint64_t b = 0;
-  std::optional<replication::Envelope> message;    // kMessage, kOffer.
-  std::optional<CoreStart> start;                  // kStart.
-  std::vector<replication::MemberChange> changes;  // kChange.
-  std::vector<size_t> payload_bytes;               // kPropose.
+  std::shared_ptr<const replication::Envelope> message;  // kMessage, kOffer.
+  std::shared_ptr<const CoreStart> start;                // kStart.
+  std::vector<replication::MemberChange> changes;        // kChange.
+  std::vector<size_t> payload_bytes;                     // kPropose.
   // What it led to, up to the next step of this replica.
   std::vector<replication::Envelope> sent;
   std::vector<replication::PersistJob> jobs;
@@ -102,11 +104,11 @@ class CoreRecording {
   // Of the newest step of this replica; called for each of its Readys.
   void on_ready(const replication::RaftCore& core, const replication::Ready& ready);
 
-  const std::vector<CoreStep>& steps() const { return steps_; }
+  const std::deque<CoreStep>& steps() const { return steps_; }
   uint64_t left_out() const { return left_out_; }
 
  private:
-  std::vector<CoreStep> steps_;
+  std::deque<CoreStep> steps_;
   std::map<ReplicaId, size_t> newest_;  // Step of each replica.
   CoreStep ignored_;                    // Where steps beyond the limit go.
   uint64_t left_out_ = 0;

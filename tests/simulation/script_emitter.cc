@@ -32,6 +32,12 @@ std::string reason_of(const std::set<std::string>& wanted, const Replay& replay,
   return "the observer of scripts does not look for " + joined(wanted);
 }
 
+// Disks that lose what was acknowledged, beyond what a group survives, break it without a bug; the
+// run kept to that measure, a smaller script may not.
+bool destroys_data(const ScriptLine& line) {
+  return line.command.starts_with("lose ") || line.command.find(" last=") != std::string::npos;
+}
+
 // In lines of at most kWidth, but for words that are longer.
 std::string comment_of(const std::string& text) {
   constexpr size_t kWidth = 98;
@@ -92,11 +98,14 @@ EmittedScript emit_script(const RunOptions& options, size_t replays_max) {
   out.lines_left = lines.size();
   out.verdict = out.breaks ? fmt::format("it breaks {} again", joined(wanted))
                            : "it breaks no invariant: " + reason_of(wanted, replay, run.script);
-  const std::vector<std::string> comments = {
+  std::vector<std::string> comments = {
       first_words(run.failure, 300), "Written from: " + repro_line(options),
       fmt::format("Left are {} of {} lines. Replayed, {}", out.lines_left, out.lines_written,
                   out.breaks ? out.verdict + ":" : out.verdict + "."),
       broken.empty() ? "The lines hold all that the cores were given." : broken};
+  if (out.breaks && std::any_of(lines.begin(), lines.end(), destroys_data))
+    comments.emplace_back(
+        "It destroys data (`lose`, `last=`): see that a majority keeps what was acknowledged.");
   out.text = text_of(comments, lines);
   return out;
 }

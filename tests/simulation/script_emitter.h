@@ -3,7 +3,8 @@
 // The last step of the shrinker [S 08/6.2]: a failing run becomes a script that one can read, run
 // alone and keep. It is written from what the cores were given, replayed at once, and, if the same
 // invariant breaks again, made smaller line by line and word by word (delta debugging). Whatever a
-// smaller script breaks is a real bug too: every line is something that may happen.
+// smaller script breaks is a real bug too, for every line is something that may happen; but where
+// lines destroy data, there may be fewer copies left than in the run, and the script warns of it.
 //
 // A failure that is none of the cores' steps (what clients saw, what did not happen in time) is
 // written all the same, up to the end of the run, and the script says so.

@@ -72,6 +72,29 @@ TEST_P(ScriptEmitterTest, WritesAShortScriptThatBreaksTheSameInvariant) {
 INSTANTIATE_TEST_SUITE_P(S08, ScriptEmitterTest, testing::ValuesIn(kEmittedCases),
                          [](const auto& test) { return test.param.name; });
 
+TEST(RepeatedScriptTest, EqualOptionsGiveEqualFiles) {
+  active_mutant = 28;
+  RunOptions options;
+  options.seed = 10;
+  const EmittedScript first = emit_script(options);
+  EXPECT_TRUE(first.breaks);
+  EXPECT_EQ(emit_script(options).text, first.text);
+  active_mutant = 0;
+}
+
+// A search that may not replay anything writes all that the run had.
+TEST(RepeatedScriptTest, TheSearchIsBounded) {
+  active_mutant = 28;
+  RunOptions options;
+  options.seed = 10;
+  const EmittedScript script = emit_script(options, 0);
+  EXPECT_TRUE(script.breaks);
+  EXPECT_EQ(script.replays, 1u);
+  EXPECT_EQ(script.lines_left, script.lines_written);
+  EXPECT_LE(emit_script(options, 20).replays, 21u);
+  active_mutant = 0;
+}
+
 // What fails by time, not by a step, is written in full, and the script says why it breaks nothing.
 TEST(UnbrokenScriptTest, SaysWhyItBreaksNothing) {
   active_mutant = 14;  // A probe is never resumed: the run ends with a member that serves nobody.

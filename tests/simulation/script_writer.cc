@@ -203,7 +203,7 @@ class Writer {
   }
   void gap(std::string text) { script_.gaps.push_back(std::move(text)); }
 
-  const std::vector<CoreStep>& steps_;
+  const std::deque<CoreStep>& steps_;
   size_t now_ = 0;
   WrittenScript script_;
   std::map<ReplicaId, ReplicaModel> replicas_;
