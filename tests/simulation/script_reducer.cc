@@ -46,6 +46,7 @@ ScriptReducer::ScriptReducer(std::vector<ScriptLine> lines, std::set<std::string
 
 void ScriptReducer::run() {
   if (!try_lines(lines_)) return;
+  replace_timeouts();
   drop_details();
   drop_kinds();
   bool is_smaller = drop_lines();
@@ -83,6 +84,19 @@ void ScriptReducer::drop_kinds() {
     const bool drops_cluster = kind.starts_with("cluster");
     if (!drops_cluster && smaller.size() < lines_.size()) try_lines(std::move(smaller));
   }
+}
+
+// Timeouts are drawn one after the other: with one election less, all later ones come at other
+// times.
+void ScriptReducer::replace_timeouts() {
+  std::vector<ScriptLine> timeless = lines_;
+  for (ScriptLine& line : timeless) {
+    const bool is_election = line.command.starts_with("tick") &&
+                             (line.face.starts_with("precand") || line.face.starts_with("cand"));
+    if (!is_election) continue;
+    line.command = "campaign " + split_text(line.command, ' ')[1];
+  }
+  try_lines(std::move(timeless));
 }
 
 // One option in all lines of a command: without terms and places a later part of the script still

@@ -1,8 +1,9 @@
 // tests/simulation/script_reducer.h
 //
-// Makes a script smaller while it breaks one of the wanted invariants: leaves out all lines
-// of one kind and all options of one kind, then lines in ever smaller pieces, then options of
-// lines, then lines again; at last it looks after names and neighbours.
+// Makes a script smaller while it breaks one of the wanted invariants: turns elections by timeout
+// into commands, leaves out all lines of one kind and all options of one kind, then lines in ever
+// smaller pieces, then options of lines, then lines again; at last it looks after names and
+// neighbours.
 //
 // Ownership: one use. Limits: replays and lines replayed, given by the caller.
 #pragma once
@@ -26,6 +27,7 @@ class ScriptReducer {
 
  private:
   bool try_lines(std::vector<ScriptLine> smaller);
+  void replace_timeouts();
   void drop_kinds();
   void drop_details();
   bool drop_lines();  // True: something went.
