@@ -4,8 +4,8 @@
 
 namespace worldline::replication {
 
-GrpcAcceptor::GrpcAcceptor(const GrpcContext& context, GrpcService& service)
-    : context_(context), service_(service) {}
+GrpcAcceptor::GrpcAcceptor(const GrpcContext& context, GrpcService& service, OnPeer on_peer)
+    : context_(context), service_(service), on_peer_(std::move(on_peer)) {}
 
 void GrpcAcceptor::start() {
   offer_next();
@@ -34,6 +34,7 @@ void GrpcAcceptor::on_identified(AcceptedStream& stream) {
   AcceptedStream*& current = current_[stream.peer().node];
   if (current != nullptr) current->close();
   current = &stream;
+  on_peer_(stream.peer());
 }
 
 void GrpcAcceptor::close_peer(NodeId node) {

@@ -17,8 +17,11 @@ namespace worldline::replication {
 
 class GrpcAcceptor final : private AcceptedStream::Owner {
  public:
+  // A peer has said who it is.
+  using OnPeer = std::function<void(const NodeLife& peer)>;
+
   // Borrowed; they outlive this.
-  GrpcAcceptor(const GrpcContext& context, GrpcService& service);
+  GrpcAcceptor(const GrpcContext& context, GrpcService& service, OnPeer on_peer);
 
   void start();
   void close_peer(NodeId node);
@@ -38,6 +41,7 @@ class GrpcAcceptor final : private AcceptedStream::Owner {
   std::map<const AcceptedStream*, std::unique_ptr<AcceptedStream>> streams_;  // Never iterated
                                                                               // for order.
   std::map<NodeId, AcceptedStream*> current_;  // Identified, newest per node.
+  const OnPeer on_peer_;
   bool is_stopping_ = false;
   std::function<void()> on_empty_;
 };

@@ -9,7 +9,9 @@ GrpcLaneSide::GrpcLaneSide(const Shared& shared, TrafficClass cls,
     : lane_(cls, std::move(queue)),
       context_{shared.config,      shared.listener, shared.directory,
                shared.credentials, lane_,           counters_},
-      acceptor_(context_, shared.service) {}
+      acceptor_(context_, shared.service, [this](const NodeLife& peer) {
+        if (const LinkPtr link = find(peer.node)) link->on_reached_by(peer);
+      }) {}
 
 void GrpcLaneSide::start() {
   lane_.start();

@@ -205,6 +205,12 @@ void GrpcLink::on_pause_over(bool) {
   set_gate(Gate::kRing);
 }
 
+void GrpcLink::on_reached_by(const NodeLife& peer) {
+  if (phase_ != Phase::kPause || peer.incarnation <= reached_by_) return;
+  reached_by_ = peer.incarnation;
+  pause_.Cancel();
+}
+
 void GrpcLink::close(EndReason reason, Done on_closed) {
   close_reason_ = reason;
   on_closed_ = std::move(on_closed);

@@ -38,6 +38,9 @@ class GrpcLink final : public LaneTask,
 
   void start();
   void set_addresses(std::vector<std::string> addresses);
+  // The peer has reached us, so it can be reached: what is left of a pause is not waited out, once
+  // in each life of the peer. More often, two nodes whose streams break at once would never pause.
+  void on_reached_by(const NodeLife& peer);
   // Opens a new stream in place of the present one, without losing what is sent meanwhile.
   void refresh(Done done);
   // `done` runs when it is written or cannot be.
@@ -92,6 +95,7 @@ class GrpcLink final : public LaneTask,
   size_t attempts_ = 0;  // Chooses the address.
   Backoff backoff_;
   grpc::Alarm pause_;
+  uint64_t reached_by_ = 0;  // The last incarnation for which a pause was cut short.
   int outstanding_ = 0;
   FrameEncoder encoder_;
   FrameRun run_;

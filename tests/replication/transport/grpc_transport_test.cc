@@ -236,6 +236,25 @@ TEST(GrpcTransportTest, FindsANewLifeOfAPeerAndFencesTheOld) {
   EXPECT_EQ(nodes.b.listener().heard().of(TrafficClass::kLog).back(), 42u);
 }
 
+// Or the votes of an election right after its restart are lost on the way to it.
+TEST(GrpcTransportTest, WaitsOutNoPauseWhenThePeerHasCome) {
+  TransportConfig config = config_of(1);
+  config.backoff = {std::chrono::hours(1), std::chrono::hours(1)};
+  Pair nodes(config, config_of(2, 5));
+  nodes.b.stop();
+  ASSERT_TRUE(nodes.a.listener().wait([](const Heard& heard) {
+    return std::count_if(heard.downs.begin(), heard.downs.end(),
+                         [](const DownEvent& down) { return down.peer == NodeId{2}; }) >= 2;
+  }));
+  nodes.b.restart(6);
+  nodes.b.meet({&nodes.a});
+  EXPECT_TRUE(nodes.a.listener().wait([](const Heard& heard) {
+    return std::count_if(heard.ups.begin(), heard.ups.end(), [](const StreamUp& up) {
+             return up.peer == NodeLife{NodeId{2}, 6};
+           }) >= 2;
+  }));
+}
+
 TEST(GrpcTransportTest, LosesWhatIsQueuedWithItsStreamAndSaysSo) {
   TestNode node(config_of(1));
   auto peer = std::make_unique<MutePeer>(config_of(2), TrafficClass::kLog);
