@@ -17,7 +17,7 @@ namespace worldline::replication {
 
 class GrpcAcceptor final : private AcceptedStream::Owner {
  public:
-  // A peer has said who it is.
+  // Runs on the lane when a peer has said who it is; must not end its stream.
   using OnPeer = std::function<void(const NodeLife& peer)>;
 
   // Borrowed; they outlive this.

@@ -218,9 +218,7 @@ TEST(GrpcTransportTest, FindsANewLifeOfAPeerAndFencesTheOld) {
   nodes.b.restart(6);
   nodes.b.meet({&nodes.a});
   EXPECT_TRUE(nodes.a.listener().wait([](const Heard& heard) {
-    return std::count_if(heard.ups.begin(), heard.ups.end(), [](const StreamUp& up) {
-             return up.peer == NodeLife{NodeId{2}, 6};
-           }) >= 2;
+    return heard.count_up(NodeLife{NodeId{2}, 6}) >= 2;
   }));
   send_patiently(nodes.a, NodeId{2}, TrafficClass::kLog, 42);
   EXPECT_TRUE(nodes.b.listener().wait([](const Heard& heard) {
@@ -249,9 +247,7 @@ TEST(GrpcTransportTest, WaitsOutNoPauseWhenThePeerHasCome) {
   nodes.b.restart(6);
   nodes.b.meet({&nodes.a});
   EXPECT_TRUE(nodes.a.listener().wait([](const Heard& heard) {
-    return std::count_if(heard.ups.begin(), heard.ups.end(), [](const StreamUp& up) {
-             return up.peer == NodeLife{NodeId{2}, 6};
-           }) >= 2;
+    return heard.count_up(NodeLife{NodeId{2}, 6}) >= 2;
   }));
 }
 

@@ -20,6 +20,11 @@ size_t Heard::count_up(NodeId peer) const {
       ups.begin(), ups.end(), [peer](const StreamUp& up) { return up.peer.node == peer; }));
 }
 
+size_t Heard::count_up(const NodeLife& life) const {
+  return static_cast<size_t>(std::count_if(
+      ups.begin(), ups.end(), [&life](const StreamUp& up) { return up.peer == life; }));
+}
+
 bool Heard::is_down(NodeId peer, TrafficClass cls, EndReason reason) const {
   return std::any_of(downs.begin(), downs.end(), [&](const DownEvent& down) {
     return down.peer == peer && down.cls == cls && down.end.reason == reason;

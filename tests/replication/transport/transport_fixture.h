@@ -45,6 +45,7 @@ struct Heard {
 
   const std::vector<uint64_t>& of(TrafficClass cls) const { return numbers[slot_of(cls)]; }
   size_t count_up(NodeId peer) const;
+  size_t count_up(const NodeLife& life) const;
   bool is_down(NodeId peer, TrafficClass cls, EndReason reason) const;
   bool has_note(TransportNoteKind kind, const std::string& part) const;
 };
