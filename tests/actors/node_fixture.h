@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/node.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/runtime/runtime_fixture.h"
 
 namespace worldline::actors {
@@ -44,15 +45,6 @@ inline Result<storage::SpaceReading> ample_space() {
 
 class NodeFixture : public testing::Test {
  protected:
-  NodeFixture() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "wl-node-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~NodeFixture() override {
-    node_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
   void open(NodeConfig config = {}) {
     config.data_dir = directory_ / "data";
     if (!config.read_space) config.read_space = ample_space;
@@ -91,8 +83,8 @@ class NodeFixture : public testing::Test {
     return reply.ok() ? reply->json : "";
   }
 
-  const SystemClock clock_;
-  std::filesystem::path directory_;
+  const SystemClock clock_{};
+  const TemporaryDirectory directory_;
   std::unique_ptr<Node> node_;
 };
 

@@ -1,8 +1,5 @@
 #include "tests/cli/cli_fixture.h"
 
-#include <cstdlib>
-#include <sstream>
-
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,8 +8,6 @@
 
 namespace worldline::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 void send_all(int connection, std::string_view text) {
   while (!text.empty()) {
@@ -55,31 +50,6 @@ std::optional<SeenRequest> read_request(int connection) {
 }
 
 }  // namespace
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = fs::temp_directory_path().string() + "/worldline-cli-XXXXXX";
-  WL_CHECK(::mkdtemp(pattern.data()) != nullptr);
-  path_ = pattern;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-std::string TemporaryDirectory::write(const std::string& name, std::string_view text) const {
-  const fs::path path = fs::path(path_) / name;
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-  return path.string();
-}
-
-std::string TemporaryDirectory::read(const std::string& name) const {
-  std::ifstream file(fs::path(path_) / name, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 FakeServer::FakeServer() {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -1,7 +1,7 @@
 // tests/cli/cli_fixture.h
 //
-// What the tests of commands share: a console that remembers, a directory that goes away, and a
-// small HTTP server on a loopback port with canned answers.
+// What the tests of commands share: a console that remembers, and a small HTTP server on a loopback
+// port with canned answers.
 //
 // Thread: FakeServer answers on a thread of its own; its requests are read after the client is
 // done.
@@ -9,8 +9,6 @@
 
 #include <atomic>
 #include <deque>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,6 +18,7 @@
 
 #include "cli/cli_config.h"
 #include "cli/commands.h"
+#include "tests/base/temporary_directory.h"
 
 namespace worldline::cli {
 
@@ -38,22 +37,6 @@ class FakeConsole final : public Console {
   std::deque<std::string> input;
   std::string out_text;
   std::string err_text;
-};
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::string& path() const { return path_; }
-  // Writes a file, with the directories above it, and returns its path.
-  std::string write(const std::string& name, std::string_view text) const;
-  std::string read(const std::string& name) const;
-
- private:
-  std::string path_;
 };
 
 struct SeenRequest {

@@ -175,8 +175,6 @@ std::string TestWebSocket::read_initial() {
 }
 
 GatewayTest::GatewayTest() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "wl-gateway-XXXXXX").string();
-  folder = ::mkdtemp(pattern.data());
   config.listen_address = "127.0.0.1";
   config.listen_port = 0;
   config.tick = milliseconds(5);
@@ -185,7 +183,6 @@ GatewayTest::GatewayTest() {
 
 GatewayTest::~GatewayTest() {
   gateway.reset();
-  std::filesystem::remove_all(folder);
 }
 
 Answer GatewayTest::request(const std::string& method, const std::string& path,

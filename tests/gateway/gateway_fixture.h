@@ -4,7 +4,6 @@
 // answer out; WebSocket frame by frame.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "gateway/auth/token_service.h"
 #include "gateway/frame_codec.h"
 #include "gateway/http_server.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/gateway/fake_node.h"
 
 namespace worldline::gateway::testing {
@@ -102,10 +102,10 @@ class GatewayTest : public ::testing::Test {
   // An `authorization` header line for a fresh identity; `owner`: makes it the database's owner.
   std::string authorization(schema::Identity* identity = nullptr);
 
+  const TemporaryDirectory folder;
   GatewayConfig config;
   FakeNode node;
   std::unique_ptr<Gateway> gateway;
-  std::filesystem::path folder;
 };
 
 }  // namespace worldline::gateway::testing

@@ -1,6 +1,5 @@
 // tests/gateway/http_body_fuzz.cc: any bytes as the body of a request, over a socket and through
 // the routes to a fake node: every request is answered, and what reaches the node is what was sent.
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,6 +7,7 @@
 #include "base/check.h"
 #include "gateway/http_server.h"
 #include "schema/utf8.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/gateway/fake_node.h"
 #include "tests/gateway/gateway_fixture.h"
 
@@ -33,15 +33,13 @@ constexpr const char* kTypes[] = {"", "content-type: application/json\r\n",
 class Door {
  public:
   Door() {
-    std::string name = (std::filesystem::temp_directory_path() / "gateway-fuzz-XXXXXX").string();
-    WL_CHECK(::mkdtemp(name.data()) != nullptr);
+    const TemporaryDirectory keys;  // Read when the gateway is open.
     GatewayConfig config;
     config.listen_address = "127.0.0.1";
     config.listen_port = 0;
-    config.auth.key_dir = name;
+    config.auth.key_dir = keys.path();
     auto opened = Gateway::open(config, node);
     WL_CHECK(opened.ok());
-    std::filesystem::remove_all(name);  // The keys are read.
     gateway_ = std::move(*opened);
     socket_ = std::make_unique<TestSocket>(gateway_->port());
     const Answer minted = ask({"POST", "/v1/identity"}, "", "");

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 
 #include "gateway/auth/claims.h"
 #include "gateway/auth/key_files.h"
+#include "tests/base/temporary_directory.h"
 
 namespace worldline::gateway {
 namespace {
@@ -21,18 +23,12 @@ constexpr int64_t kNow = 1'737'665'800;
 class TokenServiceTest : public ::testing::Test {
  protected:
   TokenServiceTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "wl-keys-XXXXXX").string();
-    folder = ::mkdtemp(pattern.data());
     config.key_dir = (folder / "keys").string();
     service = TokenService::open(config).value();
     key = PrivateKey::parse_pem(read("id_ecdsa")).value();
   }
-  ~TokenServiceTest() override { std::filesystem::remove_all(folder); }
 
-  std::string read(const char* name) const {
-    std::ifstream file(folder / "keys" / name);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string read(const std::string& name) const { return folder.read("keys/" + name); }
   static std::string sign(const PrivateKey& with, const std::string& header,
                           const std::string& payload) {
     const std::string text =
@@ -46,7 +42,7 @@ class TokenServiceTest : public ::testing::Test {
     return claims.status().message();
   }
 
-  std::filesystem::path folder;
+  const TemporaryDirectory folder;
   AuthConfig config;
   std::unique_ptr<TokenService> service;
   std::optional<PrivateKey> key;

@@ -3,12 +3,11 @@
 #include "gateway/auth/url_fetcher.h"
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <future>
 
 #include <gtest/gtest.h>
 
+#include "tests/base/temporary_directory.h"
 #include "tests/gateway/issuer_fixture.h"
 
 namespace worldline::gateway::testing {
@@ -86,17 +85,14 @@ TEST(UrlFetcherTest, TlsWantsACertificateForTheNameFromAKnownAuthority) {
   DocumentServer server(DocumentServer::Security::kTls);
   server.serve("/", "hello");
   EXPECT_EQ(fetch(server.url()).status().code(), StatusCode::kUnavailable);
-  std::string pattern = (std::filesystem::temp_directory_path() / "wl-ca-XXXXXX").string();
-  const std::filesystem::path folder = ::mkdtemp(pattern.data());
-  std::ofstream(folder / "ca.pem") << server.authority_pem();
-  ::setenv("SSL_CERT_FILE", (folder / "ca.pem").c_str(), 1);
+  const TemporaryDirectory folder;
+  ::setenv("SSL_CERT_FILE", folder.write("ca.pem", server.authority_pem()).c_str(), 1);
   const auto answer = fetch(server.url());
   EXPECT_TRUE(answer.ok() && *answer == "hello") << answer.status().message();
   std::string by_address = server.url();
   by_address.replace(by_address.find("localhost"), 9, "127.0.0.1");
   EXPECT_FALSE(fetch(by_address).ok()) << "the certificate is for the name";
   ::unsetenv("SSL_CERT_FILE");
-  std::filesystem::remove_all(folder);
 }
 
 struct UrlCase {

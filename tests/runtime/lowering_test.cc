@@ -2,32 +2,16 @@
 // and their traces still name the author's lines [S 03/6.2, 3.7].
 #include <filesystem>
 #include <fstream>
-#include <random>
 
 #include <gtest/gtest.h>
 
+#include "tests/base/temporary_directory.h"
 #include "tests/runtime/runtime_fixture.h"
 
 namespace worldline::runtime {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A directory of its own, gone at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory()
-      : path_(fs::temp_directory_path() / ("lowering" + std::to_string(std::random_device()()))) {
-    fs::create_directories(path_);
-  }
-  ~TemporaryDirectory() { fs::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::unique_ptr<ModuleRuntime> runtime_with(RuntimeConfig config) {
   auto runtime = ModuleRuntime::start(std::move(config), test_clock());
@@ -70,7 +54,7 @@ TEST(Lowering, LogLinesKeepTheLineOfTheBundle) {
 TEST(Lowering, OutcomeIsCachedByProgramHashAndDamageIsSeen) {
   const TemporaryDirectory directory;
   RuntimeConfig config;
-  config.lowering_cache = (directory.path() / "cache").string();
+  config.lowering_cache = (directory / "cache").string();
   RecordingLog log;
   const ModuleProgram program = js_program(kUsing);
   {
@@ -80,7 +64,7 @@ TEST(Lowering, OutcomeIsCachedByProgramHashAndDamageIsSeen) {
   const fs::path file = fs::directory_iterator(config.lowering_cache)->path();
   EXPECT_TRUE(file.filename().string().starts_with(program.hash.to_hex()));
   // With the cache the tool is not needed.
-  config.lowering_tool = (directory.path() / "no_such_tool.js").string();
+  config.lowering_tool = (directory / "no_such_tool.js").string();
   {
     const auto runtime = runtime_with(config);
     EXPECT_TRUE(load_module(*runtime, program, {}, log).ok());
@@ -117,7 +101,7 @@ TEST(Lowering, SyntaxErrorsOfTheAuthorAreReportedWithTheirPlace) {
 TEST(Lowering, ABrokenToolIsAnErrorNotACrash) {
   const TemporaryDirectory directory;
   RuntimeConfig config;
-  config.lowering_tool = (directory.path() / "tool.js").string();
+  config.lowering_tool = (directory / "tool.js").string();
   config.lowering_budget = std::chrono::milliseconds(100);
   RecordingLog log;
   for (const char* tool : {"this is not JavaScript", "throw new Error('no')", "globalThis.ts = 5",

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "schema/hash.h"
+#include "tests/base/temporary_directory.h"
 
 namespace worldline::runtime {
 
@@ -36,8 +37,11 @@ FakeClock& test_clock() {
 }
 
 ModuleRuntime& test_runtime() {
+  static const TemporaryDirectory lowered;  // Many tests run the same bundle.
   static ModuleRuntime* const runtime = [] {
-    auto started = ModuleRuntime::start({}, test_clock());
+    RuntimeConfig config;
+    config.lowering_cache = lowered.path();
+    auto started = ModuleRuntime::start(std::move(config), test_clock());
     WL_CHECK(started.ok());
     return std::move(*started).release();
   }();

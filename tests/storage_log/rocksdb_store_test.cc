@@ -14,6 +14,7 @@
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/disk_space.h"
 #include "storage/rocksdb/program_store.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/storage_log/storage_log_fixture.h"
 
 namespace worldline::storage {
@@ -24,12 +25,6 @@ namespace fs = std::filesystem;
 // A directory of its own per test, removed afterwards.
 class DiskTest : public testing::Test {
  protected:
-  DiskTest() {
-    std::string name = (fs::temp_directory_path() / "worldline-log-XXXXXX").string();
-    root_ = ::mkdtemp(name.data());
-  }
-  ~DiskTest() override { fs::remove_all(root_); }
-
   Result<std::unique_ptr<LogStore>> open_log() const { return open_log(root_ / "log"); }
   static Result<std::unique_ptr<LogStore>> open_log(const fs::path& path) {
     RocksdbOptions options;
@@ -60,7 +55,7 @@ class DiskTest : public testing::Test {
     return newest;
   }
 
-  fs::path root_;
+  const TemporaryDirectory root_;
 };
 
 class RocksdbStoreTest : public DiskTest {};
@@ -360,7 +355,7 @@ TEST_F(BallastTest, FillsAFileThatIsOnlyLong) {
 }
 
 TEST_F(BallastTest, ReadsTheSpaceOfADirectory) {
-  const auto reading = read_disk_space(root_);
+  const auto reading = read_disk_space(root_.path());
   ASSERT_TRUE(reading.ok()) << reading.status().message();
   EXPECT_GT(reading->total_bytes, 0u);
   EXPECT_LE(reading->free_bytes, reading->total_bytes);
