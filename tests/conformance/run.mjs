@@ -11,7 +11,7 @@ import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Context, test, tests, within } from './harness.mjs';
-import { ServerProcess } from './server_process.mjs';
+import { PATIENCE, ServerProcess } from './server_process.mjs';
 
 const here = fileURLToPath(new URL('./', import.meta.url));
 const { values: options } = parseArgs({
@@ -28,12 +28,14 @@ const binary =
   process.env.WORLDLINE_SERVER ??
   fileURLToPath(new URL('../../build/release/worldline', import.meta.url));
 const jobs = Number(options.jobs);
+// A loop without end holds its core for the whole budget.
+const SHARED_FLAGS = ['--log-level', 'warn', '--set', `limits.call-budget=${5 * PATIENCE}s`];
 
 /** Runs tests one after the other against a server that they share. */
 class Runner {
   async run({ file, name, body, ms }) {
     const ended = this.server && !this.server.alive ? await this.#bury() : null;
-    this.server ??= await ServerProcess.start(binary, { flags: ['--log-level', 'warn'] });
+    this.server ??= await ServerProcess.start(binary, { flags: SHARED_FLAGS });
     const context = new Context({ binary, server: this.server });
     const begin = performance.now();
     let error = null;

@@ -1,7 +1,8 @@
 // One server process on a data directory of its own: start, stop, kill, start again.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +14,22 @@ process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1));
 const START_MS_MAX = 60_000 * PATIENCE;
 const ERROR_LINES_KEPT = 200;
+// Servers of one run keep lowered bundles in one place, as every server would spend its first two
+// seconds on the same ones otherwise. Its name is inherited by the processes of the run.
+const LOWERED = (process.env.WORLDLINE_TEST_LOWERED ??= join(
+  tmpdir(),
+  `worldline-lowered-${process.pid}`,
+));
+if (LOWERED.endsWith(`-${process.pid}`)) {
+  process.on('exit', () => rmSync(LOWERED, { recursive: true, force: true }));
+}
+
+async function newDataDir() {
+  const made = await mkdtemp(join(tmpdir(), 'worldline-test-'));
+  await mkdir(LOWERED, { recursive: true });
+  await symlink(LOWERED, join(made, 'lowered'));
+  return made;
+}
 
 export class ServerProcess {
   constructor(binary, options = {}) {
@@ -31,7 +48,7 @@ export class ServerProcess {
   }
 
   async start() {
-    this.dataDir ??= await mkdtemp(join(tmpdir(), 'worldline-test-'));
+    this.dataDir ??= await newDataDir();
     const args = [
       'start',
       '--data-dir',
