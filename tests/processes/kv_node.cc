@@ -245,8 +245,10 @@ void KvNode::start_writer() {
   notices.began = [this] { loop_.post([this, at = clock_.steady()] { writing_since_ = at; }); };
   notices.ended = [this] {
     loop_.post([this, at = clock_.steady()] {
-      stalls_.on_written(at - *writing_since_, at);
-      slowness_.on_written(at - *writing_since_, at);
+      // A process that was stopped in between may have looked at the disk after `at` already.
+      const storage::SteadyTime now = clock_.steady();
+      stalls_.on_written(at - *writing_since_, now);
+      slowness_.on_written(at - *writing_since_, now);
       writing_since_.reset();
     });
   };
