@@ -102,23 +102,23 @@ ModuleHostState::~ModuleHostState() = default;
 
 namespace {
 
-using Self = ActorPorts::Self;
+using HostSelf = ActorPorts::Self;
 
 // What is in the inbox was not executed.
-void end_host(Self self, const ModuleHostArgs& args, const Status& why) {
+void end_host(HostSelf self, const ModuleHostArgs& args, const Status& why) {
   args.handle->queue->close(why);
   for (auto& work : args.handle->queue->take({})) refuse_work(work, why);
   self->state.host.reset();
   self->state.is_leading = false;
 }
 
-void stop(Self self, const ModuleHostArgs& args) {
+void stop(HostSelf self, const ModuleHostArgs& args) {
   const ProposalSeq last = self->state.host ? self->state.host->last_proposal() : ProposalSeq{};
   end_host(self, args, Status::unavailable("the database is shutting down"));
   self->state.ports->retire(last, args.stopped);
 }
 
-void boot(Self self, const ModuleHostArgs& args) {
+void boot(HostSelf self, const ModuleHostArgs& args) {
   self->state.ports = std::make_unique<ActorPorts>(self, args);
   auto booted = args.boot(*self->state.ports);
   if (!booted.ok()) {
@@ -129,7 +129,7 @@ void boot(Self self, const ModuleHostArgs& args) {
   self->state.ports->open(std::move(booted->group));
 }
 
-void drain(Self self, const ModuleHostArgs& args) {
+void drain(HostSelf self, const ModuleHostArgs& args) {
   if (!self->state.is_leading) return;
   std::vector<HostWork> works = args.handle->queue->take(std::move(self->state.spare));
   const HostVerdict verdict = self->state.host->run(works);
@@ -137,7 +137,7 @@ void drain(Self self, const ModuleHostArgs& args) {
   if (verdict == HostVerdict::kStopped) stop(self, args);
 }
 
-void lead(Self self, const ModuleHostArgs& args, Term term) {
+void lead(HostSelf self, const ModuleHostArgs& args, Term term) {
   if (self->state.host == nullptr) return;
   const Status led = self->state.host->lead(term);
   args.booted(led);
@@ -148,7 +148,7 @@ void lead(Self self, const ModuleHostArgs& args, Term term) {
 
 // The group cannot be opened, or can commit nothing more. In the second case calls are executed
 // whose outcome nobody can tell: this database ends rather than guess, the others go on.
-void on_failure(Self self, const ModuleHostArgs& args, const Status& why) {
+void on_failure(HostSelf self, const ModuleHostArgs& args, const Status& why) {
   if (self->state.host == nullptr) {
     if (self->state.ports != nullptr) self->state.ports->abandon(why);  // It is stopping.
     return;
@@ -173,7 +173,7 @@ void wake_host_for(WorkQueue& queue, const caf::actor& host) {
   });
 }
 
-caf::behavior module_host_actor(Self self, ModuleHostArgs args) {
+caf::behavior module_host_actor(HostSelf self, ModuleHostArgs args) {
   return {
       [self, args](boot_atom) { boot(self, args); },
       [self, args](const LeadNotice& notice) { lead(self, args, notice.term); },

@@ -15,12 +15,12 @@ struct ReplicationState {
   std::unique_ptr<ReplicationDesk> desk;
   std::chrono::microseconds timer_due{0};  // Of the boot clock; 0 = no timer is set.
 };
-using Self = caf::stateful_actor<ReplicationState>*;
+using ReplicationSelf = caf::stateful_actor<ReplicationState>*;
 
 constexpr std::chrono::microseconds kTimerSlack{1000};
 
 // One timer is out at a time, for the earliest deadline: an idle node is not woken.
-void set_timer(Self self, const Clock& clock) {
+void set_timer(ReplicationSelf self, const Clock& clock) {
   const std::chrono::microseconds due = clock.boot() + self->state.desk->until_next_deadline();
   const bool is_set = self->state.timer_due.count() != 0;
   if (is_set && self->state.timer_due <= due + kTimerSlack) return;
@@ -28,7 +28,7 @@ void set_timer(Self self, const Clock& clock) {
   self->delayed_send(self, self->state.desk->until_next_deadline(), tick_atom_v);
 }
 
-void on_timer(Self self, const Clock& clock) {
+void on_timer(ReplicationSelf self, const Clock& clock) {
   if (clock.boot() + kTimerSlack >= self->state.timer_due) self->state.timer_due = {};
   self->state.desk->on_time();
   set_timer(self, clock);
@@ -42,7 +42,7 @@ void post_to(const caf::actor_addr& me, ReplicationTask task) {
 }
 
 // Retiring drops the desk: what is still in the mailbox finds nothing to do.
-caf::behavior replication_actor(Self self, ReplicationDeskParts parts) {
+caf::behavior replication_actor(ReplicationSelf self, ReplicationDeskParts parts) {
   const Clock& clock = *parts.clock;
   const auto me = caf::actor_cast<caf::actor_addr>(self);
   parts.post_created = [me](GroupId group, Status status) {

@@ -11,12 +11,12 @@
 namespace worldline::actors {
 namespace {
 
-using Self = caf::stateful_actor<SchedulerState>*;
+using SchedulerSelf = caf::stateful_actor<SchedulerState>*;
 
 // A timer may be this far ahead at most; farther rows are looked at again then.
 constexpr int64_t kTimerMicrosMax = int64_t{3'600} * 1'000'000;
 
-void arm_timer(Self self, const SchedulerArgs& args) {
+void arm_timer(SchedulerSelf self, const SchedulerArgs& args) {
   const auto next = self->state.queue.next_due();
   if (!next) return;
   const Timestamp now = args.clock->now();
@@ -27,7 +27,7 @@ void arm_timer(Self self, const SchedulerArgs& args) {
   self->delayed_send(self, std::chrono::microseconds(delay), due_atom_v);
 }
 
-void run_due(Self self, const SchedulerArgs& args) {
+void run_due(SchedulerSelf self, const SchedulerArgs& args) {
   if (const auto due = self->state.queue.take_due(args.clock->now())) {
     const caf::actor me = caf::actor_cast<caf::actor>(self);
     args.host->push(ScheduledWork{*due, [me] { caf::anon_send(me, done_atom_v); }});
@@ -36,14 +36,14 @@ void run_due(Self self, const SchedulerArgs& args) {
   arm_timer(self, args);
 }
 
-void arm_all(Self self, const ScheduleNotices& notices) {
+void arm_all(SchedulerSelf self, const ScheduleNotices& notices) {
   for (const auto& notice : *notices)
     self->state.queue.arm({notice.table, notice.schedule_id}, notice.due);
 }
 
 }  // namespace
 
-caf::behavior scheduler_actor(Self self, SchedulerArgs args) {
+caf::behavior scheduler_actor(SchedulerSelf self, SchedulerArgs args) {
   return {
       [self, args](const ScheduleNotices& notices) {
         arm_all(self, notices);

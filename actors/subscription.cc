@@ -10,7 +10,7 @@
 namespace worldline::actors {
 namespace {
 
-using Self = caf::stateful_actor<SubscriptionState>*;
+using SubscriptionSelf = caf::stateful_actor<SubscriptionState>*;
 
 // Runs the reads of one desk in the pool of the node.
 class PoolPort final : public ReadPort {
@@ -30,7 +30,7 @@ class PoolPort final : public ReadPort {
   const caf::actor_addr desk_;
 };
 
-void arm_timer(Self self, const SubscriptionArgs& args) {
+void arm_timer(SubscriptionSelf self, const SubscriptionArgs& args) {
   const auto deadline = self->state.desk->next_deadline();
   if (!deadline || (self->state.timer && *self->state.timer <= *deadline)) return;
   self->state.timer = deadline;
@@ -68,7 +68,7 @@ void count_answers(SubscriptionState& state, const SubscriptionArgs& args) {
 
 }  // namespace
 
-caf::behavior subscription_actor(Self self, SubscriptionArgs args) {
+caf::behavior subscription_actor(SubscriptionSelf self, SubscriptionArgs args) {
   self->state.readers =
       std::make_unique<PoolPort>(*args.readers, caf::actor_cast<caf::actor_addr>(self));
   self->state.desk = std::make_unique<DeliveryDesk>(
