@@ -24,7 +24,10 @@ class Backoff {
   // REQUIRES: 0 < min <= max.
   Backoff(Range range, uint64_t seed);
 
-  Duration next();  // The pause before the next attempt; the one after it is longer.
+  // The pause before the next attempt; the one after it is longer. `spent` is what the attempt that
+  // failed took: pauses count from its start, or a peer that is reachable again would wait for the
+  // end of a silent attempt and then for as long once more. Never less than half the minimum.
+  Duration next(std::chrono::steady_clock::duration spent = {});
   void reset() { pause_ = range_.min; }
 
  private:

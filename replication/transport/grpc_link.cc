@@ -75,6 +75,7 @@ void GrpcLink::run_on_lane() {
 void GrpcLink::dial() {
   phase_ = Phase::kOpening;
   set_gate(Gate::kQueue);
+  dialled_at_ = std::chrono::steady_clock::now();
   stream_ =
       std::make_unique<DialledStream>(context_, peer_, static_cast<DialledStream::Owner&>(*this));
   stream_->open(peer_.addresses[attempts_++ % peer_.addresses.size()]);
@@ -195,7 +196,9 @@ void GrpcLink::pause_or_dial(bool was_up, EndReason reason) {
   if (up_for >= range.min && !is_our_fault) backoff_.reset();
   if (up_for >= range.max && !is_our_fault && is_eager()) return dial();
   phase_ = Phase::kPause;
-  context_.lane.set(pause_, backoff_.next(), pause_op_.begin());
+  using std::chrono::steady_clock;
+  const auto tried_for = was_up ? steady_clock::duration{} : steady_clock::now() - dialled_at_;
+  context_.lane.set(pause_, backoff_.next(tried_for), pause_op_.begin());
 }
 
 void GrpcLink::on_pause_over(bool) {

@@ -6,7 +6,7 @@
 //
 // Invariants: one stream at a time; a stream that broke takes what was queued with it. The first
 //   attempt after a stream that lasted is immediate, which is how a dead process is told from a
-//   dead machine [S 08/3.4]; the pauses after it grow.
+//   dead machine [S 08/3.4]; the pauses after it grow, and count from the start of the attempt.
 // Ownership: shared by the transport and its lane's tasks; borrows the context.
 // Thread: push() from any; all else the lane's. The mutex guards the queue and the gate only.
 // Sources: [S 08/3.1].
@@ -91,6 +91,7 @@ class GrpcLink final : public LaneTask,
   Phase phase_ = Phase::kIdle;
   std::unique_ptr<DialledStream> stream_;  // In kOpening and kUp, and in kClosed while it ends.
   std::optional<NodeLife> reported_;       // The life that on_stream_up() was told of.
+  std::chrono::steady_clock::time_point dialled_at_{};
   std::chrono::steady_clock::time_point up_since_{};
   size_t attempts_ = 0;  // Chooses the address.
   Backoff backoff_;

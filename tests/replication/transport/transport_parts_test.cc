@@ -31,6 +31,17 @@ TEST(BackoffTest, DoublesUpToItsMaximumAndShortensByAtMostHalf) {
   EXPECT_LE(backoff.next(), milliseconds(50));
 }
 
+TEST(BackoffTest, CountsFromTheStartOfTheAttempt) {
+  Backoff backoff({milliseconds(1000), milliseconds(1000)}, 7);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(backoff.next(milliseconds(2000)), milliseconds(500))
+        << "the attempt was pause enough";
+    const auto rest = backoff.next(milliseconds(100));
+    EXPECT_GE(rest, milliseconds(500));
+    EXPECT_LE(rest, milliseconds(900));
+  }
+}
+
 TEST(BackoffTest, IsTheSameForTheSameSeedAndOtherwiseNot) {
   const auto pauses = [](uint64_t seed) {
     Backoff backoff({}, seed);
