@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -26,26 +27,65 @@ Bits ordered_float_bits(Bits bits) {
   return (bits & kSign) != 0 ? static_cast<Bits>(~bits) : static_cast<Bits>(bits | kSign);
 }
 
-template <typename Bits>
-void append_big_endian(Bits bits, ByteBuffer& out) {
-  for (size_t i = sizeof bits; i-- > 0;) out.push_back(static_cast<Byte>(bits >> (8 * i)));
-}
-
-// Any integer: bytes reversed, sign bit flipped.
-void append_integer(const Byte* le, size_t width, bool is_signed, ByteBuffer& out) {
-  const size_t first = out.size();
-  out.resize(first + width);
-  std::reverse_copy(le, le + width, out.begin() + static_cast<ptrdiff_t>(first));
-  if (is_signed) out[first] ^= 0x80;
-}
-
-void append_escaped(Bytes bytes, ByteBuffer& out) {
-  for (const Byte b : bytes) {
-    out.push_back(b);
-    if (b == kEscape) out.push_back(kEscapedZero);
+// Where a normal form goes: it is written, or compared with one that is known.
+class KeyWriter {
+ public:
+  explicit KeyWriter(ByteBuffer& out) : out_(out) {}
+  void put(Byte byte) { out_.push_back(byte); }
+  void put(const Byte* bytes, size_t size) { out_.insert(out_.end(), bytes, bytes + size); }
+  void put_reversed(const Byte* bytes, size_t size, Byte flip) {
+    const size_t first = out_.size();
+    out_.resize(first + size);
+    std::reverse_copy(bytes, bytes + size, out_.begin() + static_cast<ptrdiff_t>(first));
+    out_[first] ^= flip;
   }
-  out.push_back(kEscape);
-  out.push_back(kEscape);
+
+ private:
+  ByteBuffer& out_;
+};
+
+class KeyMatcher {
+ public:
+  explicit KeyMatcher(Bytes key) : at_(key.data()), end_(key.data() + key.size()) {}
+  bool is_matched() const { return is_same_ && at_ == end_; }
+  void put(Byte byte) { is_same_ = is_same_ && at_ != end_ && *at_++ == byte; }
+  void put(const Byte* bytes, size_t size) {
+    if (takes(size)) is_same_ = std::memcmp(std::exchange(at_, at_ + size), bytes, size) == 0;
+  }
+  void put_reversed(const Byte* bytes, size_t size, Byte flip) {
+    if (!takes(size)) return;
+    const Byte* key = std::exchange(at_, at_ + size);
+    bool is_same = true;
+    const Byte* end = bytes + size;
+    for (; end - bytes >= 8 && is_same; end -= 8, key += 8) {
+      const uint64_t word = load_le<uint64_t>(end - 8) ^ uint64_t { std::exchange(flip, 0) } << 56;
+      is_same = __builtin_bswap64(word) == load_le<uint64_t>(key);
+    }
+    for (; end != bytes && is_same; --end, ++key)
+      is_same = (end[-1] ^ std::exchange(flip, 0)) == *key;
+    is_same_ = is_same;
+  }
+
+ private:
+  bool takes(size_t size) { return is_same_ = is_same_ && static_cast<size_t>(end_ - at_) >= size; }
+  const Byte* at_;
+  const Byte* end_;
+  bool is_same_ = true;
+};
+
+template <typename Bits, typename Sink>
+void append_big_endian(Bits bits, Sink& out) {
+  for (size_t i = sizeof bits; i-- > 0;) out.put(static_cast<Byte>(bits >> (8 * i)));
+}
+
+template <typename Sink>
+void append_escaped(Bytes bytes, Sink& out) {
+  for (const Byte b : bytes) {
+    out.put(b);
+    if (b == kEscape) out.put(kEscapedZero);
+  }
+  out.put(kEscape);
+  out.put(kEscape);
 }
 
 // A type with a single value, encoded as nothing. Recursion follows the type.
@@ -144,9 +184,11 @@ class Comparator {
   const Byte* b_;
 };
 
-const Byte* append_key(const AlgebraicType& type, const Byte* at, ByteBuffer& out);
+template <typename Sink>
+const Byte* append_key(const AlgebraicType& type, const Byte* at, Sink& out);
 
-const Byte* append_array_key(const AlgebraicType& element, const Byte* at, ByteBuffer& out) {
+template <typename Sink>
+const Byte* append_array_key(const AlgebraicType& element, const Byte* at, Sink& out) {
   const auto count = load_le<uint32_t>(at);
   at += 4;
   if (element.kind() == TypeKind::kU8) {
@@ -158,21 +200,22 @@ const Byte* append_array_key(const AlgebraicType& element, const Byte* at, ByteB
     return at;
   }
   for (uint32_t i = 0; i < count; ++i) {
-    out.push_back(kArrayElement);
+    out.put(kArrayElement);
     at = append_key(element, at, out);
   }
-  out.push_back(kArrayEnd);
+  out.put(kArrayEnd);
   return at;
 }
 
 // Recursion follows the type.
-const Byte* append_key(const AlgebraicType& type, const Byte* at, ByteBuffer& out) {
+template <typename Sink>
+const Byte* append_key(const AlgebraicType& type, const Byte* at, Sink& out) {
   switch (type.kind()) {
     case TypeKind::kProduct:
       for (const auto& element : type.as_product().elements) at = append_key(element.type, at, out);
       return at;
     case TypeKind::kSum:
-      out.push_back(*at);
+      out.put(*at);
       return append_key(type.as_sum().variants[*at].type, at + 1, out);
     case TypeKind::kArray:
       return append_array_key(type.element(), at, out);
@@ -189,7 +232,7 @@ const Byte* append_key(const AlgebraicType& type, const Byte* at, ByteBuffer& ou
       return at + 8;
     default: {  // Bool and integers.
       const uint32_t width = type.primitive_bytes();
-      append_integer(at, width, type.is_signed_integer(), out);
+      out.put_reversed(at, width, type.is_signed_integer() ? 0x80 : 0);
       return at + width;
     }
   }
@@ -210,7 +253,8 @@ std::strong_ordering compare_bsatn(const AlgebraicType& type, Bytes a, Bytes b) 
 }
 
 size_t append_normalised_key(const AlgebraicType& type, Bytes value, ByteBuffer& out) {
-  return static_cast<size_t>(append_key(type, value.data(), out) - value.data());
+  KeyWriter writer(out);
+  return static_cast<size_t>(append_key(type, value.data(), writer) - value.data());
 }
 
 KeyEncoder KeyEncoder::compile(const RowLayout& layout, std::span<const ColumnId> columns) {
@@ -255,20 +299,35 @@ uint64_t KeyEncoder::load_word(const Part& part, const Byte* at) {
   return word ^ part.sign_bit;
 }
 
-size_t KeyEncoder::append_part(size_t index, Bytes value, ByteBuffer& out) const {
-  const Part& part = parts_[index];
-  if (part.width == 0) return append_normalised_key(part.type, value, out);
+template <typename Sink>
+size_t KeyEncoder::put_part(const Part& part, Bytes value, Sink& out) {
+  if (part.width == 0)
+    return static_cast<size_t>(append_key(part.type, value.data(), out) - value.data());
   const uint64_t word = __builtin_bswap64(load_word(part, value.data()) << (64 - 8 * part.width));
-  const auto* bytes = reinterpret_cast<const Byte*>(&word);
-  out.insert(out.end(), bytes, bytes + part.width);
+  out.put(reinterpret_cast<const Byte*>(&word), part.width);
   return part.width;
 }
 
+template <typename Sink>
+void KeyEncoder::put_row_key(const RowLayout& layout, Bytes row, Sink& out) const {
+  for (const Part& part : parts_)
+    put_part(part, row.subspan(layout.column_offset(row, part.column)), out);
+}
+
+size_t KeyEncoder::append_part(size_t index, Bytes value, ByteBuffer& out) const {
+  KeyWriter writer(out);
+  return put_part(parts_[index], value, writer);
+}
+
 void KeyEncoder::append_row_key(const RowLayout& layout, Bytes row, ByteBuffer& out) const {
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    const size_t offset = layout.column_offset(row, parts_[i].column);
-    append_part(i, row.subspan(offset), out);
-  }
+  KeyWriter writer(out);
+  put_row_key(layout, row, writer);
+}
+
+bool KeyEncoder::is_row_key(const RowLayout& layout, Bytes row, Bytes key) const {
+  KeyMatcher matcher(key);
+  put_row_key(layout, row, matcher);
+  return matcher.is_matched();
 }
 
 uint64_t KeyEncoder::word_of_row(const RowLayout& layout, Bytes row) const {

@@ -41,6 +41,8 @@ class KeyEncoder {
 
   // Appends the key of `row`. REQUIRES: `row` was validated by `layout`, the one compiled from.
   void append_row_key(const RowLayout& layout, Bytes row, ByteBuffer& out) const;
+  // Whether `key` is what append_row_key would append; allocates nothing.
+  bool is_row_key(const RowLayout& layout, Bytes row, Bytes key) const;
   // Appends one encoded value as key part `part`; returns the bytes it took.
   // REQUIRES: `value` starts with a valid value of that column's type.
   size_t append_part(size_t part, Bytes value, ByteBuffer& out) const;
@@ -65,6 +67,10 @@ class KeyEncoder {
     uint64_t sign_bit = 0;  // To be flipped.
   };
   static uint64_t load_word(const Part& part, const Byte* at);
+  template <typename Sink>
+  static size_t put_part(const Part& part, Bytes value, Sink& out);
+  template <typename Sink>
+  void put_row_key(const RowLayout& layout, Bytes row, Sink& out) const;
 
   std::vector<Part> parts_;
   bool is_word_ = false;

@@ -73,11 +73,6 @@ class DirectMap {
     static_cast<Chunk*>(link)->release();
     link = nullptr;
   }
-  void replace(uint64_t key, uint64_t ref) {  // REQUIRES: the key is there.
-    uint64_t& place = own(key).refs[key % kChunkKeys];
-    WL_CHECK(place != kNone);
-    place = ref;
-  }
   void clear() { chunks_.clear(); }
   void share(const DirectMap& other) { chunks_.share(other.chunks_); }
 

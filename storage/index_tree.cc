@@ -2,7 +2,9 @@
 #include "storage/index_tree.h"
 
 #include <type_traits>
-#include <utility>
+
+#include "base/secure_random.h"
+#include "storage/table_record.h"
 
 namespace worldline::storage {
 namespace {
@@ -32,6 +34,12 @@ auto with_keys(KeyKind kind, Run&& run) {
   return run.template operator()<ByteKeys>();
 }
 
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  fill_random({reinterpret_cast<Byte*>(&seed), sizeof seed});
+  return seed;
+}
+
 }  // namespace
 
 KeyKind key_kind_of(const schema::KeyEncoder& key) {
@@ -41,71 +49,84 @@ KeyKind key_kind_of(const schema::KeyEncoder& key) {
   return KeyKind::kBytes;
 }
 
-IndexTree::IndexTree(KeyKind kind, Uniqueness uniqueness, IndexForm form)
+IndexTree::IndexTree(KeyKind kind, Uniqueness uniqueness, IndexForm form, uint32_t position)
     : kind_(kind),
       uniqueness_(uniqueness),
-      begins_direct_(form == IndexForm::kDirect),
-      is_direct_(begins_direct_) {
-  if (begins_direct_) WL_CHECK(kind == KeyKind::kWord && uniqueness == Uniqueness::kUnique);
+      position_(position),
+      first_form_(form),
+      form_(form),
+      hash_(form == IndexForm::kHash ? random_seed() : 0) {
+  if (form == IndexForm::kDirect) WL_CHECK(kind == KeyKind::kWord && is_unique());
+  if (form == IndexForm::kHash) WL_CHECK(is_unique());
 }
 
 IndexTree::IndexTree(const IndexTree& other)
     : kind_(other.kind_),
       uniqueness_(other.uniqueness_),
-      begins_direct_(other.begins_direct_),
-      is_direct_(other.is_direct_),
+      position_(other.position_),
+      first_form_(other.first_form_),
+      form_(other.form_),
       direct_(other.direct_),
+      hash_(other.hash_),
       root_(other.root_),
       entries_(other.entries_),
       distinct_(other.distinct_) {
   if (root_ != nullptr) root_->refs.add();
 }
 
-IndexTree::IndexTree(IndexTree&& other) noexcept
-    : kind_(other.kind_),
-      uniqueness_(other.uniqueness_),
-      begins_direct_(other.begins_direct_),
-      is_direct_(other.is_direct_),
-      direct_(other.direct_),
-      root_(std::exchange(other.root_, nullptr)),
-      entries_(std::exchange(other.entries_, 0)),
-      distinct_(std::exchange(other.distinct_, 0)) {
-  other.direct_.clear();
+IndexTree::IndexTree(IndexTree&& other) noexcept : IndexTree(other) {
+  other.clear();
 }
 
 void IndexTree::clear() {
   with_keys(kind_, [this]<typename Keys>() { Tree<Keys>::release(root_); });
   root_ = nullptr;
   direct_.clear();
-  is_direct_ = begins_direct_;
+  hash_.clear();
+  form_ = first_form_;
   entries_ = 0;
   distinct_ = 0;
 }
 
 void IndexTree::share(const IndexTree& other) {
   WL_CHECK(kind_ == other.kind_ && uniqueness_ == other.uniqueness_);
+  WL_CHECK(first_form_ == other.first_form_);
   if (other.root_ != nullptr) other.root_->refs.add();
   const uint64_t entries = other.entries_;
   const uint64_t distinct = other.distinct_;
   clear();
   direct_.share(other.direct_);
-  is_direct_ = other.is_direct_;
+  hash_.share(other.hash_);
+  form_ = other.form_;
   root_ = other.root_;
   entries_ = entries;
   distinct_ = distinct;
 }
 
-std::optional<RowRef> IndexTree::find_unique(const IndexKey& key) const {
+uint32_t IndexTree::hash_of(const IndexKey& key) const {
+  if (kind_ != KeyKind::kWord) return hash_.hash_of(key.bytes());
+  const uint64_t word = key.word();
+  return hash_.hash_of({reinterpret_cast<const Byte*>(&word), sizeof word});
+}
+
+std::optional<RowRef> IndexTree::find_unique(const TableRecord* table, const IndexKey& key) const {
+  if (is_hash())
+    return hash_.find(hash_of(key), [this, table, &key](RowRef ref) {
+      return table->has_key(position_, table->row(ref), key);
+    });
   const std::optional<uint64_t> found =
-      is_direct_ ? direct_.find(key.word()) : with_keys(kind_, [this, &key]<typename Keys>() {
+      is_direct() ? direct_.find(key.word()) : with_keys(kind_, [this, &key]<typename Keys>() {
         return Tree<Keys>::find(root_, probe_of<Keys>(key));
       });
   if (!found) return std::nullopt;
   return RowRef::from_packed(*found);
 }
 
-bool IndexTree::contains(const IndexKey& key) const {
-  if (is_direct_) return direct_.find(key.word()).has_value();
+bool IndexTree::contains(const TableRecord* table, const IndexKey& key) const {
+  return is_unique() ? find_unique(table, key).has_value() : contains_in_tree(key);
+}
+
+bool IndexTree::contains_in_tree(const IndexKey& key) const {
   return with_keys(kind_, [this, &key]<typename Keys>() {
     return Tree<Keys>::contains(root_, probe_of<Keys>(key));
   });
@@ -125,7 +146,11 @@ TreePath IndexTree::lower_bound(const IndexKey& key) const {
 
 IndexCursor IndexTree::point(const TableRecord* table, const IndexKey& key) const {
   IndexCursor cursor;
-  if (is_direct_) {
+  if (is_hash()) {
+    if (const auto found = find_unique(table, key)) cursor.begin_one(table, *found);
+    return cursor;
+  }
+  if (is_direct()) {
     IndexKey next;
     next.word_ = key.word() + 1;  // The greatest word never fits an array, but the cursor is right.
     return between(table, &key, key.word() == UINT64_MAX ? nullptr : &next);
@@ -155,8 +180,9 @@ IndexCursor IndexTree::all(const TableRecord* table) const {
 
 IndexCursor IndexTree::between(const TableRecord* table, const IndexKey* from,
                                const IndexKey* to) const {
+  WL_CHECK(!is_hash());
   IndexCursor cursor;
-  if (is_direct_) {
+  if (is_direct()) {
     cursor.table_ = table;
     cursor.direct_ = &direct_;
     cursor.next_key_ = from == nullptr ? 0 : from->word();
@@ -178,49 +204,40 @@ void IndexTree::turn_into_tree() {
   for (auto key = direct_.find_next(0); key; key = direct_.find_next(*key + 1))
     Tree<WordKeys>::insert(root_, *key, *direct_.find(*key), uniqueness_);
   direct_.clear();
-  is_direct_ = false;
+  form_ = IndexForm::kTree;
 }
 
 void IndexTree::insert(const IndexKey& key, RowRef ref) {
-  if (is_direct_ && !DirectMap::fits(key.word(), entries_)) turn_into_tree();
-  if (is_direct_) {
-    direct_.insert(key.word(), ref.packed());
-    ++entries_;
-    return;
-  }
+  if (is_direct() && !DirectMap::fits(key.word(), entries_)) turn_into_tree();
+  ++entries_;
+  if (is_hash()) return hash_.insert(hash_of(key), ref);
+  if (is_direct()) return direct_.insert(key.word(), ref.packed());
   const Neighbour neighbour = with_keys(kind_, [this, &key, ref]<typename Keys>() {
     return Tree<Keys>::insert(root_, probe_of<Keys>(key), ref.packed(), uniqueness_);
   });
-  ++entries_;
   if (is_unique() || neighbour == Neighbour::kEqual) return;
   if (neighbour == Neighbour::kUnknown && contains_twice(key)) return;
   ++distinct_;
 }
 
 void IndexTree::erase(const IndexKey& key, RowRef ref) {
-  if (is_direct_) {
+  --entries_;
+  if (is_hash()) return hash_.erase(hash_of(key), ref);
+  if (is_direct()) {
     direct_.erase(key.word(), ref.packed());
-    --entries_;
     if (!direct_.is_dense(entries_)) turn_into_tree();
     return;
   }
   with_keys(kind_, [this, &key, ref]<typename Keys>() {
     Tree<Keys>::erase(root_, probe_of<Keys>(key), ref.packed(), uniqueness_);
   });
-  --entries_;
-  if (entries_ == 0) is_direct_ = begins_direct_;
-  if (!is_unique() && !contains(key)) --distinct_;
-}
-
-void IndexTree::replace_ref(const IndexKey& key, RowRef ref) {
-  if (is_direct_) return direct_.replace(key.word(), ref.packed());
-  with_keys(kind_, [this, &key, ref]<typename Keys>() {
-    Tree<Keys>::replace_ref(root_, probe_of<Keys>(key), ref.packed());
-  });
+  if (entries_ == 0) form_ = first_form_;
+  if (!is_unique() && !contains_in_tree(key)) --distinct_;
 }
 
 bool IndexTree::check() const {
-  if (is_direct_) return root_ == nullptr && direct_.check() == entries_;
+  if (is_hash()) return root_ == nullptr && hash_.entries() == entries_ && hash_.check();
+  if (is_direct()) return root_ == nullptr && direct_.check() == entries_;
   const auto counted =
       with_keys(kind_, [this]<typename Keys>() { return Tree<Keys>::check(root_, uniqueness_); });
   return counted == entries_ && distinct() <= entries_;

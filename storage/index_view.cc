@@ -129,18 +129,20 @@ void IndexView::make_values_key(std::span<const Bytes> values, IndexKey& key) co
 
 std::optional<RowRef> IndexView::find_unique(const IndexKey& key) const {
   WL_DCHECK(schema().is_unique);
-  const IndexTree& tree = table_->record().indexes[position_];
+  const TableRecord& record = table_->record();
+  const IndexTree& tree = record.indexes[position_];
   RecentKeys* const recent = table_->recent(position_);
   if (recent == nullptr || tree.kind() != KeyKind::kWord || tree.is_direct())
-    return tree.find_unique(key);
+    return tree.find_unique(&record, key);
   if (const auto found = recent->find(key.word())) return found;
-  const std::optional<RowRef> found = tree.find_unique(key);
+  const std::optional<RowRef> found = tree.find_unique(&record, key);
   if (found && tree.entries() >= RecentKeys::kEntriesMin) recent->remember(key.word(), *found);
   return found;
 }
 
 bool IndexView::contains(const IndexKey& key) const {
-  return table_->record().indexes[position_].contains(key);
+  const TableRecord& record = table_->record();
+  return record.indexes[position_].contains(&record, key);
 }
 
 IndexCursor IndexView::point(const IndexKey& key) const {
@@ -149,6 +151,7 @@ IndexCursor IndexView::point(const IndexKey& key) const {
 }
 
 IndexCursor IndexView::all() const {
+  WL_CHECK(supports_range());
   const TableRecord& record = table_->record();
   return record.indexes[position_].all(&record);
 }

@@ -117,7 +117,7 @@ std::optional<RowRef> LiveTable::rebuild_index(uint32_t index) {
   RowCursor cursor = view_.scan();
   while (cursor.next()) {
     record_->make_row_key(index, cursor.row(), key);
-    if (tree.is_unique() && tree.find_unique(key)) return cursor.ref();
+    if (tree.is_unique() && tree.find_unique(record_, key)) return cursor.ref();
     tree.insert(key, cursor.ref());
   }
   return std::nullopt;
@@ -206,9 +206,9 @@ Status LiveTable::check_recent() const {
   IndexKey key;
   for (uint32_t i = 0; i < recent_.size(); ++i) {
     const IndexTree& tree = record_->indexes[i];
-    const bool agrees = recent_[i].all_of([&tree, &key](uint64_t word, RowRef ref) {
+    const bool agrees = recent_[i].all_of([this, &tree, &key](uint64_t word, RowRef ref) {
       key.word_ = word;
-      return tree.is_unique() && tree.find_unique(key) == ref;
+      return tree.is_unique() && tree.find_unique(record_, key) == ref;
     });
     if (!agrees)
       return Status::corruption("table `{}`: remembered keys of index {}", schema().name, i);

@@ -49,7 +49,17 @@ bool IndexCursor::next_direct() {
   return true;
 }
 
+void IndexCursor::begin_one(const TableRecord* table, RowRef ref) {
+  table_ = table;
+  ref_ = ref;
+  is_before_one_ = true;
+}
+
 bool IndexCursor::next() {
+  if (is_before_one_) {
+    is_before_one_ = false;
+    return true;
+  }
   if (direct_ != nullptr) return next_direct();
   const auto at_end = [this] {
     return path_.steps[0].node == end_leaf_ && path_.steps[0].at == end_at_;

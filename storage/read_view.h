@@ -83,8 +83,10 @@ class IndexCursor {
   Bytes row() const;
 
  private:
-  bool next_direct();
   friend class IndexTree;
+  bool next_direct();
+  void begin_one(const TableRecord* table, RowRef ref);  // That row alone.
+
   const TableRecord* table_ = nullptr;  // Borrowed.
   TreePath path_;                       // Where the next entry is; depth 0: at the end.
   const TreeNode* end_leaf_ = nullptr;  // Stop there; null: at the end of the tree.
@@ -92,6 +94,7 @@ class IndexCursor {
   const DirectMap* direct_ = nullptr;  // Borrowed; not null: its keys [next_key_, end_key_).
   uint64_t next_key_ = 0;
   uint64_t end_key_ = 0;
+  bool is_before_one_ = false;  // ref_ is still to come, and nothing after it.
   RowRef ref_;
 };
 
@@ -112,7 +115,7 @@ class IndexView {
   std::optional<RowRef> find_unique(const IndexKey& key) const;  // REQUIRES: schema().is_unique.
   bool contains(const IndexKey& key) const;
   IndexCursor point(const IndexKey& key) const;
-  IndexCursor all() const;  // Every row. Key order, except for a hash index.
+  IndexCursor all() const;  // Every row in key order. REQUIRES: supports_range().
   DataResult<IndexCursor> range(const RangeArguments& arguments) const;
   // For the query planner, which has typed literals; an absent bound is open.
   // REQUIRES: supports_range().

@@ -14,6 +14,13 @@ bool rows_are_fixed(const TableSchema& schema) {
   return size.has_value() && *size <= kInlineRowBytesMax;
 }
 
+IndexForm form_of(const IndexSchema& index, KeyKind kind) {
+  if (!index.is_unique) return IndexForm::kTree;
+  if (index.algorithm == IndexAlgorithm::kHash) return IndexForm::kHash;
+  const bool is_direct = index.algorithm == IndexAlgorithm::kDirect && kind == KeyKind::kWord;
+  return is_direct ? IndexForm::kDirect : IndexForm::kTree;
+}
+
 }  // namespace
 
 TableRecord::TableRecord(TableSchemaPtr table_schema)
@@ -24,10 +31,8 @@ TableRecord::TableRecord(TableSchemaPtr table_schema)
   for (uint32_t i = 0; i < schema->indexes.size(); ++i) {
     const IndexSchema& index = schema->indexes[i];
     const KeyKind kind = key_kind_of(index.row_key);
-    const bool is_direct = index.algorithm == IndexAlgorithm::kDirect && index.is_unique;
-    indexes.emplace_back(
-        kind, index.is_unique ? Uniqueness::kUnique : Uniqueness::kDuplicates,
-        is_direct && kind == KeyKind::kWord ? IndexForm::kDirect : IndexForm::kTree);
+    indexes.emplace_back(kind, index.is_unique ? Uniqueness::kUnique : Uniqueness::kDuplicates,
+                         form_of(index, kind), i);
     if (!index.is_unique) continue;
     ++unique_count;
     if (first_unique == kNoIndex) first_unique = i;
@@ -62,7 +67,7 @@ bool TableRecord::take_rows(const TableRecord& other) {
     for (uint32_t j = 0; j < other.indexes.size() && !found; ++j) {
       const IndexSchema& known = other.schema->indexes[j];
       found = known.id == wanted.id && known.columns == wanted.columns &&
-              known.is_unique == wanted.is_unique;
+              known.is_unique == wanted.is_unique && known.algorithm == wanted.algorithm;
       if (found) indexes[i].share(other.indexes[j]);
     }
     complete = complete && found;
@@ -92,6 +97,12 @@ void TableRecord::make_row_key(uint32_t index, Bytes row, IndexKey& key) const {
   index_schema.row_key.append_row_key(schema->layout, row, key.bytes_);
 }
 
+bool TableRecord::has_key(uint32_t index, Bytes row_bytes_in, const IndexKey& key) const {
+  const schema::KeyEncoder& encoder = schema->indexes[index].row_key;
+  if (encoder.is_word()) return encoder.word_of_row(schema->layout, row_bytes_in) == key.word();
+  return encoder.is_row_key(schema->layout, row_bytes_in, key.bytes());
+}
+
 uint64_t TableRecord::hash_row(Bytes row) {
   return XXH3_64bits(row.data(), row.size());
 }
@@ -100,7 +111,7 @@ std::optional<RowRef> TableRecord::find_row(Bytes row_wanted) const {
   IndexKey key;
   if (first_unique != kNoIndex) {
     make_row_key(first_unique, row_wanted, key);
-    const auto found = indexes[first_unique].find_unique(key);
+    const auto found = indexes[first_unique].find_unique(this, key);
     if (!found || !equal(row(*found), row_wanted)) return std::nullopt;
     return found;
   }

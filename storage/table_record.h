@@ -40,6 +40,7 @@ struct TableRecord {
     return row_class_of(row_bytes_in.size(), fixed_rows);
   }
   void make_row_key(uint32_t index, Bytes row, IndexKey& key) const;
+  bool has_key(uint32_t index, Bytes row, const IndexKey& key) const;
   std::optional<RowRef> find_row(Bytes row) const;
   // Shares the pages of another version, and its indexes where they are defined alike. False if
   // some index is not: rebuild then.

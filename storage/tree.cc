@@ -304,16 +304,6 @@ void Tree<Keys>::erase(TreeNode*& root, const Probe& key, uint64_t ref, Uniquene
 }
 
 template <typename Keys>
-void Tree<Keys>::replace_ref(TreeNode*& root, const Probe& key, uint64_t ref) {
-  WL_CHECK(root != nullptr);
-  TreePath path;
-  Layout::descend_owned(root, key, 0, path);
-  auto [leaf, at] = path.steps[0];
-  WL_CHECK(at < leaf->count && Keys::compare(Layout::keys(leaf)[at], key) == 0);
-  leaf->payload()[at] = ref;
-}
-
-template <typename Keys>
 std::optional<uint64_t> Tree<Keys>::find(const TreeNode* root, const Probe& key) {
   if (root == nullptr) return std::nullopt;
   const TreeNode* node = root;

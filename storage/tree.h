@@ -34,8 +34,6 @@ class Tree {
   static Neighbour insert(TreeNode*& root, const Probe& key, uint64_t ref, Uniqueness uniqueness);
   // Removes an entry. REQUIRES: it is there.
   static void erase(TreeNode*& root, const Probe& key, uint64_t ref, Uniqueness uniqueness);
-  // Gives the entry of a unique key another ref. REQUIRES: it is there.
-  static void replace_ref(TreeNode*& root, const Probe& key, uint64_t ref);
 
   // The ref of a unique key.
   static std::optional<uint64_t> find(const TreeNode* root, const Probe& key);

@@ -26,6 +26,7 @@ using schema::TypeKind;
 constexpr uint64_t kRowsPerTransaction = 1000;
 
 enum class Kind : uint8_t { kNoIndex, kU64AndOrdered, kU128, kU256, kText52 };
+using Algorithm = IndexAlgorithm;
 
 AlgebraicType key_type(Kind kind) {
   switch (kind) {
@@ -42,17 +43,17 @@ AlgebraicType key_type(Kind kind) {
   return {};
 }
 
-TableDefinition definition_of(Kind kind) {
+TableDefinition definition_of(Kind kind, Algorithm algorithm) {
   TableDefinition table;
   table.name = std::string("t");  // GCC 12 sees an overlap in the assignment of a literal.
   table.columns = {{"id", "", key_type(kind)},
                    {"value", "", AlgebraicType::primitive(TypeKind::kU64)}};
   if (kind == Kind::kNoIndex) return table;
   table.primary_key = ColumnId(0);
-  table.indexes = {{"t_id_idx_btree", "", IndexAlgorithm::kBTree, {ColumnId(0)}}};
+  table.indexes = {{"t_id_idx", "", algorithm, {ColumnId(0)}}};
   table.constraints = {{"t_id_key", {ColumnId(0)}}};
   if (kind == Kind::kU64AndOrdered)
-    table.indexes.push_back({"t_value_idx_btree", "", IndexAlgorithm::kBTree, {ColumnId(1)}});
+    table.indexes.push_back({"t_value_idx", "", Algorithm::kBTree, {ColumnId(1)}});
   return table;
 }
 
@@ -99,14 +100,14 @@ struct Memory {
   }
 };
 
-void BM_MemoryPerRow(benchmark::State& state, Kind kind) {
+void BM_MemoryPerRow(benchmark::State& state, Kind kind, Algorithm algorithm = Algorithm::kBTree) {
   const auto rows = static_cast<uint64_t>(state.range(0));
   for (auto _ : state) {
     malloc_trim(0);  // What the case before freed must not hide what this one takes.
     const Memory before = Memory::now();
     const auto database = DatabaseState::bootstrap({GroupId(1)});
     Transaction creation = database->begin(TxInfo{});
-    const TableId table = creation.create_table(definition_of(kind)).value();
+    const TableId table = creation.create_table(definition_of(kind, algorithm)).value();
     creation.commit();
     Prng random(1);
     ByteBuffer row;
@@ -129,13 +130,16 @@ void BM_MemoryPerRow(benchmark::State& state, Kind kind) {
     state.counters["rss"] = per_row(after.anonymous - before.anonymous);
   }
 }
-BENCHMARK_CAPTURE(BM_MemoryPerRow, no_index, Kind::kNoIndex)->Arg(500'000)->Iterations(1);
-BENCHMARK_CAPTURE(BM_MemoryPerRow, u64_key_and_u64_btree, Kind::kU64AndOrdered)
-    ->Arg(500'000)
-    ->Iterations(1);
-BENCHMARK_CAPTURE(BM_MemoryPerRow, u128_key, Kind::kU128)->Arg(500'000)->Iterations(1);
-BENCHMARK_CAPTURE(BM_MemoryPerRow, u256_key, Kind::kU256)->Arg(500'000)->Iterations(1);
-BENCHMARK_CAPTURE(BM_MemoryPerRow, text_52_key, Kind::kText52)->Arg(500'000)->Iterations(1);
+#define WL_MEMORY_PER_ROW(name, ...) \
+  BENCHMARK_CAPTURE(BM_MemoryPerRow, name, __VA_ARGS__)->Arg(500'000)->Iterations(1)
+WL_MEMORY_PER_ROW(no_index, Kind::kNoIndex);
+WL_MEMORY_PER_ROW(u64_key_and_u64_btree, Kind::kU64AndOrdered);
+WL_MEMORY_PER_ROW(u128_key, Kind::kU128);
+WL_MEMORY_PER_ROW(u256_key, Kind::kU256);
+WL_MEMORY_PER_ROW(text_52_key, Kind::kText52);
+WL_MEMORY_PER_ROW(u128_hash, Kind::kU128, Algorithm::kHash);
+WL_MEMORY_PER_ROW(u256_hash, Kind::kU256, Algorithm::kHash);
+WL_MEMORY_PER_ROW(text_52_hash, Kind::kText52, Algorithm::kHash);
 
 }  // namespace
 }  // namespace worldline::storage

@@ -23,12 +23,12 @@ using schema::TypeKind;
 
 constexpr uint64_t kAccounts = 100'000;  // As in the keynote benchmark.
 
-// Accounts: u64 id (primary key), i64 balance; the same with a direct index; and people: identity
-// (primary key), name, age (ordered index).
+// Accounts: u64 id (primary key), i64 balance; the same with a direct and with a hash index;
+// people: identity (primary key), name, age (ordered index); and the same with identities by hash.
 struct Bench {
   std::unique_ptr<DatabaseState> state = DatabaseState::bootstrap({GroupId(1)});
-  TableId accounts, direct, people;
-  TableIndexId accounts_id, direct_id, people_id;
+  TableId accounts, direct, hashed, people, hashed_people;
+  TableIndexId accounts_id, direct_id, hashed_id, people_id, hashed_people_id;
   Prng random{1};
 
   Bench() {
@@ -44,6 +44,10 @@ struct Bench {
     account.indexes = {{"direct_id_idx_direct", "", IndexAlgorithm::kDirect, {ColumnId(0)}}};
     account.constraints = {{"direct_id_key", {ColumnId(0)}}};
     direct = tx.create_table(account).value();
+    account.name = std::string("hashed");
+    account.indexes = {{"hashed_id_idx_hash", "", IndexAlgorithm::kHash, {ColumnId(0)}}};
+    account.constraints = {{"hashed_id_key", {ColumnId(0)}}};
+    hashed = tx.create_table(account).value();
     TableDefinition person;
     person.name = "people";
     person.columns = {{"who", "", AlgebraicType::identity()},
@@ -53,15 +57,27 @@ struct Bench {
                       {"people_age_idx_btree", "", IndexAlgorithm::kBTree, {ColumnId(2)}}};
     person.constraints = {{"people_who_key", {ColumnId(0)}}};
     people = tx.create_table(person).value();
+    person.name = std::string("hashed_people");
+    person.indexes = {{"hashed_people_who_idx_hash", "", IndexAlgorithm::kHash, {ColumnId(0)}}};
+    person.constraints = {{"hashed_people_who_key", {ColumnId(0)}}};
+    hashed_people = tx.create_table(person).value();
     for (uint64_t i = 0; i < kAccounts; ++i) {
       const ByteBuffer row = account_row(i, 100);
-      if (!tx.insert(accounts, row).ok() || !tx.insert(direct, row).ok()) std::abort();
-      if (!tx.insert(people, person_row(i)).ok()) std::abort();
+      for (const TableId table : {accounts, direct, hashed})
+        if (!tx.insert(table, row).ok()) std::abort();
+      for (const TableId table : {people, hashed_people})
+        if (!tx.insert(table, person_row(i)).ok()) std::abort();
     }
     tx.commit();
-    accounts_id = state->view().find_table(accounts)->indexes()[0].schema().id;
-    direct_id = state->view().find_table(direct)->indexes()[0].schema().id;
-    people_id = state->view().find_table(people)->indexes()[0].schema().id;
+    accounts_id = first_index(accounts);
+    direct_id = first_index(direct);
+    hashed_id = first_index(hashed);
+    people_id = first_index(people);
+    hashed_people_id = first_index(hashed_people);
+  }
+
+  TableIndexId first_index(TableId table) const {
+    return state->view().find_table(table)->indexes()[0].schema().id;
   }
 
   static ByteBuffer account_row(uint64_t id, int64_t balance) {
@@ -91,6 +107,7 @@ Bench& bench() {
   return instance;
 }
 
+// Finds read the row too: a hash index has looked at it already, a tree has not.
 void find_by_u64(benchmark::State& state, TableIndexId index_id) {
   Bench& b = bench();
   IndexKey key;
@@ -101,7 +118,7 @@ void find_by_u64(benchmark::State& state, TableIndexId index_id) {
         index->make_point_key({reinterpret_cast<const Byte*>(&id), sizeof id}, key);
     const auto found = index->find_unique(key);
     benchmark::DoNotOptimize(made.ok());
-    benchmark::DoNotOptimize(index->table().row(*found).data());
+    benchmark::DoNotOptimize(load_le<int64_t>(index->table().row(*found).data() + sizeof id));
   }
 }
 void BM_FindByU64(benchmark::State& state) {
@@ -114,7 +131,12 @@ void BM_FindByDirectU64(benchmark::State& state) {
 }
 BENCHMARK(BM_FindByDirectU64);
 
-void BM_FindByIdentity(benchmark::State& state) {
+void BM_FindByHashU64(benchmark::State& state) {
+  find_by_u64(state, bench().hashed_id);
+}
+BENCHMARK(BM_FindByHashU64);
+
+void find_by_identity(benchmark::State& state, TableIndexId index_id) {
   Bench& b = bench();
   IndexKey key;
   for (auto _ : state) {
@@ -123,15 +145,23 @@ void BM_FindByIdentity(benchmark::State& state) {
     for (int i = 0; i < 512; ++i) ids.push_back(Bench::identity(b.any()));
     state.ResumeTiming();
     for (const ByteBuffer& id : ids) {
-      const IndexView* index = b.state->view().find_index(b.people_id);
+      const IndexView* index = b.state->view().find_index(index_id);
       const DataStatus made = index->make_point_key(id, key);
       benchmark::DoNotOptimize(made.ok());
-      benchmark::DoNotOptimize(index->find_unique(key)->page);
+      benchmark::DoNotOptimize(index->table().row(*index->find_unique(key))[0]);
     }
   }
   state.SetItemsProcessed(state.iterations() * 512);
 }
+void BM_FindByIdentity(benchmark::State& state) {
+  find_by_identity(state, bench().people_id);
+}
 BENCHMARK(BM_FindByIdentity);
+
+void BM_FindByHashIdentity(benchmark::State& state) {
+  find_by_identity(state, bench().hashed_people_id);
+}
+BENCHMARK(BM_FindByHashIdentity);
 
 void BM_UpdateByU64(benchmark::State& state) {
   Bench& b = bench();
@@ -211,18 +241,26 @@ void BM_EmptyTransaction(benchmark::State& state) {
 }
 BENCHMARK(BM_EmptyTransaction);
 
-void BM_InsertAndDelete(benchmark::State& state) {
+void insert_and_delete(benchmark::State& state, TableId table, TableIndexId index_id) {
   Bench& b = bench();
   ByteBuffer row = Bench::account_row(0, 0);
   uint64_t id = kAccounts * 2;
   Transaction tx = b.state->begin(TxInfo{});
   for (auto _ : state) {
     store_le(row.data(), ++id);
-    benchmark::DoNotOptimize(tx.insert(b.accounts, row).ok());
-    benchmark::DoNotOptimize(tx.delete_point(b.accounts_id, Bytes(row).first(8)).ok());
+    benchmark::DoNotOptimize(tx.insert(table, row).ok());
+    benchmark::DoNotOptimize(tx.delete_point(index_id, Bytes(row).first(8)).ok());
   }
 }
+void BM_InsertAndDelete(benchmark::State& state) {
+  insert_and_delete(state, bench().accounts, bench().accounts_id);
+}
 BENCHMARK(BM_InsertAndDelete);
+
+void BM_InsertAndDeleteByHash(benchmark::State& state) {
+  insert_and_delete(state, bench().hashed, bench().hashed_id);
+}
+BENCHMARK(BM_InsertAndDeleteByHash);
 
 void BM_ScanRow(benchmark::State& state) {
   Bench& b = bench();

@@ -251,6 +251,15 @@ TEST(ValueProperties, KeysOfSeveralColumnsOrderColumnByColumn) {
         encoder.append_part(part, layout->column(rows[i], columns[part]), by_part);
       ASSERT_EQ(by_part, keys[i]);
     }
+    for (const ByteBuffer& key : keys) {
+      ASSERT_EQ(encoder.is_row_key(*layout, rows[0], key), key == keys[0]);
+      if (!key.empty()) {
+        ASSERT_FALSE(encoder.is_row_key(*layout, rows[0], Bytes(key).first(key.size() - 1)));
+      }
+      ByteBuffer longer = key;
+      longer.push_back(0);
+      ASSERT_FALSE(encoder.is_row_key(*layout, rows[0], longer));
+    }
     int expected = 0;
     for (const ColumnId column : columns)
       if (expected == 0)

@@ -13,7 +13,8 @@ namespace {
 
 constexpr uint64_t kRows = kRowsPerThreadMin + 5'000;  // Per table: enough for three threads.
 
-// Three tables: with one unique index and two others, with none unique, with no index at all.
+// Three tables: with two unique indexes, one of them by hash, and two others; with none unique;
+// with no index at all.
 class CheckpointLoadTest : public StorageTest {
  protected:
   CheckpointLoadTest() {
@@ -23,7 +24,8 @@ class CheckpointLoadTest : public StorageTest {
                        .column("age", number_type(TypeKind::kU32))
                        .primary_key(0)
                        .index({1})
-                       .index({2, 0}));
+                       .index({2, 0})
+                       .unique({1, 0}, IndexAlgorithm::kHash));
     bag = create(Define("bag")
                      .column("age", number_type(TypeKind::kU32))
                      .column("id", number_type(TypeKind::kU64))
@@ -63,14 +65,22 @@ class CheckpointLoadTest : public StorageTest {
     return loader.finish(threads);
   }
 
-  // Everything an index tells: per table and index, its rows in order and its counts.
+  // Everything an index tells: per table and index, its rows in order, or by key in the order of
+  // the table, and its counts.
   static std::vector<std::string> index_contents(const ReadView& view) {
     std::vector<std::string> all;
     for (const TableId id : view.table_ids())
       for (const IndexView& index : view.find_table(id)->indexes()) {
         std::string text = index.schema().name + " " + std::to_string(index.distinct_keys());
-        for (IndexCursor cursor = index.all(); cursor.next();)
-          text += " " + std::to_string(cursor.ref().packed());
+        const auto add_rows = [&text](IndexCursor cursor) {
+          while (cursor.next()) text += " " + std::to_string(cursor.ref().packed());
+        };
+        IndexKey key;
+        if (index.supports_range()) add_rows(index.all());
+        for (RowCursor row = index.table().scan(); !index.supports_range() && row.next();) {
+          index.make_row_key(row.row(), key);
+          add_rows(index.point(key));
+        }
         all.push_back(std::move(text));
       }
     return all;

@@ -76,11 +76,6 @@ class TreeTest : public testing::Test {
       const uint64_t ref = ++next_ref_;
       T::insert(root_, Kind::probe(key), ref, uniqueness);
       model_.emplace(key, ref);
-    } else if (there && uniqueness == Uniqueness::kUnique && random_.chance(3)) {
-      const uint64_t ref = ++next_ref_;
-      T::replace_ref(root_, Kind::probe(key), ref);
-      model_.erase(at);
-      model_.emplace(key, ref);
     } else if (there) {
       T::erase(root_, Kind::probe(key), at->second, uniqueness);
       model_.erase(at);
