@@ -24,7 +24,7 @@ GrpcLink::GrpcLink(const GrpcContext& context, PeerInfo peer)
       queue_(context.limits().queue),
       gate_(tolerates_loss(context.cls()) ? Gate::kQueue : Gate::kRing),
       peer_(std::move(peer)),
-      backoff_(context.config.backoff, seed_of(context, peer_.node)) {}
+      pacer_(context.config.backoff, seed_of(context, peer_.node)) {}
 
 Status GrpcLink::push(MessageBatch batch, size_t bytes) {
   bool must_ring = false;
@@ -75,7 +75,7 @@ void GrpcLink::run_on_lane() {
 void GrpcLink::dial() {
   phase_ = Phase::kOpening;
   set_gate(Gate::kQueue);
-  dialled_at_ = std::chrono::steady_clock::now();
+  pacer_.on_dial(std::chrono::steady_clock::now());
   stream_ =
       std::make_unique<DialledStream>(context_, peer_, static_cast<DialledStream::Owner&>(*this));
   stream_->open(peer_.addresses[attempts_++ % peer_.addresses.size()]);
@@ -84,7 +84,7 @@ void GrpcLink::dial() {
 void GrpcLink::on_up(const NodeIdentity& peer) {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kUp;
-  up_since_ = std::chrono::steady_clock::now();
+  pacer_.on_up(std::chrono::steady_clock::now());
   report_up(peer);
   finish_refresh();
   write_next();
@@ -168,7 +168,7 @@ void GrpcLink::on_over(const StreamEnd& end, bool is_clean) {
   if (was_up && is_clean && refresh_done_) return dial();
   give_up(end);
   finish_refresh();
-  pause_or_dial(was_up, end.reason);
+  pause_or_dial(end.reason);
 }
 
 // What is queued is lost with its stream; nobody hears of it again after a reconnect.
@@ -185,20 +185,11 @@ void GrpcLink::report_dropped(std::vector<MessageBatch> dropped) {
   context_.listener.on_dropped(peer_.node, context_.cls(), std::move(dropped));
 }
 
-void GrpcLink::pause_or_dial(bool was_up, EndReason reason) {
-  // A stream that breaks as soon as it is up gets no free attempt, or this would be a busy loop;
-  // nor does one that the peer ended for what came on it, however long it lasted: we may say it
-  // again.
-  const auto& range = context_.config.backoff;
-  const auto up_for =
-      was_up ? std::chrono::steady_clock::now() - up_since_ : std::chrono::steady_clock::duration{};
-  const bool is_our_fault = reason == EndReason::kProtocol;
-  if (up_for >= range.min && !is_our_fault) backoff_.reset();
-  if (up_for >= range.max && !is_our_fault && is_eager()) return dial();
+void GrpcLink::pause_or_dial(EndReason reason) {
+  const auto pause = pacer_.on_over(std::chrono::steady_clock::now(), reason);
+  if (!pause && is_eager()) return dial();
   phase_ = Phase::kPause;
-  using std::chrono::steady_clock;
-  const auto tried_for = was_up ? steady_clock::duration{} : steady_clock::now() - dialled_at_;
-  context_.lane.set(pause_, backoff_.next(tried_for), pause_op_.begin());
+  context_.lane.set(pause_, pause.value_or(context_.config.backoff.min), pause_op_.begin());
 }
 
 void GrpcLink::on_pause_over(bool) {

@@ -20,6 +20,7 @@
 
 #include <grpcpp/alarm.h>
 
+#include "replication/transport/dial_pacer.h"
 #include "replication/transport/grpc_dialled_stream.h"
 #include "replication/transport/send_queue.h"
 
@@ -72,7 +73,7 @@ class GrpcLink final : public LaneTask,
   void give_up(const StreamEnd& end);
   void report_dropped(std::vector<MessageBatch> dropped);
   void report_up(const NodeIdentity& peer);
-  void pause_or_dial(bool was_up, EndReason reason);
+  void pause_or_dial(EndReason reason);
   void finish_refresh();
   void finish_goodbye();
   void set_gate(Gate gate);
@@ -91,10 +92,8 @@ class GrpcLink final : public LaneTask,
   Phase phase_ = Phase::kIdle;
   std::unique_ptr<DialledStream> stream_;  // In kOpening and kUp, and in kClosed while it ends.
   std::optional<NodeLife> reported_;       // The life that on_stream_up() was told of.
-  std::chrono::steady_clock::time_point dialled_at_{};
-  std::chrono::steady_clock::time_point up_since_{};
-  size_t attempts_ = 0;  // Chooses the address.
-  Backoff backoff_;
+  size_t attempts_ = 0;                    // Chooses the address.
+  DialPacer pacer_;
   grpc::Alarm pause_;
   uint64_t reached_by_ = 0;  // The last incarnation for which a pause was cut short.
   int outstanding_ = 0;

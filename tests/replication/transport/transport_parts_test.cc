@@ -7,6 +7,7 @@
 
 #include "base/prng.h"
 #include "replication/transport/backoff.h"
+#include "replication/transport/dial_pacer.h"
 #include "replication/transport/peer_directory.h"
 #include "replication/transport/peer_identity.h"
 #include "replication/transport/receive_window.h"
@@ -52,6 +53,64 @@ TEST(BackoffTest, IsTheSameForTheSameSeedAndOtherwiseNot) {
   EXPECT_EQ(pauses(1), pauses(1));
   EXPECT_NE(pauses(1), pauses(2));
 }
+
+struct EndCase {
+  const char* name;
+  milliseconds tried_for{0};
+  std::optional<milliseconds> up_for = std::nullopt;  // Never up.
+  EndReason reason = EndReason::kUnreachable;
+  bool is_at_once = false;
+  milliseconds pause_max{0};  // The least is half of it, or of what is left of it.
+};
+
+class DialPacerTest : public ::testing::TestWithParam<EndCase> {};
+
+// The third attempt after two that failed at once, with pauses of 100 ms, 200 ms, 400 ms.
+TEST_P(DialPacerTest, PausesBeforeTheNextAttempt) {
+  const EndCase& end = GetParam();
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    DialPacer pacer({milliseconds(100), milliseconds(1000)}, seed);
+    DialPacer::Time now{};
+    for (int i = 0; i < 2; ++i) {
+      pacer.on_dial(now);
+      now += *pacer.on_over(now, EndReason::kUnreachable);
+    }
+    pacer.on_dial(now);
+    now += end.tried_for;
+    if (end.up_for) {
+      pacer.on_up(now);
+      now += *end.up_for;
+    }
+    const auto pause = pacer.on_over(now, end.reason);
+    ASSERT_EQ(!pause, end.is_at_once);
+    if (end.is_at_once) continue;
+    EXPECT_LE(*pause, end.pause_max);
+    EXPECT_GE(*pause, milliseconds(50));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ends, DialPacerTest,
+    ::testing::Values(
+        EndCase{.name = "refused", .pause_max = milliseconds(400)},
+        EndCase{.name = "silent_for_a_while",
+                .tried_for = milliseconds(150),
+                .pause_max = milliseconds(250)},
+        EndCase{.name = "silent_for_longer_than_the_pause",
+                .tried_for = milliseconds(2000),
+                .pause_max = milliseconds(50)},
+        EndCase{.name = "broken_as_soon_as_it_was_up",
+                .tried_for = milliseconds(2000),
+                .up_for = milliseconds(10),
+                .pause_max = milliseconds(400)},
+        EndCase{
+            .name = "up_for_a_moment", .up_for = milliseconds(100), .pause_max = milliseconds(100)},
+        EndCase{.name = "up_for_long", .up_for = milliseconds(1000), .is_at_once = true},
+        EndCase{.name = "ended_for_what_we_said",
+                .up_for = milliseconds(60'000),
+                .reason = EndReason::kProtocol,
+                .pause_max = milliseconds(400)}),
+    [](const auto& tested) { return std::string(tested.param.name); });
 
 // ---- Send queue ---------------------------------------------------------------------------------
 
