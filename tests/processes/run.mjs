@@ -3,8 +3,7 @@
 // (chapter 08, section 6.3). Whatever happens to them: a write that was acknowledged is there,
 // once, on every node, and everything that anybody saw fits one order.
 //
-//   node run.mjs [--kv-node PATH] [--only FAULT]... [--rounds N | --long] [--seed N] [--strict]
-//                [--patience N] [--rate N] [--json FILE] [--markdown FILE] [--verbose]
+//   node run.mjs --help
 //
 // Needs root, iproute2, nftables, openssl. A short run injects each fault once or a few times;
 // --long as often as the chapter says. The chapter's bounds of time are held; those for the time
@@ -15,15 +14,14 @@
 // is printed first and on failure.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { BirthRound } from './birth.mjs';
 import { Authority } from './certificates.mjs';
 import { selfCheck } from './check.mjs';
 import { Cluster } from './cluster.mjs';
 import { faults } from './faults.mjs';
 import { Network, SetupError } from './network.mjs';
+import { readOptions } from './options.mjs';
 import { underPower } from './power.mjs';
 import { gapProblems, lineOf, markdown, summary } from './report.mjs';
 import { Round } from './round.mjs';
@@ -34,26 +32,8 @@ const NODE_FLAGS = ['--checkpoint-entries', 200, '--retained-entries', 200];
 NODE_FLAGS.push('--retained-bytes', 2048, '--cached-bytes', 512); // Logs are read, too.
 NODE_FLAGS.push('--snapshot-rate', 512 * 1024); // Slow enough to die in the middle.
 
-const { values: options } = parseArgs({
-  options: {
-    'kv-node': { type: 'string' },
-    only: { type: 'string', multiple: true },
-    rounds: { type: 'string' },
-    long: { type: 'boolean', default: false },
-    seed: { type: 'string' },
-    strict: { type: 'boolean', default: false },
-    patience: { type: 'string', default: process.env.WORLDLINE_PATIENCE ?? '1' },
-    rate: { type: 'string', default: '150' },
-    json: { type: 'string' },
-    markdown: { type: 'string' },
-    verbose: { type: 'boolean', default: false },
-  },
-});
-const binary =
-  options['kv-node'] ?? fileURLToPath(new URL('../../build/release/kv_node', import.meta.url));
-const beside = name => join(dirname(binary), name);
-const patience = Number(options.patience);
-const seed = Number(options.seed ?? (Math.random() * 2 ** 31) | 0);
+const options = readOptions();
+const { binary, beside, patience, seed } = options;
 
 /** mulberry32: the same choices for the same seed, whatever the machine. */
 function generator(state) {
@@ -79,12 +59,12 @@ async function checkOld(cluster, kept) {
 }
 
 async function runFault(fault, state) {
-  const count = Number(options.rounds ?? (options.long ? fault.repeat : (fault.rounds ?? 1)));
+  const count = options.rounds ?? (options.long ? fault.repeat : (fault.rounds ?? 1));
   const { strict, long, rate } = options;
   const rounds = [];
   await state.needs(fault.life ?? 'plain');
   for (let i = 0; i < count; i++) {
-    const settings = { random, strict, long, patience, rate: Number(rate) };
+    const settings = { random, strict, long, patience, rate };
     const round = state.round(fault, settings);
     rounds.push(round);
     await round.run();
@@ -189,15 +169,6 @@ async function main() {
   }
   const usual = faults.filter(one => options.long || !one.isLong);
   const names = options.only ?? usual.map(one => one.name);
-  const unknown = names.filter(name => !faults.some(one => one.name === name));
-  if (unknown.length) {
-    console.error(`unknown: ${unknown}; there are: ${faults.map(one => one.name).join(' ')}`);
-    return 2;
-  }
-  if (!(patience >= 1)) {
-    console.error('--patience is a factor of at least 1');
-    return 2;
-  }
   const chosen = faults.filter(one => names.includes(one.name));
   console.log(`processes: ${chosen.length} faults, seed ${seed}`);
   const logs = mkdtempSync(join(tmpdir(), 'wk-logs-'));
