@@ -435,8 +435,8 @@ void DatabaseHost::on(SqlWork& work) {
                   },
                   [done = work.done](const Status& why) { done(why); }});
   } else {
-    leave_item(
-        SqlReadItem{std::move(statement).value(), query_caller(caller), pin(), started, work.done});
+    leave_item(SqlReadItem{std::move(statement).value(), query_caller(caller), pin(), started,
+                           work.done, work.request.abandoned});
   }
   disconnect(caller, work.connection_id);
 }

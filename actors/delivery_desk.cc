@@ -147,9 +147,10 @@ void DeliveryDesk::release(Held& held) {
 
 // ---- Reads -------------------------------------------------------------------------------------
 
-PendingReadPtr DeliveryDesk::make_read(ReadWork work, SessionLinePtr line) {
-  auto read =
-      std::make_shared<PendingRead>(++last_read_, std::move(work), parts_.limits, *parts_.clock);
+PendingReadPtr DeliveryDesk::make_read(ReadWork work, SessionLinePtr line,
+                                       CancelFlagPtr abandoned) {
+  auto read = std::make_shared<PendingRead>(++last_read_, std::move(work), parts_.limits,
+                                            *parts_.clock, std::move(abandoned));
   asked_.emplace(read->id(), Asked{read, std::move(line)});
   return read;
 }
@@ -503,7 +504,7 @@ void DeliveryDesk::on(const SqlReadItem& item) {
     auto reply = go.ok() ? answer_sql(item, *clock, bytes_max, budget) : Result<SqlReply>(go);
     return ReadAnswer{.reply = [done = item.done, reply = std::move(reply)] { done(reply); }};
   };
-  const PendingReadPtr read = make_read(work, nullptr);
+  const PendingReadPtr read = make_read(work, nullptr, item.abandoned);
   building_.reads.push_back(read);
   submit({read, nullptr});
 }

@@ -156,7 +156,7 @@ class DeliveryDesk {
   SessionEntry* open_outbox(SessionId session);
   void end_message(SessionEntry& session, SentFor what);
   void collect_outboxes();
-  PendingReadPtr make_read(ReadWork work, SessionLinePtr line);
+  PendingReadPtr make_read(ReadWork work, SessionLinePtr line, CancelFlagPtr abandoned = nullptr);
   void ask(SessionEntry& session, ReadWork work);
   void submit(const Asked& asked);
   void settle_subscribe(const Asked& asked);

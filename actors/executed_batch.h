@@ -97,6 +97,7 @@ struct SqlReadItem {
   SnapshotPtr state;
   std::chrono::steady_clock::time_point started;  // Of the statement, for its duration.
   Callback<Result<SqlReply>> done;                // Runs once the rows are there, after release.
+  CancelFlagPtr abandoned = nullptr;              // Nobody is told the rows any more. May be null.
 };
 
 // A procedure call is refused until procedures exist; kept apart because the answer differs.

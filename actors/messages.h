@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/cancel_flag.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "schema/hash.h"
@@ -193,6 +194,7 @@ struct SqlRequest {
   DatabaseRef database;
   Caller caller;
   std::string statement;
+  CancelFlagPtr abandoned = nullptr;  // Set when the client has left; null: it cannot be told.
 };
 
 struct SqlReply {

@@ -10,7 +10,6 @@
 // Sources: [S 06/3.2], architecture 4.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 
 #include "actors/messages.h"
 #include "actors/read_limits.h"
+#include "base/cancel_flag.h"
 #include "base/clock.h"
 #include "query/read_budget.h"
 
@@ -42,23 +42,29 @@ using ReadWork = std::function<ReadAnswer(const Status& go, query::ReadBudget& b
 
 class PendingRead final : public query::Interrupt {
  public:
-  PendingRead(uint64_t id, ReadWork work, const ReadLimits& limits, const Clock& clock)
-      : id_(id), work_(std::move(work)), limits_(limits), clock_(clock) {}
+  // `abandoned`: another sign that the answer will not be used; null: there is none.
+  PendingRead(uint64_t id, ReadWork work, const ReadLimits& limits, const Clock& clock,
+              CancelFlagPtr abandoned = nullptr)
+      : id_(id),
+        work_(std::move(work)),
+        limits_(limits),
+        clock_(clock),
+        abandoned_(std::move(abandoned)) {}
 
   uint64_t id() const { return id_; }
 
   // Any thread: the answer will not be used.
-  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  void cancel() { cancelled_.cancel(); }
 
   // A reader's thread.
   void run() {
-    if (cancelled_.load(std::memory_order_relaxed)) return;
+    if (cancelled_.is_cancelled()) return;
     deadline_ = clock_.steady() + limits_.time_max;
     query::ReadBudget budget(limits_.answer_bytes_max, this);
     computed_ = work_({}, budget);
   }
   Status check() override {
-    if (cancelled_.load(std::memory_order_relaxed))
+    if (cancelled_.is_cancelled() || (abandoned_ != nullptr && abandoned_->is_cancelled()))
       return Status::unavailable("nobody waits for the answer");
     if (clock_.steady() < deadline_) return {};
     return Status::too_large("the query takes longer than {} ms", limits_.time_max.count());
@@ -81,7 +87,8 @@ class PendingRead final : public query::Interrupt {
   const ReadWork work_;
   const ReadLimits limits_;
   const Clock& clock_;  // Borrowed; outlives this.
-  std::atomic<bool> cancelled_{false};
+  const CancelFlagPtr abandoned_;
+  CancelFlag cancelled_;
   std::chrono::steady_clock::time_point deadline_;  // Of the reader's thread, as the next one.
   ReadAnswer computed_;
 };

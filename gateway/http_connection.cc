@@ -1,5 +1,6 @@
 #include "gateway/http_connection.h"
 
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <sys/socket.h>
 
 #include "gateway/http_translation.h"
 #include "gateway/responder.h"
@@ -86,6 +88,8 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
   void read_body();
   void on_body(error_code error);
   HttpRequest begin_request(BeastRequest message);
+  void watch_client();
+  bool is_client_gone();
   void refuse_body(HttpResponse response);
   void refuse(const HttpResponse& response);
   void write(HttpResponse response);
@@ -108,9 +112,11 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
   bool is_head_ = false;
   unsigned http_version_ = 11;
   bool keep_alive_ = true;
-  bool busy_ = false;     // A request is with the routes.
-  bool writing_ = false;  // Its answer is on the way out.
-  bool linger_ = false;   // The body was not read to its end.
+  bool busy_ = false;                      // A request is with the routes.
+  bool writing_ = false;                   // Its answer is on the way out.
+  bool linger_ = false;                    // The body was not read to its end.
+  std::shared_ptr<CancelFlag> abandoned_;  // Of the request that is with the routes.
+  bool is_watching_ = false;               // watch_client() waits for the socket.
   bool done_ = false;
   size_t reserved_bytes_ = 0;  // Of core_.body_bytes.
   std::shared_ptr<LogStream> lines_;
@@ -213,7 +219,31 @@ HttpRequest HttpConnection::begin_request(BeastRequest message) {
   busy_ = true;
   HttpRequest request = to_request(std::move(message));
   request.from_loopback = from_loopback_;
+  abandoned_ = std::make_shared<CancelFlag>();
+  request.abandoned = abandoned_;
+  watch_client();
   return request;
+}
+
+// Nobody reads the socket while the routes have a request, so a client that leaves would be noticed
+// only by the answer. Bytes of a next request end the watch; they stay where they are.
+void HttpConnection::watch_client() {
+  if (std::exchange(is_watching_, true)) return;
+  stream_.socket().async_wait(net::socket_base::wait_read,
+                              [self = shared_from_this()](error_code error) {
+                                self->is_watching_ = false;
+                                if (self->done_ || !self->busy_) return;
+                                if (error || self->is_client_gone()) self->abandoned_->cancel();
+                              });
+}
+
+// REQUIRES: the socket is readable. One that is closed for writing only counts as gone, too, as for
+// other servers: HTTP clients do not do that.
+bool HttpConnection::is_client_gone() {
+  Byte next;
+  const ssize_t got =
+      ::recv(stream_.socket().native_handle(), &next, sizeof next, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 // The header is complete; the body is not read.
@@ -270,6 +300,7 @@ void HttpConnection::upgrade(UpgradePlan plan) {
         }
         self->done_ = true;
         self->stream_.expires_never();
+        if (self->is_watching_) self->stream_.socket().cancel();
         auto session = std::make_shared<WebSocketSession>(self->core_, self->thread_, self->id_,
                                                           self->stream_.release_socket(), plan);
         --self->core_.connections;  // The session counts itself.
@@ -359,6 +390,7 @@ void HttpConnection::linger() {
 void HttpConnection::finish() {
   if (std::exchange(done_, true)) return;
   if (lines_ != nullptr) lines_->abandon();
+  if (abandoned_ != nullptr) abandoned_->cancel();
   core_.body_bytes -= std::exchange(reserved_bytes_, 0);
   error_code ignored;
   stream_.socket().shutdown(net::ip::tcp::socket::shutdown_both, ignored);

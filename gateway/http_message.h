@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/cancel_flag.h"
 #include "base/status.h"
 #include "gateway/gateway_config.h"
 #include "schema/identity.h"
@@ -41,6 +42,7 @@ struct HttpRequest {
   UpgradeFields upgrade;
   SharedBytes body;  // Never null.
   bool from_loopback = false;
+  CancelFlagPtr abandoned = nullptr;  // Set when the client leaves before the answer.
 };
 
 struct HttpResponse {

@@ -125,6 +125,7 @@ void handle_sql(RouteCall call) {
   request.database = std::move(call.database);
   request.caller = call.caller();
   request.statement = as_text(*call.request.body);
+  request.abandoned = call.request.abandoned;
   call.core->node.sql(std::move(request), [responder = call.responder](auto reply) {
     responder->respond(sql_response(reply));
   });

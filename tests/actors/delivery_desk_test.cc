@@ -332,6 +332,19 @@ TEST_F(SlowReadTest, CancelsTheQueriesOfASessionThatCloses) {
   EXPECT_TRUE(readers_.waiting.empty()) << "the second one is not even begun";
 }
 
+TEST_F(SlowReadTest, EndsAQueryWhoseClientHasLeft) {
+  const auto abandoned = std::make_shared<CancelFlag>();
+  SqlReadItem item = sql("SELECT * FROM item");
+  item.abandoned = abandoned;
+  run(ProposalSeq{0}, {item});
+  const PendingReadPtr read = readers_.waiting[0];
+  EXPECT_TRUE(read->check().ok());
+  abandoned->cancel();
+  EXPECT_EQ(read->check().code(), StatusCode::kUnavailable);
+  run_reads();
+  EXPECT_EQ(replies_.size(), 1u) << "told all the same: callbacks run once";
+}
+
 TEST_F(SlowReadTest, EndsAQueryThatTakesTooLongWithAClearError) {
   run(ProposalSeq{0}, {sql("SELECT * FROM item")});
   const PendingReadPtr read = readers_.waiting[0];

@@ -262,6 +262,8 @@ void FakeNode::sql(actors::SqlRequest request, actors::Callback<Result<actors::S
       done(Status::not_found("no such table: `bad`"));
     else if (request.statement == "refused")
       done(Status::user_error("the gate is shut"));
+    else if (request.statement == "slow")
+      slow_sql = done;
     else
       done(actors::SqlReply{"[{}]", 42});
   });

@@ -53,6 +53,7 @@ class FakeNode final : public actors::NodeApi {
   std::vector<size_t> batch_sizes;  // Messages of each batch posted by sessions.
   int sessions_closed = 0;
   std::shared_ptr<actors::LogReader> follower;
+  actors::Callback<Result<actors::SqlReply>> slow_sql;  // Of the statement `slow`; for the test.
 
   // Blocks until `holds`, evaluated on the node's thread, is true.
   void wait_for(const std::function<bool()>& holds);

@@ -588,5 +588,37 @@ TEST_F(HttpTest, ADeletedDatabaseLeavesTheMetricsPageAndMakesRoom) {
   EXPECT_EQ(page.find("_other"), std::string::npos);
 }
 
+constexpr char kSlowRead[] =
+    "POST /v1/database/mydb/sql HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nslow";
+
+TEST_F(HttpTest, TellsTheNodeOfAClientThatLeavesBeforeItsAnswer) {
+  start();
+  auto client = std::make_unique<TestSocket>(gateway->port());
+  client->send(kSlowRead);
+  node.wait_for([this] { return node.statements.size() == 1; });
+  const CancelFlagPtr abandoned = node.statements[0].abandoned;
+  ASSERT_NE(abandoned, nullptr);
+  EXPECT_FALSE(abandoned->is_cancelled());
+  client.reset();
+  abandoned->wait();
+  node.run([this] { node.slow_sql(Status::unavailable("nobody waits for the answer")); });
+  node.drain();
+  EXPECT_EQ(request("POST", "/v1/database/mydb/sql", "", "SELECT 1").body, "[{}]");
+}
+
+TEST_F(HttpTest, DoesNotTakeTheNextRequestForTheClientsEnd) {
+  start();
+  TestSocket client(gateway->port());
+  client.send(kSlowRead);
+  node.wait_for([this] { return node.statements.size() == 1; });
+  client.send(
+      "POST /v1/database/mydb/sql HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nSELECT 1");
+  node.run([this] { node.slow_sql(actors::SqlReply{"[1]", 42}); });
+  EXPECT_EQ(client.read_answer().body, "[1]");
+  EXPECT_EQ(client.read_answer().body, "[{}]");
+  EXPECT_FALSE(node.statements[0].abandoned->is_cancelled());
+  EXPECT_FALSE(node.statements[1].abandoned->is_cancelled());
+}
+
 }  // namespace
 }  // namespace worldline::gateway::testing
