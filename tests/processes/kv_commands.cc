@@ -84,6 +84,7 @@ std::string KvNode::admin(const std::vector<std::string>& words) {
     return "OK";
   }
   if (what == "peer" && words.size() == 4) return peer_command(words);
+  if (what == "forget" && words.size() == 3) return forget_command(NodeId{number_of(words[2])});
   if (what == "drop") return drop_command(words);
   if (what == "tls") return text_of(peers_->reload_tls(options_));
   if (what == "destroy") return text_of(node_->remove(kGroup, options_.replica));
@@ -111,6 +112,14 @@ std::string KvNode::peer_command(const std::vector<std::string>& words) {
     options_.uuids[node] = *uuid;
   }
   options_.peers[node] = words[3].substr(0, slash);
+  return text_of(peers_->set_peers(peer_infos()));
+}
+
+// ADMIN forget ID : the node was removed and is gone; nobody tries to reach it any more.
+std::string KvNode::forget_command(NodeId node) {
+  if (options_.peers.erase(node) == 0) return "ERR no such peer";
+  options_.uuids.erase(node);
+  node_->remove_peer(node);
   return text_of(peers_->set_peers(peer_infos()));
 }
 

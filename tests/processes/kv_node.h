@@ -109,6 +109,7 @@ class KvNode final : private replication::LogPort,
   std::string change_members(const std::vector<std::string>& words);
   std::string disk_command(const std::vector<std::string>& words);
   std::string peer_command(const std::vector<std::string>& words);
+  std::string forget_command(NodeId node);
   std::string drop_command(const std::vector<std::string>& words);
   std::string status_text();
   std::string group_text();

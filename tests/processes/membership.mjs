@@ -47,9 +47,15 @@ export async function addLearner(t, slot = t.cluster.freeSlot()) {
   return fresh;
 }
 
+/** A node that is gone: the others would look for it for ever, and meet who gets its address. */
+export async function forget(cluster, old) {
+  cluster.nodes.delete(old.id);
+  for (const other of cluster.running) await other.admin(`forget ${old.id}`);
+}
+
 async function leave(t, old) {
   await old.kill();
-  t.cluster.nodes.delete(old.id);
+  await forget(t.cluster, old);
   old.wipe();
 }
 
