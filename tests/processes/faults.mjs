@@ -7,7 +7,7 @@ import { eventually, sleep } from './cluster.mjs';
 import { diskFaults } from './faults_disk.mjs';
 import { memberFaults } from './faults_members.mjs';
 import { networkFaults } from './faults_network.mjs';
-import { cutBack } from './power.mjs';
+import { cutBack, holdSync, releaseSyncs } from './power.mjs';
 
 // --- Processes -----------------------------------------------------------------------------------
 
@@ -43,15 +43,18 @@ async function killAll(t) {
   await restartAll(t, nodes);
 }
 
-/** As killAll, and what no sync has made safe is gone on all of them. */
+/** As killAll, and what no sync has made safe is gone on all of them: nothing, if need be. */
 async function cutPower(t) {
+  const { logs, running: nodes } = t.cluster;
   await t.load.flows(100);
   t.mark();
-  const nodes = t.cluster.running;
+  const isHeld = t.random() < 0.5;
+  if (isHeld) await holdSync(nodes, logs);
   await Promise.all(nodes.map(node => node.kill()));
-  const lost = nodes.map(node => cutBack(node, t.cluster.logs, t.random));
-  t.note(`${lost.join(', ')} B lost`);
-  t.expect('something was not synced yet', lost.some(bytes => bytes > 0));
+  releaseSyncs(logs);
+  const lost = nodes.map(node => cutBack(node, logs, t.random));
+  t.note(`${lost.join(', ')} B lost${isHeld ? ' in the middle of a sync' : ''}`);
+  t.expect('something was not synced yet', !isHeld || lost.some(bytes => bytes > 0));
   await restartAll(t, nodes);
 }
 

@@ -2,9 +2,10 @@
 // kill -9 whoever reads those notes cuts the files back to that, as a power failure would.
 //
 // A line per event: "N PATH" = N bytes of PATH are synced, "0 PATH" = it was created or emptied;
-// "> OLD NEW" = renamed. Writes only append, as those of RocksDB do. WORLDLINE_SYNC_MS: how long a
-// sync takes, so that there is something to lose. WORLDLINE_SYNC_LIES: syncs are forgotten, for a
-// test of the test. Thread: any.
+// "> OLD NEW" = renamed, "!" = a sync is held. Writes only append, as those of RocksDB do.
+// WORLDLINE_SYNC_MS: how long a sync takes, so that there is something to lose.
+// WORLDLINE_SYNC_HOLD: while there is a file of that name, no sync that begins ever ends.
+// WORLDLINE_SYNC_LIES: syncs are forgotten, for a test of the test. Thread: any.
 #include <array>
 #include <atomic>
 #include <cstdarg>
@@ -55,11 +56,19 @@ void wait_for_the_disk() {
   nanosleep(&time, nullptr);
 }
 
+void be_held() {
+  static const char* const mark = std::getenv("WORLDLINE_SYNC_HOLD");
+  if (mark == nullptr || access(mark, F_OK) != 0) return;
+  note("!\n", 2);
+  while (true) pause();
+}
+
 // The size is taken first: what is written meanwhile may miss this sync.
 int sync_with(const char* name, int file) {
   struct stat before {};
   const bool is_file = fstat(file, &before) == 0 && S_ISREG(before.st_mode);
   wait_for_the_disk();
+  if (is_file) be_held();
   const int done = real<int (*)(int)>(name)(file);
   static const bool lies = std::getenv("WORLDLINE_SYNC_LIES") != nullptr;
   if (done != 0 || !is_file || lies) return done;
