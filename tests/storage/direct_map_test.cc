@@ -3,13 +3,10 @@
 #include "storage/direct_map.h"
 
 #include <limits>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "base/prng.h"
-#include "tests/base/random_seeds.h"
-#include "tests/storage/storage_fixture.h"
+#include "tests/storage/keyed_model.h"
 
 namespace worldline::storage {
 namespace {
@@ -22,17 +19,15 @@ struct WidthCase {
   bool far;       // Now and then any key of the type.
 };
 
-class DirectIndexTest : public StorageTest, public testing::WithParamInterface<WidthCase> {
+class DirectIndexTest : public KeyedModelTest, public testing::WithParamInterface<WidthCase> {
  protected:
-  using Model = std::map<uint64_t, uint64_t>;  // From the key to the second column.
-
   DirectIndexTest()
-      : table_(create(Define("t")
-                          .column("id", number_type(GetParam().type))
-                          .column("n", number_type(TypeKind::kU64))
-                          .unique({0}, IndexAlgorithm::kDirect))) {}
+      : KeyedModelTest(Define("t")
+                           .column("id", number_type(GetParam().type))
+                           .column("n", number_type(TypeKind::kU64))
+                           .unique({0}, IndexAlgorithm::kDirect)) {}
 
-  static Row key(uint64_t id) {
+  Row key_of(uint64_t id) const override {
     switch (GetParam().type) {
       case TypeKind::kU8:
         return Row().u8(static_cast<uint8_t>(id));
@@ -44,40 +39,23 @@ class DirectIndexTest : public StorageTest, public testing::WithParamInterface<W
         return Row().u64(id);
     }
   }
-  static Row row(uint64_t id, uint64_t n) { return key(id).u64(n); }
-  static Row included(uint64_t id) { return Row().u8(0).raw(key(id)); }
-  static Row excluded(uint64_t id) { return Row().u8(1).raw(key(id)); }
+  Row included(uint64_t id) const { return Row().u8(0).raw(key_of(id)); }
+  Row excluded(uint64_t id) const { return Row().u8(1).raw(key_of(id)); }
 
-  uint64_t any_key() {
+  uint64_t any_id() override {
     const uint64_t max = GetParam().key_max;
     if (GetParam().far && random_.chance(2000)) return max - random_.below(3);
     return random_.below(GetParam().near);
   }
 
-  void one_operation(Transaction& tx, bool growing) {
-    const uint64_t id = any_key();
-    const uint64_t n = ++next_;
-    const bool is_there = now_.contains(id);
-    if (random_.below(10) < (growing ? 7u : 2u)) {
-      ASSERT_EQ(tx.insert(table_, row(id, n)).ok(), !is_there);
-      if (!is_there) now_[id] = n;
-    } else if (random_.chance(3)) {
-      ASSERT_EQ(tx.update(table_, index_id(table_), row(id, n)).ok(), is_there);
-      if (is_there) now_[id] = n;
-    } else {
-      ASSERT_EQ(*tx.delete_point(index_id(table_), key(id)), is_there ? 1u : 0u);
-      now_.erase(id);
-    }
-  }
-
   // Every row in key order, and ranges that begin and end anywhere.
-  void expect_same(const ReadView& view, const Model& model) {
+  void expect_same(const ReadView& view, const Model& model) override {
     const IndexView& index = view.find_table(table_)->indexes()[0];
     ASSERT_EQ(index.distinct_keys(), model.size());
     expect_rows(index.all(), model.begin(), model.end());
     for (int i = 0; i < 4; ++i) {
-      uint64_t from = any_key();
-      uint64_t to = any_key();
+      uint64_t from = any_id();
+      uint64_t to = any_id();
       if (from > to) std::swap(from, to);
       const Row start = included(from);
       const Row last = included(to);
@@ -87,53 +65,32 @@ class DirectIndexTest : public StorageTest, public testing::WithParamInterface<W
       if (from < to)
         expect_rows(*index.range({{}, 0, start, end}), model.lower_bound(from),
                     model.lower_bound(to));
-      const auto found = index.find_unique(*index.point_key(key(from)));
+      const auto found = index.find_unique(*index.point_key(key_of(from)));
       ASSERT_EQ(found.has_value(), model.contains(from));
-      expect_rows(index.point(*index.point_key(key(from))), model.lower_bound(from),
+      expect_rows(index.point(*index.point_key(key_of(from))), model.lower_bound(from),
                   model.upper_bound(from));
     }
   }
-  static void expect_rows(IndexCursor cursor, Model::const_iterator at, Model::const_iterator end) {
+  void expect_rows(IndexCursor cursor, Model::const_iterator at, Model::const_iterator end) const {
     while (cursor.next()) {
       ASSERT_NE(at, end);
-      ASSERT_EQ(as_text(cursor.row()), row(at->first, at->second).str());
+      ASSERT_EQ(as_text(cursor.row()), row_of(at->first, at->second).str());
       ++at;
     }
     ASSERT_EQ(at, end);
     EXPECT_FALSE(cursor.next()) << "stays at its end";
   }
 
-  void run() {
-    Model committed;
-    std::vector<std::pair<SnapshotPtr, Model>> pinned;
-    for (int i = 0; i < 180 && !HasFatalFailure(); ++i) {
-      Transaction tx = begin();
-      for (int k = 0; k < 80 && !HasFatalFailure(); ++k) one_operation(tx, i / 45 % 2 == 0);
-      if (random_.chance(5)) {
-        tx.rollback();
-        now_ = committed;
-      } else {
-        tx.commit();
-        committed = now_;
-      }
-      if (random_.chance(4)) pinned.emplace_back(db->pin(), committed);
-      if (pinned.size() > 3) {
-        expect_same(*pinned[0].first, pinned[0].second);
-        pinned.erase(pinned.begin());
-      }
-      if (i % 20 == 0) {
-        expect_same(db->view(), now_);
-        check();
-      }
-    }
+  void run_and_empty() {
+    const Pinned pinned = run({.transactions = 180, .phase = 45, .pins = 4, .looks = 20});
     Transaction tx = begin();  // Down to nothing and up again.
     while (!now_.empty()) {
-      ASSERT_EQ(*tx.delete_point(index_id(table_), key(now_.begin()->first)), 1u);
+      ASSERT_EQ(*tx.delete_point(index_id(table_), key_of(now_.begin()->first)), 1u);
       now_.erase(now_.begin());
     }
     expect_same(db->view(), now_);
     for (uint64_t id = 0; id < 100; ++id) {
-      ASSERT_TRUE(tx.insert(table_, row(id, id)).ok());
+      ASSERT_TRUE(tx.insert(table_, row_of(id, id)).ok());
       now_[id] = id;
     }
     tx.commit();
@@ -141,18 +98,11 @@ class DirectIndexTest : public StorageTest, public testing::WithParamInterface<W
     check();
     for (const auto& [snapshot, model] : pinned) expect_same(*snapshot, model);
   }
-
-  const TableId table_;
-  Prng random_{0};
-  Model now_;
-  uint64_t next_ = 0;
 };
 
 TEST_P(DirectIndexTest, BehavesAsAnOrderedMap) {
-  const uint64_t seed = random_seeds(1).front();
-  SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
-  random_ = Prng(seed);
-  run();
+  SCOPED_TRACE("WL_SEED=" + std::to_string(seed_));
+  run_and_empty();
 }
 
 INSTANTIATE_TEST_SUITE_P(

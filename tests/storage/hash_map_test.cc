@@ -3,15 +3,12 @@
 #include "storage/hash_map.h"
 
 #include <deque>
-#include <map>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/prng.h"
-#include "tests/base/random_seeds.h"
-#include "tests/storage/storage_fixture.h"
+#include "tests/storage/keyed_model.h"
 
 namespace worldline::storage {
 namespace {
@@ -99,11 +96,11 @@ Row wide_key(uint64_t id) {
   return Row().u64(id * 3).u64(0).u64(id).u64(~id);
 }
 
-class HashIndexTest : public StorageTest, public testing::WithParamInterface<KeyCase> {
+class HashIndexTest : public KeyedModelTest, public testing::WithParamInterface<KeyCase> {
  protected:
-  using Model = std::map<uint64_t, uint64_t>;  // From the key to the last column.
+  static constexpr uint64_t kIds = 3000;
 
-  HashIndexTest() : table_(create(definition())) {}
+  HashIndexTest() : KeyedModelTest(definition()) {}
 
   static Define definition() {
     Define table("t");
@@ -115,81 +112,38 @@ class HashIndexTest : public StorageTest, public testing::WithParamInterface<Key
     table.column("n", number_type(TypeKind::kU64)).unique(columns, IndexAlgorithm::kHash);
     return table;
   }
-  static Row key(uint64_t id) { return GetParam().make(id); }
-  static Row row(uint64_t id, uint64_t n) { return key(id).u64(n); }
+  Row key_of(uint64_t id) const override { return GetParam().make(id); }
+  uint64_t any_id() override { return random_.below(kIds); }
 
-  void one_operation(Transaction& tx, bool growing) {
-    const uint64_t id = random_.below(3000);
-    const uint64_t n = ++next_;
-    const bool is_there = now_.contains(id);
-    if (random_.below(10) < (growing ? 7u : 2u)) {
-      ASSERT_EQ(tx.insert(table_, row(id, n)).ok(), !is_there);
-      if (!is_there) now_[id] = n;
-    } else if (random_.chance(3)) {
-      ASSERT_EQ(tx.update(table_, index_id(table_), row(id, n)).ok(), is_there);
-      if (is_there) now_[id] = n;
-    } else {
-      ASSERT_EQ(*tx.delete_point(index_id(table_), key(id)), is_there ? 1u : 0u);
-      now_.erase(id);
-    }
-  }
-
-  void expect_same(const ReadView& view, const Model& model) {
+  void expect_same(const ReadView& view, const Model& model) override {
     const IndexView& index = view.find_table(table_)->indexes()[0];
     ASSERT_EQ(index.distinct_keys(), model.size());
-    for (uint64_t id = 0; id < 3000; ++id) {
-      const IndexKey wanted = *index.point_key(key(id));
+    for (uint64_t id = 0; id < kIds; ++id) {
+      const IndexKey wanted = *index.point_key(key_of(id));
       const auto at = model.find(id);
       ASSERT_EQ(index.contains(wanted), at != model.end());
       IndexCursor cursor = index.point(wanted);
       ASSERT_EQ(cursor.next(), at != model.end());
       if (at == model.end()) continue;
-      ASSERT_EQ(as_text(cursor.row()), row(id, at->second).str());
+      ASSERT_EQ(as_text(cursor.row()), row_of(id, at->second).str());
       ASSERT_EQ(index.find_unique(wanted), cursor.ref());
       ASSERT_FALSE(cursor.next()) << "one row per key";
     }
   }
-
-  const TableId table_;
-  Prng random_{0};
-  Model now_;
-  uint64_t next_ = 0;
 };
 
 TEST_P(HashIndexTest, BehavesAsAMap) {
-  const uint64_t seed = random_seeds(1).front();
-  SCOPED_TRACE("WL_SEED=" + std::to_string(seed));
-  random_ = Prng(seed);
-  Model committed;
-  std::vector<std::pair<SnapshotPtr, Model>> pinned;
-  for (int i = 0; i < 120 && !HasFatalFailure(); ++i) {
-    Transaction tx = begin();
-    for (int k = 0; k < 80 && !HasFatalFailure(); ++k) one_operation(tx, i / 40 % 2 == 0);
-    if (random_.chance(5)) {
-      tx.rollback();
-      now_ = committed;
-    } else {
-      tx.commit();
-      committed = now_;
-    }
-    if (random_.chance(8)) pinned.emplace_back(db->pin(), committed);
-    if (pinned.size() > 3) {
-      expect_same(*pinned[0].first, pinned[0].second);
-      pinned.erase(pinned.begin());
-    }
-    if (i % 30 == 0) {
-      expect_same(db->view(), now_);
-      check();
-    }
-  }
+  SCOPED_TRACE("WL_SEED=" + std::to_string(seed_));
+  const Pinned pinned = run({.transactions = 120, .phase = 40, .pins = 8, .looks = 30});
   expect_same(db->view(), now_);
   check();
+  for (const auto& [snapshot, model] : pinned) expect_same(*snapshot, model);
 }
 
 TEST_P(HashIndexTest, RefusesRangesAndASecondRowOfItsKey) {
-  insert_all(table_, {row(1, 10), row(2, 20)});
+  insert_all(table_, {row_of(1, 10), row_of(2, 20)});
   Transaction tx = begin();
-  EXPECT_EQ(tx.insert(table_, row(1, 11)).error(), DataError::kUnique);
+  EXPECT_EQ(tx.insert(table_, row_of(1, 11)).error(), DataError::kUnique);
   const IndexView& index = db->view().find_table(table_)->indexes()[0];
   EXPECT_FALSE(index.supports_range());
   const Row unbounded = Row().u8(2);
